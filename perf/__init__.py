@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m perf.<name>`; each ends with one line of JSON."""

@@ -1,0 +1,1 @@
+"""The arithmetic of the Knative autoscaler: (stats, spec, now) -> wanted scale. Pure."""

@@ -1,0 +1,1 @@
+"""The `rouse` command. Thin: every command calls the SDK or the engine."""

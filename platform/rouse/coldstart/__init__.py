@@ -1,0 +1,1 @@
+"""Cold starts: the ledger of activations and, later, residency and keep-alive plans. Pure."""

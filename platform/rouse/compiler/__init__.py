@@ -1,0 +1,1 @@
+"""InferenceService + runtimes + config + what was observed -> wanted objects. Pure `make_<thing>()`."""

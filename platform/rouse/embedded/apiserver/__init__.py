@@ -1,0 +1,1 @@
+"""The embedded Kubernetes API: HTTPS, SQLite, watches, patches, server-side apply, tables."""

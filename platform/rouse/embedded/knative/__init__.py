@@ -1,0 +1,1 @@
+"""The embedded Knative Serving: Service to Revision, Route, autoscaling and the activator."""

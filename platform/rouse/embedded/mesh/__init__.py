@@ -1,0 +1,1 @@
+"""The embedded mesh: real Envoy, configured from Gateway, VirtualService and EndpointSlice objects."""

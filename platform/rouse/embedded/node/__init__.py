@@ -1,0 +1,1 @@
+"""The embedded node: Pods as local processes, warm parents, probes and logs."""

@@ -1,0 +1,1 @@
+"""The Python SDK: deploy, watch and call InferenceServices in a few lines."""

@@ -1,0 +1,1 @@
+"""Pre- and post-processing servers and their library (begun in a later release)."""
