@@ -94,7 +94,7 @@ def start(home: Home, options: EngineOptions, *, timeout_s: float = 60.0) -> Eng
 def stop(home: Home, *, timeout_s: float = 30.0) -> bool:
     """Stop the engine and everything it started; False when none was running.
 
-    SIGTERM lets replicas finish what they are answering; what is left after ``timeout_s`` is killed.
+    SIGTERM lets replicas finish their answers; what is left after ``timeout_s`` is killed.
     """
     state = running(home)
     if state is None:

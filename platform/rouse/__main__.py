@@ -1,0 +1,5 @@
+"""`python -m rouse` is the `rouse` command."""
+
+from rouse.cli.main import main
+
+main()

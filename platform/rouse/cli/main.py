@@ -1,0 +1,55 @@
+"""The `rouse` command: its groups, and how errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+from rouse import __version__
+from rouse.cli import cluster, engine, objects, predict
+from rouse.errors import RouseError
+
+__all__ = ["main", "rouse"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rouse")
+def rouse() -> None:
+    """Serverless inference: models sleep at zero and wake when called.
+
+    Start with `rouse up`, then `rouse apply -f FILE` and `rouse predict NAME`.
+    """
+
+
+for _command in (
+    engine.up,
+    engine.down,
+    engine.status,
+    objects.apply,
+    objects.delete,
+    objects.get,
+    objects.wait,
+    predict.predict,
+    cluster.controller,
+):
+    rouse.add_command(_command)
+
+
+def main() -> NoReturn:
+    """Run the command line; a RouseError is one line on stderr and exit code 1."""
+    try:
+        rouse(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except RouseError as error:
+        click.echo(f"rouse: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    sys.exit(0)

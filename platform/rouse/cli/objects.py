@@ -1,0 +1,114 @@
+"""`rouse apply`, `delete`, `get` and `wait`: what one needs where kubectl is not installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+import yaml
+
+from rouse.cli.options import connection_options, files_option, open_sources
+from rouse.errors import InvalidError
+
+__all__ = ["apply", "delete", "get", "wait"]
+
+
+@click.command()
+@files_option
+@click.option("--force-conflicts", is_flag=True, help="Take over fields other managers own.")
+@connection_options
+def apply(
+    filenames: tuple[str, ...],
+    force_conflicts: bool,
+    kubeconfig: Path | None,
+    namespace: str | None,
+) -> None:
+    """Create or change the objects of FILE (server-side apply)."""
+    from rouse.sdk import Client
+
+    with Client(kubeconfig, namespace=namespace) as client:
+        for done in client.apply(open_sources(filenames), force=force_conflicts):
+            click.echo(str(done))
+
+
+@click.command()
+@files_option
+@connection_options
+def delete(filenames: tuple[str, ...], kubeconfig: Path | None, namespace: str | None) -> None:
+    """Delete the objects of FILE, and with them what was made from them."""
+    from rouse.sdk import Client
+
+    with Client(kubeconfig, namespace=namespace) as client:
+        for gone in client.delete(open_sources(filenames)):
+            click.echo(f"{gone['kind'].lower()}/{gone['metadata']['name']} deleted")
+
+
+@click.command()
+@click.argument("resource")
+@click.argument("name", required=False)
+@click.option("-o", "--output", type=click.Choice(["table", "yaml", "json"]), default="table")
+@click.option("-A", "--all-namespaces", is_flag=True)
+@connection_options
+def get(
+    resource: str,
+    name: str | None,
+    output: str,
+    all_namespaces: bool,
+    kubeconfig: Path | None,
+    namespace: str | None,
+) -> None:
+    """Show objects: `rouse get isvc`, `rouse get pods`, `rouse get ksvc iris-predictor -o yaml`."""
+    from rouse.sdk.browse import fetch
+
+    found = fetch(
+        resource,
+        name,
+        kubeconfig=kubeconfig,
+        namespace=namespace,
+        all_namespaces=all_namespaces,
+        as_table=output == "table",
+    )
+    if output == "table":
+        _print_table(found)
+    elif output == "json":
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(yaml.safe_dump(found, sort_keys=False), nl=False)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--timeout", "timeout_s", type=float, default=120.0, help="Seconds.")
+@connection_options
+def wait(name: str, timeout_s: float, kubeconfig: Path | None, namespace: str | None) -> None:
+    """Wait until the newest spec of the InferenceService NAME is Ready."""
+    from rouse.sdk import Client
+
+    if timeout_s < 0:
+        raise InvalidError(f"--timeout: {timeout_s}: seconds, 0 or more")
+    with Client(kubeconfig, namespace=namespace) as client:
+        client.wait_ready(name, timeout_s=timeout_s)
+    click.echo(f"inferenceservice.serving.kserve.io/{name} condition met")
+
+
+def _print_table(table: dict[str, Any]) -> None:
+    columns = [
+        (index, column["name"].upper())
+        for index, column in enumerate(table["columnDefinitions"])
+        if not column.get("priority")
+    ]
+    rows = [[_cell(row["cells"][index]) for index, _ in columns] for row in table.get("rows") or []]
+    if not rows:
+        click.echo("No resources found", err=True)
+        return
+    lines = [[title for _, title in columns], *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("   ".join(padded).rstrip())
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)

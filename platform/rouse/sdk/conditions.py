@@ -1,0 +1,58 @@
+"""Reading the conditions of an InferenceService."""
+
+from __future__ import annotations
+
+from rouse.errors import RouseError
+from rouse.kube.objects import Object
+
+__all__ = ["NotReadyError", "explain", "find_condition", "is_ready"]
+
+
+class NotReadyError(RouseError):
+    """An InferenceService did not become Ready in time; the message carries its conditions."""
+
+    retryable = True
+
+    def __init__(self, name: str, namespace: str, isvc: Object | None, timeout_s: float) -> None:
+        self.isvc = isvc
+        why = explain(isvc) if isvc is not None else "it does not exist"
+        super().__init__(
+            f"InferenceService {namespace}/{name} was not Ready after {timeout_s:g} s: {why}"
+        )
+
+
+def find_condition(isvc: Object, kind: str) -> Object | None:
+    """The condition of that type, if the status has it."""
+    for condition in isvc.get("status", {}).get("conditions", []):
+        if condition.get("type") == kind:
+            found: Object = condition
+            return found
+    return None
+
+
+def is_ready(isvc: Object) -> bool:
+    """Whether the newest spec (not an earlier one) is Ready, as `kubectl wait` cannot tell."""
+    status = isvc.get("status", {})
+    ready = find_condition(isvc, "Ready")
+    latest = find_condition(isvc, "LatestDeploymentReady")
+    return (
+        status.get("observedGeneration") == isvc["metadata"].get("generation")
+        and ready is not None
+        and ready.get("status") == "True"
+        and (latest is None or latest.get("status") == "True")
+    )
+
+
+def explain(isvc: Object) -> str:
+    """The conditions that are not True, with reasons; says so when nothing was reported yet."""
+    conditions = isvc.get("status", {}).get("conditions", [])
+    if not conditions:
+        return "no controller has reported on it yet"
+    told = [
+        f"{condition['type']}={condition['status']}"
+        + (f" ({condition['reason']})" if condition.get("reason") else "")
+        + (f": {condition['message']}" if condition.get("message") else "")
+        for condition in conditions
+        if condition.get("status") != "True" and condition["type"] != "Stopped"
+    ]
+    return "; ".join(told) or "its newest spec has not been observed yet"
