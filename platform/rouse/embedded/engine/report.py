@@ -23,7 +23,9 @@ class Part:
     name: str
     pid: int
     megabytes: float
-    """Proportional set size."""
+    """Proportional set size: memory shared with other processes is divided among them."""
+    rss_megabytes: float
+    """Resident set size: shared memory counts in full."""
     health: str
 
 
@@ -55,7 +57,8 @@ def report(home: Home) -> Report | None:
         if name.startswith("warm ") and names.get(process.parent) == name:
             # A fork of a warm parent keeps its command line: it is a replica.
             name = name.replace("warm ", "replica ")
-        parts.append(Part(name, process.pid, process.pss_bytes / 1e6, _health(name, state, home)))
+        memory = process.pss_bytes / 1e6, process.rss_bytes / 1e6
+        parts.append(Part(name, process.pid, *memory, _health(name, state, home)))
     return Report(state, tuple(parts))
 
 

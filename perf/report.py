@@ -1,0 +1,45 @@
+"""How a benchmark ends: a table for people, then one line of JSON for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+__all__ = ["Figure", "percentile", "publish"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number. ``bar`` is the most it may be, or None where there is no bar."""
+
+    name: str
+    value: float
+    unit: str
+    bar: float | None = None
+    note: str = ""
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The nearest-rank percentile of the values."""
+    ordered = sorted(values)
+    rank = max(1, -(-len(ordered) * percent // 100))
+    return ordered[int(rank) - 1]
+
+
+def publish(bench: str, figures: Sequence[Figure]) -> None:
+    """Print the figures, the JSON line last."""
+    width = max(len(figure.name) for figure in figures)
+    for figure in figures:
+        bar = "" if figure.bar is None else f"  (bar: {figure.bar:g} {figure.unit})"
+        note = f"  {figure.note}" if figure.note else ""
+        print(f"  {figure.name:<{width}}  {figure.value:>10.3f} {figure.unit}{bar}{note}")
+    line = {
+        "bench": bench,
+        "figures": {
+            figure.name: {"value": round(figure.value, 4), "unit": figure.unit, "bar": figure.bar}
+            for figure in figures
+        },
+    }
+    print(orjson.dumps(line).decode(), flush=True)
