@@ -1,0 +1,1 @@
+"""Examples: each folder is a small thing to try."""

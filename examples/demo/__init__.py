@@ -1,0 +1,1 @@
+"""The main job of Rouse, told and measured: `make demo`."""
