@@ -1,0 +1,313 @@
+"""The Kubernetes client: one method per verb, errors of `rouse.errors`, nothing cached."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Self
+
+import httpx
+import orjson
+
+from rouse.errors import ApiError, GoneError, UnavailableError
+from rouse.kube import requests
+from rouse.kube.errors import error_of_response, error_of_status, error_of_transport
+from rouse.kube.objects import Object
+from rouse.kube.requests import ApiRequest, PatchKind
+from rouse.kube.resources import Resource
+
+__all__ = ["FIELD_MANAGER", "EventType", "KubeClient", "ObjectList", "PatchKind", "WatchEvent"]
+
+FIELD_MANAGER: Final = "rouse"
+
+_PAGE: Final = 500
+_WATCH_TIMEOUT_S: Final = 300
+_WATCH_MARGIN_S: Final = 30.0
+"""How long past its own timeout a watch's server may take to end it."""
+
+
+class EventType(StrEnum):
+    """What happened to an object; a bookmark only carries a newer resourceVersion."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+    BOOKMARK = "BOOKMARK"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One line of a watch."""
+
+    type: EventType
+    object: Object
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectList:
+    """A collection and the resourceVersion a watch continues from."""
+
+    items: list[Object]
+    resource_version: str
+
+
+class KubeClient:
+    """Verbs on Kubernetes objects over one ``httpx.AsyncClient``, which it then owns.
+
+    Every method raises an `ApiError`: the API's own refusal, or `UnavailableError` when no answer
+    came. Objects passed in are never changed.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, *, field_manager: str = FIELD_MANAGER) -> None:
+        self._http = http
+        self.field_manager = field_manager
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        """Read one object."""
+        return await self.send(requests.get(resource, name, namespace))
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> ObjectList:
+        """Read a whole collection, page by page, of one namespace or of all."""
+        items: list[Object] = []
+        limit: int | None = _PAGE
+        continue_ = ""
+        while True:
+            request = requests.list_(
+                resource, namespace, labels=labels, fields=fields, limit=limit, continue_=continue_
+            )
+            try:
+                page = await self.send(request)
+            except GoneError:
+                if not continue_:
+                    raise
+                # The pages' snapshot expired under way: read all of it in one answer.
+                items, limit, continue_ = [], None, ""
+                continue
+            for item in page.get("items") or ():
+                # Built-in kinds leave these out of list items.
+                item.setdefault("apiVersion", resource.api_version)
+                item.setdefault("kind", resource.kind)
+                items.append(item)
+            metadata = page.get("metadata") or {}
+            continue_ = metadata.get("continue") or ""
+            if not continue_:
+                return ObjectList(items, str(metadata.get("resourceVersion", "")))
+
+    async def create(self, obj: Mapping[str, Any]) -> Object:
+        """Create an object and return it as stored."""
+        return await self.send(requests.create(obj, field_manager=self.field_manager))
+
+    async def replace(self, obj: Mapping[str, Any], *, subresource: str | None = None) -> Object:
+        """Write a whole object; `ConflictError` if its resourceVersion is no longer the newest."""
+        request = requests.replace(obj, field_manager=self.field_manager, subresource=subresource)
+        return await self.send(request)
+
+    async def apply(
+        self,
+        obj: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+        force: bool = True,
+        field_manager: str | None = None,
+    ) -> Object:
+        """Server-side apply an object and return it as stored."""
+        request = requests.apply(
+            obj,
+            field_manager=field_manager or self.field_manager,
+            force=force,
+            subresource=subresource,
+        )
+        return await self.send(request)
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        body: Any,
+        *,
+        namespace: str | None = None,
+        kind: PatchKind = PatchKind.MERGE,
+        subresource: str | None = None,
+    ) -> Object:
+        """Patch one object and return it as stored."""
+        request = requests.patch(
+            resource,
+            name,
+            body,
+            namespace=namespace,
+            kind=kind,
+            field_manager=self.field_manager,
+            subresource=subresource,
+        )
+        return await self.send(request)
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        propagation: str = "Background",
+        uid: str | None = None,
+        grace_seconds: int | None = None,
+    ) -> Object:
+        """Delete one object; return it, or the API's Status, as the API answers."""
+        request = requests.delete(
+            resource,
+            name,
+            namespace,
+            propagation=propagation,
+            uid=uid,
+            grace_seconds=grace_seconds,
+        )
+        return await self.send(request)
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        labels: str | None = None,
+        fields: str | None = None,
+        timeout_s: int = _WATCH_TIMEOUT_S,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Yield changes after ``resource_version`` until the server ends the watch.
+
+        Raises `GoneError` when that version is too old, `UnavailableError` when the stream breaks
+        or the server outlives ``timeout_s`` (seconds) by more than a margin.
+        """
+        request = requests.watch(
+            resource,
+            namespace,
+            resource_version=resource_version,
+            timeout_s=timeout_s,
+            labels=labels,
+            fields=fields,
+        )
+        deadline = asyncio.get_running_loop().time() + timeout_s + _WATCH_MARGIN_S
+        async with self._streamed(request) as response:
+            lines = _lines(response)
+            while True:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        line = await anext(lines, None)
+                except httpx.HTTPError as error:
+                    raise error_of_transport(error, where=str(request)) from error
+                except TimeoutError as error:
+                    message = f"{request}: the watch outlived its {timeout_s} s"
+                    raise UnavailableError(message, reason="Timeout") from error
+                if line is None:
+                    return
+                yield _event(line, resource, where=str(request))
+
+    async def raw(self, path: str) -> bytes:
+        """GET any path of the server, such as ``/readyz`` or ``/version``."""
+        return await self._exchange(ApiRequest("GET", path))
+
+    async def send(self, request: ApiRequest) -> Object:
+        """Send a built request and return the object of its answer."""
+        body = await self._exchange(request)
+        try:
+            answer: Object = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            message = f"{request}: the API's answer is no JSON"
+            raise UnavailableError(message, reason="BadAnswer") from error
+        return answer
+
+    async def _exchange(self, request: ApiRequest) -> bytes:
+        try:
+            try:
+                response = await self._http.send(self._built(request))
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+                # An idle connection the server had just closed: a fresh one may well work.
+                if not request.repeatable:
+                    raise
+                response = await self._http.send(self._built(request))
+        except httpx.HTTPError as error:
+            raise error_of_transport(error, where=str(request)) from error
+        if response.status_code >= 400:
+            raise error_of_response(response, response.content, where=str(request))
+        return response.content
+
+    def _built(self, request: ApiRequest, timeout: httpx.Timeout | None = None) -> httpx.Request:
+        headers = {"accept": "application/json"}
+        if request.content is not None:
+            headers["content-type"] = request.content_type
+        return self._http.build_request(
+            request.method,
+            request.path,
+            params=request.params or None,
+            content=request.content,
+            headers=headers,
+            timeout=timeout or httpx.USE_CLIENT_DEFAULT,
+        )
+
+    @asynccontextmanager
+    async def _streamed(self, request: ApiRequest) -> AsyncIterator[httpx.Response]:
+        limits = self._http.timeout
+        timeout = httpx.Timeout(
+            connect=limits.connect, write=limits.write, pool=limits.pool, read=None
+        )
+        try:
+            # The answer's head must come in ordinary time, however long the stream then lasts.
+            async with asyncio.timeout(limits.read):
+                response = await self._http.send(self._built(request, timeout), stream=True)
+        except (httpx.HTTPError, TimeoutError) as error:
+            wrapped = error if isinstance(error, httpx.HTTPError) else httpx.ReadTimeout("timeout")
+            raise error_of_transport(wrapped, where=str(request)) from error
+        try:
+            if response.status_code >= 400:
+                raise error_of_response(response, await response.aread(), where=str(request))
+            yield response
+        finally:
+            await response.aclose()
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in response.aiter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line:
+                yield line
+    if rest:
+        yield rest
+
+
+def _event(line: bytes, resource: Resource, *, where: str) -> WatchEvent:
+    try:
+        event = orjson.loads(line)
+        kind, obj = event["type"], event["object"]
+        if kind == "ERROR":
+            raise _error_of_event(obj, where)
+        obj.setdefault("apiVersion", resource.api_version)
+        obj.setdefault("kind", resource.kind)
+        return WatchEvent(EventType(kind), obj)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        message = f"{where}: a line of the watch cannot be read"
+        raise UnavailableError(message, reason="BadAnswer") from error
+
+
+def _error_of_event(status: Mapping[str, Any], where: str) -> ApiError:
+    return error_of_status(500, status, where=where)

@@ -1,0 +1,154 @@
+"""The kinds Rouse reads and writes, and the paths they live at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from rouse.errors import InvalidError
+
+__all__ = [
+    "CLUSTER_SERVING_RUNTIMES",
+    "CONFIGURATIONS",
+    "CONFIG_MAPS",
+    "CUSTOM_RESOURCE_DEFINITIONS",
+    "DEPLOYMENTS",
+    "DESTINATION_RULES",
+    "ENDPOINT_SLICES",
+    "EVENTS",
+    "GATEWAYS",
+    "INFERENCE_SERVICES",
+    "KNATIVE_SERVICES",
+    "LEASES",
+    "NAMESPACES",
+    "NODES",
+    "PODS",
+    "POD_AUTOSCALERS",
+    "RESOURCES",
+    "REVISIONS",
+    "ROUTES",
+    "SECRETS",
+    "SERVICES",
+    "SERVING_RUNTIMES",
+    "VIRTUAL_SERVICES",
+    "Resource",
+    "resource_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind at one version: what discovery calls an API resource."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """``group/version``, or the bare version for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(
+        self,
+        namespace: str | None = None,
+        name: str | None = None,
+        subresource: str | None = None,
+    ) -> str:
+        """Return the URL path of the collection or, with ``name``, of one object."""
+        parts = ["/apis" if self.group else "/api", self.api_version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", quote(namespace, safe="")]
+        elif self.namespaced and name:
+            message = f'{self.kind} "{name}" needs a namespace: set metadata.namespace'
+            raise InvalidError(message)
+        parts.append(self.plural)
+        if name:
+            parts.append(quote(name, safe=":"))
+        if subresource:
+            parts.append(subresource)
+        return "/".join(parts)
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+_KSERVE = "serving.kserve.io"
+_KNATIVE = "serving.knative.dev"
+_ISTIO = "networking.istio.io"
+
+INFERENCE_SERVICES = Resource(_KSERVE, "v1beta1", "InferenceService", "inferenceservices")
+SERVING_RUNTIMES = Resource(_KSERVE, "v1alpha1", "ServingRuntime", "servingruntimes")
+CLUSTER_SERVING_RUNTIMES = Resource(
+    _KSERVE, "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", namespaced=False
+)
+KNATIVE_SERVICES = Resource(_KNATIVE, "v1", "Service", "services")
+CONFIGURATIONS = Resource(_KNATIVE, "v1", "Configuration", "configurations")
+REVISIONS = Resource(_KNATIVE, "v1", "Revision", "revisions")
+ROUTES = Resource(_KNATIVE, "v1", "Route", "routes")
+POD_AUTOSCALERS = Resource(
+    "autoscaling.internal.knative.dev", "v1alpha1", "PodAutoscaler", "podautoscalers"
+)
+VIRTUAL_SERVICES = Resource(_ISTIO, "v1", "VirtualService", "virtualservices")
+DESTINATION_RULES = Resource(_ISTIO, "v1", "DestinationRule", "destinationrules")
+GATEWAYS = Resource(_ISTIO, "v1", "Gateway", "gateways")
+SERVICES = Resource("", "v1", "Service", "services")
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
+PODS = Resource("", "v1", "Pod", "pods")
+DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments")
+EVENTS = Resource("", "v1", "Event", "events")
+CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
+SECRETS = Resource("", "v1", "Secret", "secrets")
+NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
+NODES = Resource("", "v1", "Node", "nodes", namespaced=False)
+LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases")
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    namespaced=False,
+)
+
+RESOURCES: Mapping[tuple[str, str], Resource] = {
+    (resource.api_version, resource.kind): resource
+    for resource in (
+        INFERENCE_SERVICES,
+        SERVING_RUNTIMES,
+        CLUSTER_SERVING_RUNTIMES,
+        KNATIVE_SERVICES,
+        CONFIGURATIONS,
+        REVISIONS,
+        ROUTES,
+        POD_AUTOSCALERS,
+        VIRTUAL_SERVICES,
+        DESTINATION_RULES,
+        GATEWAYS,
+        SERVICES,
+        ENDPOINT_SLICES,
+        PODS,
+        DEPLOYMENTS,
+        EVENTS,
+        CONFIG_MAPS,
+        SECRETS,
+        NAMESPACES,
+        NODES,
+        LEASES,
+        CUSTOM_RESOURCE_DEFINITIONS,
+    )
+}
+"""Every known kind by ``(apiVersion, kind)``."""
+
+
+def resource_of(obj: Mapping[str, Any]) -> Resource:
+    """Return the resource of an object by its ``apiVersion`` and ``kind``."""
+    identity = (str(obj.get("apiVersion", "")), str(obj.get("kind", "")))
+    try:
+        return RESOURCES[identity]
+    except KeyError:
+        message = f"unknown kind {identity[1] or '(no kind)'} in {identity[0] or '(no apiVersion)'}"
+        raise InvalidError(message) from None
