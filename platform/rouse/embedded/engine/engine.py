@@ -1,0 +1,131 @@
+"""The engine's process: owns the API server, the controllers and Envoy; runs Knative and the node.
+
+Start-up is what can be done at once, done at once: Envoy and the warm parents come up while the
+controllers list their first objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from rouse import __version__
+from rouse.embedded.engine.child import Child
+from rouse.embedded.engine.daemon import EngineOptions
+from rouse.embedded.engine.ports import free_port
+from rouse.embedded.engine.state import EngineLock, EngineState, process_start
+from rouse.embedded.home import Home
+from rouse.embedded.knative import KnativeEngine
+from rouse.embedded.mesh import Mesh, MeshPaths, MeshPorts
+from rouse.embedded.node import ImageTable, Node, NodePaths, WarmPool
+from rouse.kube.client import KubeClient
+from rouse.kube.config import connect, load_kubeconfig
+
+__all__ = ["run"]
+
+_LOG: Final = logging.getLogger(__name__)
+_PART_TIMEOUT_S: Final = 30.0
+
+
+async def run(
+    home: Home, options: EngineOptions, *, began: float, ready: Callable[[], None]
+) -> None:
+    """Run the engine until SIGTERM or SIGINT. ``began``: `time.monotonic` at the process's start.
+
+    Raises EngineError when a part does not start; what had started is stopped again.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(EngineLock(home))
+        await _start_parts(home, options, stack)
+        state = EngineState(
+            pid=os.getpid(),
+            start=process_start(os.getpid()) or 0,
+            api_port=options.api_port,
+            gateway_port=options.gateway_port,
+            up_seconds=time.monotonic() - began,
+            version=__version__,
+        )
+        state.write(home)
+        stack.callback(home.state_file.unlink, missing_ok=True)
+        _LOG.info("ready after %.2f s", state.up_seconds)
+        ready()
+        await stopping.wait()
+        _LOG.info("stopping")
+
+
+async def _start_parts(home: Home, options: EngineOptions, stack: AsyncExitStack) -> None:
+    api = Child(
+        "API server",
+        [
+            *(sys.executable, "-m", "rouse.embedded.apiserver"),
+            *(f"--home={home.root}", f"--port={options.api_port}"),
+        ],
+        home.logs / "apiserver.log",
+    )
+    await stack.enter_async_context(_started(api.start(timeout_s=_PART_TIMEOUT_S), api.stop))
+    controllers = Child(
+        "controllers",
+        [sys.executable, "-m", "rouse", "controller", f"--kubeconfig={home.kubeconfig}"],
+        home.logs / "controllers.log",
+    )
+    client = connect(load_kubeconfig(home.kubeconfig), field_manager="rouse-engine")
+    stack.push_async_callback(client.aclose)
+    async with asyncio.TaskGroup() as starting:
+        starting.create_task(_enter(stack, controllers))
+        starting.create_task(_start_engine(home, options, client, stack))
+
+
+async def _enter(stack: AsyncExitStack, child: Child) -> None:
+    stack.push_async_callback(child.stop)
+    await child.start(timeout_s=_PART_TIMEOUT_S)
+
+
+async def _start_engine(
+    home: Home, options: EngineOptions, client: KubeClient, stack: AsyncExitStack
+) -> None:
+    """The node, the mesh and Knative, in this process; stopped in the opposite order."""
+    node_paths = NodePaths(home.root, run=home.run)
+    warm = WarmPool(node_paths)
+    node = Node(client, node_paths, images=ImageTable.load(node_paths.images_file), warm=warm)
+    activator_socket = home.run / "activator.sock"
+    ports = MeshPorts(ingress=options.gateway_port, local=free_port(), activator=free_port())
+    mesh = Mesh(
+        client,
+        MeshPaths(home.mesh, run=home.run, log=home.logs / "envoy.log"),
+        ports,
+        activator_socket=activator_socket,
+    )
+    knative = KnativeEngine(
+        client, node, mesh, activator_port=ports.activator, activator_socket=activator_socket
+    )
+    stack.push_async_callback(node.stop)
+    stack.push_async_callback(mesh.stop)
+    async with asyncio.TaskGroup() as starting:
+        starting.create_task(node.start())
+        starting.create_task(mesh.start())
+    stack.push_async_callback(knative.stop)
+    await knative.start()
+    for framework in options.warm:
+        node.warm_up_framework(framework)
+
+
+@asynccontextmanager
+async def _started(
+    start: Awaitable[None], stop: Callable[[], Awaitable[None]]
+) -> AsyncIterator[None]:
+    try:
+        await start
+        yield
+    finally:
+        await stop()
