@@ -1,0 +1,75 @@
+"""The command line of every predictor, with KServe's flags so that its runtimes' args work."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Mapping, Sequence
+
+from predictors.serving import logs
+from predictors.serving.application import Limits
+from predictors.serving.model import Runtime
+from predictors.serving.server import Settings, serve
+from predictors.serving.warm import run_warm_parent
+
+__all__ = ["main"]
+
+_log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str], runtime: Runtime) -> int:
+    """Run a predictor, or with ``--warm`` the parent of predictors; the exit code."""
+    parser = _parser(runtime.name)
+    arguments, unknown = parser.parse_known_args(argv)
+    logs.configure(arguments.log_level)
+    if arguments.warm:
+        return run_warm_parent(runtime, lambda args: main(args, runtime))
+    if arguments.grpc_port:
+        parser.error("--grpc_port: gRPC is not served yet; leave the flag out or give 0")
+    if arguments.workers != 1:
+        parser.error("--workers: one process serves one model; run more replicas instead")
+    if unknown:
+        _log.warning("flags of other servers are ignored: %s", " ".join(unknown))
+    return serve(_settings(arguments, os.environ), runtime)
+
+
+def _settings(arguments: argparse.Namespace, env: Mapping[str, str]) -> Settings:
+    return Settings(
+        model_name=arguments.model_name,
+        source=env.get("STORAGE_URI") or arguments.model_dir,
+        http_port=arguments.http_port,
+        listen_fd=env.get("ROUSE_LISTEN_FD"),
+        notify_socket=env.get("ROUSE_NOTIFY_SOCKET"),
+        drain_seconds=arguments.drain_seconds,
+        limits=Limits(body_bytes=arguments.max_body, in_flight=arguments.max_in_flight),
+    )
+
+
+def _parser(framework: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m predictors.{framework}",
+        description=f"Serve a {framework} model over the V1 and V2 protocols.",
+        epilog="STORAGE_URI, when set, is used instead of --model_dir.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model_name", default="model", help="name of the model in paths")
+    add("--model_dir", default="/mnt/models", help="folder, file:// or http(s):// of the model")
+    add("--http_port", type=_port, default=8080, help="port, on all addresses")
+    add("--grpc_port", type=_port, default=0, help="not served yet")
+    add("--workers", type=int, default=1, help="worker processes; only 1")
+    add("--max_body", type=int, default=Limits.body_bytes, help="largest body, in bytes")
+    add("--max_in_flight", type=int, default=Limits.in_flight, help="requests before 503")
+    add("--drain_seconds", type=float, default=30.0, help="for requests in flight at SIGTERM")
+    add("--log_level", choices=logs.LEVELS, default="info", help="debug adds stack traces")
+    add("--warm", action="store_true", help="import, wait, and fork predictors on demand")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is not a port")
+    return port

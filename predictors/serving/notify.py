@@ -1,0 +1,50 @@
+"""Telling the node how the start goes, over the datagram socket named by ROUSE_NOTIFY_SOCKET."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+import orjson
+
+__all__ = ["Notifier"]
+
+
+class Notifier:
+    """Sends phases, ready and failed. A node that does not listen is no reason to fail."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self.phases: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure a phase of the start (import, fetch, load, warmup) and report its seconds."""
+        started = perf_counter()
+        yield
+        seconds = perf_counter() - started
+        self.phases[name] = seconds
+        self._send({"type": "phase", "name": name, "seconds": seconds})
+
+    def ready(self) -> None:
+        """The model answers from now on."""
+        self._send({"type": "ready"})
+
+    def failed(self, error: str) -> None:
+        """The process is about to exit without ever having been ready."""
+        self._send({"type": "failed", "error": error})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if not self._path:
+            return
+        message["pid"] = os.getpid()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.setblocking(False)
+            try:
+                channel.sendto(orjson.dumps(message), self._path)
+            except OSError:
+                pass

@@ -1,0 +1,1 @@
+"""scikit-learn models: joblib and pickle files, estimators and pipelines."""

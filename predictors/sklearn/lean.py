@@ -1,0 +1,117 @@
+"""Linear models without the checks around their matrix product.
+
+scikit-learn spends 75 us of an 86 us single-row `predict` on checks the server has made already.
+A lean predictor does the arithmetic of the estimator's own `predict` in the same order, is used
+only if it gave bit-identical answers on random rows at load, and leaves every unusual row
+(not finite, huge, not numbers) to the estimator itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import product
+from typing import Any, Final
+
+import numpy as np
+
+from predictors.serving.tensors import Array
+
+__all__ = ["lean_predict"]
+
+Lean = Callable[[Any], Array | None]
+"""Rows to predictions, or None for "ask the estimator"."""
+
+_HUGE: Final = 1e76
+"""Above this sum of squares a value may overflow float32; NaN and infinity compare false too."""
+
+
+def lean_predict(estimator: Any, features: int | None) -> Lean | None:
+    """The lean form of ``estimator.predict``, or None if it has none that is identical."""
+    if not features:
+        return None
+    lean = _classifier(estimator) or _regressor(estimator)
+    return lean if lean is not None and _identical(lean, estimator, features) else None
+
+
+def _classifier(estimator: Any) -> Lean | None:
+    base = sys.modules.get("sklearn.linear_model._base")
+    mixin = getattr(base, "LinearClassifierMixin", None)
+    if mixin is None or not isinstance(estimator, mixin):
+        return None
+    kind = type(estimator)
+    if kind.predict is not mixin.predict or kind.decision_function is not mixin.decision_function:
+        return None
+    parts = _dense(estimator.coef_, estimator.intercept_)
+    if parts is None or parts[0].ndim != 2 or not isinstance(estimator.classes_, np.ndarray):
+        return None
+    weights, intercept, classes = parts[0].T, parts[1], estimator.classes_
+
+    def multiclass(rows: Any) -> Array | None:
+        if not _plain(rows):
+            return None
+        scores = rows @ weights + intercept
+        best: Array = classes.take(scores.argmax(axis=1))
+        return best
+
+    def binary(rows: Any) -> Array | None:
+        if not _plain(rows):
+            return None
+        scores = (rows @ weights + intercept).ravel()
+        best: Array = classes.take((scores > 0).astype(np.intp))
+        return best
+
+    return binary if weights.shape[1] == 1 else multiclass
+
+
+def _regressor(estimator: Any) -> Lean | None:
+    base = sys.modules.get("sklearn.linear_model._base")
+    linear = getattr(base, "LinearModel", None)
+    if linear is None or not isinstance(estimator, linear):
+        return None
+    kind = type(estimator)
+    if kind.predict is not linear.predict:
+        return None
+    parts = _dense(estimator.coef_, np.asarray(estimator.intercept_))
+    if parts is None:
+        return None
+    weights, intercept = parts[0].T, parts[1]
+
+    def regress(rows: Any) -> Array | None:
+        if not _plain(rows):
+            return None
+        answer: Array = rows @ weights + intercept
+        return answer
+
+    return regress
+
+
+def _dense(coef: Any, intercept: Any) -> tuple[Array, Array] | None:
+    for part in (coef, intercept):
+        if not isinstance(part, np.ndarray) or part.dtype != np.float64:
+            return None
+    return coef, intercept
+
+
+def _plain(rows: Any) -> bool:
+    """Whether `rows` is a matrix of ordinary numbers."""
+    if type(rows) is not np.ndarray:
+        return False
+    if rows.dtype.char in "df":
+        flat = rows.ravel()
+        return float(flat.dot(flat)) < _HUGE
+    return rows.dtype.char in "lLiI"
+
+
+def _identical(lean: Lean, estimator: Any, features: int) -> bool:
+    random = np.random.default_rng(0)
+    for size, dtype in product((1, 7, 64), (np.float64, np.float32, np.int64)):
+        rows = random.normal(scale=3.0, size=(size, features)).astype(dtype)
+        try:
+            wanted = estimator.predict(rows)
+        except Exception:
+            return False
+        given = lean(rows)
+        if given is None or given.dtype != wanted.dtype or not np.array_equal(given, wanted):
+            return False
+    return True

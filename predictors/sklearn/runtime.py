@@ -1,0 +1,71 @@
+"""How the server imports scikit-learn and finds a model's file."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Final
+
+from predictors.serving.model import Model
+from predictors.serving.storage import find_one
+
+__all__ = ["RUNTIME", "SklearnRuntime"]
+
+_FILES: Final = ("model.joblib", "model.pkl", "model.pickle")
+
+_COMMON: Final = (
+    "calibration",
+    "cluster",
+    "compose",
+    "cross_decomposition",
+    "decomposition",
+    "discriminant_analysis",
+    "dummy",
+    "ensemble",
+    "feature_extraction.text",
+    "feature_selection",
+    "gaussian_process",
+    "impute",
+    "isotonic",
+    "kernel_approximation",
+    "linear_model",
+    "mixture",
+    "multiclass",
+    "multioutput",
+    "naive_bayes",
+    "neighbors",
+    "neural_network",
+    "pipeline",
+    "preprocessing",
+    "semi_supervised",
+    "svm",
+    "tree",
+)
+"""Modules pickled estimators refer to; importing one later costs a wake-up up to 0.1 s."""
+
+
+class SklearnRuntime:
+    """The runtime of joblib and pickle files."""
+
+    name = "sklearn"
+
+    def prepare(self) -> None:
+        """Import scikit-learn itself, joblib and numpy."""
+        importlib.import_module("predictors.sklearn.model")
+
+    def warm(self) -> None:
+        """Import the modules pickled estimators commonly refer to."""
+        self.prepare()
+        for module in _COMMON:
+            importlib.import_module(f"sklearn.{module}")
+
+    def model(self, name: str, folder: Path) -> Model:
+        """The model of the one model file in `folder`. Raises `StorageError`."""
+        from predictors.sklearn.model import SklearnModel
+
+        proba = os.environ.get("PREDICT_PROBA", "").lower() == "true"
+        return SklearnModel(name, find_one(folder, _FILES), predict_proba=proba)
+
+
+RUNTIME: Final = SklearnRuntime()
