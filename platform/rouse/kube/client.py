@@ -251,7 +251,7 @@ class KubeClient:
         return response.content
 
     def _built(self, request: ApiRequest, timeout: httpx.Timeout | None = None) -> httpx.Request:
-        headers = {"accept": "application/json"}
+        headers = {"accept": request.accept}
         if request.content is not None:
             headers["content-type"] = request.content_type
         return self._http.build_request(

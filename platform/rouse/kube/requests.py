@@ -45,6 +45,7 @@ class ApiRequest:
     params: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
     content_type: str = "application/json"
+    accept: str = "application/json"
 
     @property
     def repeatable(self) -> bool:

@@ -10,6 +10,7 @@ from rouse.errors import InvalidError
 from rouse.kube.client import KubeClient
 from rouse.kube.config import connect
 from rouse.kube.objects import Object
+from rouse.kube.requests import ApiRequest
 from rouse.kube.resources import Resource
 from rouse.sdk.connection import locate
 
@@ -48,7 +49,8 @@ async def _fetch(
         if resource.namespaced and not all_namespaces:
             place = namespace or connection.cluster.namespace or "default"
         path = resource.path(place, name)
-        return await client.raw(path, accept=_TABLE if as_table else "application/json")
+        accept = _TABLE if as_table else "application/json"
+        return await client.send(ApiRequest("GET", path, accept=accept))
     finally:
         await client.aclose()
 
@@ -58,7 +60,7 @@ async def _resolve(client: KubeClient, wanted: str) -> Resource:
     sought, _, group = wanted.lower().partition(".")
     known: set[str] = set()
     for path in ("/api", "/apis"):
-        discovery = await client.raw(path, accept=_DISCOVERY)
+        discovery = await client.send(ApiRequest("GET", path, accept=_DISCOVERY))
         for item in discovery.get("items", []):
             found = _in_group(item, sought, group, known)
             if found is not None:
