@@ -104,7 +104,7 @@ class AsyncClient:
         """The InferenceService as the API shows it; raises NotFoundError."""
         return await self.kube.get(INFERENCE_SERVICES, name, namespace or self.namespace)
 
-    async def list(self, namespace: str | None = None) -> list[Object]:
+    async def services(self, namespace: str | None = None) -> list[Object]:
         """The InferenceServices of the namespace."""
         return (await self.kube.list(INFERENCE_SERVICES, namespace or self.namespace)).items
 

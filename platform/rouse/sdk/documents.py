@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import yaml
 
@@ -26,8 +26,9 @@ def load_documents(sources: Iterable[Source] | Source) -> list[Object]:
     Raises InvalidError naming the file, the place and what is wrong.
     """
     if isinstance(sources, str | Path | Mapping) or hasattr(sources, "read"):
-        sources = [sources]
-    found = [document for source in sources for document in _load(source)]
+        found = [*_load(cast(Source, sources))]
+    else:
+        found = [document for source in sources for document in _load(source)]
     if not found:
         raise InvalidError("no Kubernetes object found in what was given")
     return found

@@ -69,9 +69,9 @@ class Client:
         """See `AsyncClient.get`."""
         return self._portal.call(self._client.get, name, namespace)
 
-    def list(self, namespace: str | None = None) -> list[Object]:
-        """See `AsyncClient.list`."""
-        return self._portal.call(self._client.list, namespace)
+    def services(self, namespace: str | None = None) -> list[Object]:
+        """See `AsyncClient.services`."""
+        return self._portal.call(self._client.services, namespace)
 
     def wait_ready(
         self, name: str, namespace: str | None = None, *, timeout_s: float = 300.0
@@ -87,7 +87,8 @@ class Client:
 
     def request(self, name: str, payload: Any, namespace: str | None = None) -> Prediction:
         """See `AsyncClient.request`."""
-        return self._portal.call(self._client.request, name, payload, namespace)
+        answer: Prediction = self._portal.call(self._client.request, name, payload, namespace)
+        return answer
 
 
 async def _construct(make: partial[AsyncClient]) -> AsyncClient:
