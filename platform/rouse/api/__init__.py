@@ -1,1 +1,1 @@
-"""The kinds: types, defaults, validation, status lifecycle and CRD schemas. Pure: no I/O, no clock."""
+"""The kinds: types, defaults, validation, lifecycle and CRD schemas. Pure: no I/O, no clock."""

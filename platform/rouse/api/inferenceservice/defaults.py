@@ -1,0 +1,85 @@
+"""What an InferenceService means where it does not say.
+
+Defaults are applied when an object is read, not when it is stored. `kubectl apply` compares what
+it applied last with what is stored: a stored object that was rewritten (``sklearn`` into ``model``,
+say) would make the next apply of the very same file bring the old block back beside the new one.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from rouse.api.base import Model
+from rouse.api.inferenceservice.component import Batcher, ComponentSpec
+from rouse.api.inferenceservice.types import InferenceService, ModelSpec, PredictorSpec
+
+__all__ = [
+    "DEFAULT_MIN_REPLICAS",
+    "MAIN_CONTAINER",
+    "default",
+]
+
+DEFAULT_MIN_REPLICAS = 1
+MAIN_CONTAINER = "kserve-container"
+"""The container that serves; others stand beside it."""
+
+C = TypeVar("C", bound=ComponentSpec)
+
+_LOGGER_MODE = "all"
+_MAX_BATCH_SIZE = 32
+_MAX_LATENCY_MS = 5000
+_V2_FORMATS = frozenset({"huggingface", "onnx", "triton"})
+
+
+def default(isvc: InferenceService) -> InferenceService:
+    """Return the service with everything it leaves open filled in; the argument stays as it is.
+
+    Applying it again changes nothing.
+    """
+    spec = isvc.spec
+    changes: dict[str, Model] = {"predictor": _component(_predictor(spec.predictor))}
+    if spec.transformer is not None:
+        changes["transformer"] = _component(spec.transformer)
+    if spec.explainer is not None:
+        changes["explainer"] = _component(spec.explainer)
+    return isvc.model_copy(update={"spec": spec.model_copy(update=changes)})
+
+
+def _predictor(predictor: PredictorSpec) -> PredictorSpec:
+    blocks = predictor.frameworks()
+    if predictor.model is None and len(blocks) == 1:
+        [(framework, block)] = blocks.items()
+        model = ModelSpec.model_validate({**block.to_object(), "modelFormat": {"name": framework}})
+        predictor = predictor.model_copy(update={"model": model, framework: None})
+    model_spec = predictor.model
+    if model_spec is None or model_spec.protocol_version is not None:
+        return predictor
+    protocol = "v2" if model_spec.model_format.name in _V2_FORMATS else "v1"
+    filled = model_spec.model_copy(update={"protocol_version": protocol})
+    return predictor.model_copy(update={"model": filled})
+
+
+def _component(component: C) -> C:
+    changes: dict[str, object] = {}
+    if component.min_replicas is None:
+        changes["min_replicas"] = DEFAULT_MIN_REPLICAS
+    if component.service_account and not component.service_account_name:
+        changes["service_account_name"] = component.service_account
+    if component.logger is not None and component.logger.mode is None:
+        changes["logger"] = component.logger.model_copy(update={"mode": _LOGGER_MODE})
+    if component.batcher is not None:
+        changes["batcher"] = _batcher(component.batcher)
+    containers = component.containers
+    is_model = isinstance(component, PredictorSpec) and component.model is not None
+    if containers and len(containers) == 1 and not is_model:
+        changes["containers"] = [containers[0].model_copy(update={"name": MAIN_CONTAINER})]
+    return component.model_copy(update=changes) if changes else component
+
+
+def _batcher(batcher: Batcher) -> Batcher:
+    return batcher.model_copy(
+        update={
+            "max_batch_size": batcher.max_batch_size or _MAX_BATCH_SIZE,
+            "max_latency": batcher.max_latency or _MAX_LATENCY_MS,
+        }
+    )

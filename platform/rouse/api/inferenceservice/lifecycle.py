@@ -1,0 +1,115 @@
+"""The conditions of an InferenceService and how they depend on each other.
+
+``Ready`` is ``PredictorReady`` and ``IngressReady`` (and ``TransformerReady`` where there is one).
+The other conditions inform; they have severity Info.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rouse.api.base import Object
+
+__all__ = [
+    "INGRESS_READY",
+    "LATEST_DEPLOYMENT_READY",
+    "PREDICTOR_CONFIGURATION_READY",
+    "PREDICTOR_READY",
+    "PREDICTOR_ROUTE_READY",
+    "READY",
+    "ROUTES_READY",
+    "STOPPED",
+    "TRANSFORMER_READY",
+    "Finding",
+    "Reason",
+    "condition_of",
+    "set_conditions",
+    "summarize",
+]
+
+READY = "Ready"
+PREDICTOR_READY = "PredictorReady"
+TRANSFORMER_READY = "TransformerReady"
+INGRESS_READY = "IngressReady"
+PREDICTOR_ROUTE_READY = "PredictorRouteReady"
+PREDICTOR_CONFIGURATION_READY = "PredictorConfigurationReady"
+LATEST_DEPLOYMENT_READY = "LatestDeploymentReady"
+ROUTES_READY = "RoutesReady"
+STOPPED = "Stopped"
+
+DECIDING = frozenset({READY, PREDICTOR_READY, TRANSFORMER_READY, INGRESS_READY})
+
+Truth = Literal["True", "False", "Unknown"]
+
+
+class Reason:
+    """Why a condition is what it is; where Knative gives a reason, that one is kept."""
+
+    DEPLOYING = "Deploying"
+    INGRESS_NOT_CONFIGURED = "IngressNotConfigured"
+    INGRESS_REFUSED = "IngressRefused"
+    INVALID_SPEC = "InvalidPredictorSpec"
+    NO_SUPPORTING_RUNTIME = "NoSupportingRuntime"
+    REVISION_FAILED = "RevisionFailed"
+    RUNTIME_DISABLED = "RuntimeDisabled"
+    RUNTIME_NOT_RECOGNIZED = "RuntimeNotRecognized"
+    STOPPED = "Stopped"
+    WAITING_FOR_REVISION = "WaitingForRevision"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition without its time."""
+
+    type: str
+    status: Truth
+    reason: str = ""
+    message: str = ""
+
+
+def condition_of(obj: Mapping[str, Any] | None, type_: str) -> Object:
+    """Return the condition of that type in an object's status; empty when it is not there."""
+    conditions: Iterable[Object] = ((obj or {}).get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if c.get("type") == type_), {})
+
+
+def summarize(parts: Sequence[Finding]) -> Finding:
+    """Return Ready: False as soon as one part is, else Unknown as soon as one is, else True."""
+    for status in ("False", "Unknown"):
+        for part in parts:
+            if part.status == status:
+                return Finding(READY, part.status, part.reason, part.message)
+    return Finding(READY, "True")
+
+
+def set_conditions(
+    findings: Iterable[Finding], previous: Iterable[Mapping[str, Any]], now: str
+) -> list[Object]:
+    """Return conditions sorted by type; the time of one whose status is the same stays.
+
+    ``now`` is RFC 3339 in UTC.
+    """
+    before = {str(c.get("type")): c for c in previous}
+    return [_condition(f, before.get(f.type, {}), now) for f in sorted(findings, key=_type)]
+
+
+def _type(finding: Finding) -> str:
+    return finding.type
+
+
+def _condition(finding: Finding, before: Mapping[str, Any], now: str) -> Object:
+    same = before.get("status") == finding.status and before.get("lastTransitionTime")
+    condition = {
+        "type": finding.type,
+        "status": finding.status,
+        "lastTransitionTime": before["lastTransitionTime"] if same else now,
+    }
+    if finding.reason:
+        condition["reason"] = finding.reason
+    if finding.message:
+        condition["message"] = finding.message
+    if finding.type not in DECIDING:
+        condition["severity"] = "Info"
+    return condition

@@ -1,0 +1,132 @@
+"""The status of an InferenceService, as far as Rouse writes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rouse.api.base import Model, Strings, keyed_by
+from rouse.api.meta import Condition
+
+__all__ = ["InferenceServiceStatus"]
+
+ModelState = Literal["", "Pending", "Standby", "Loading", "Loaded", "FailedToLoad"]
+
+
+class Addressable(Model):
+    """Where something is reached inside the cluster."""
+
+    name: str | None = None
+    url: str | None = None
+    ca_certs: Annotated[str | None, Field(alias="CACerts")] = None
+    audience: str | None = None
+
+
+class TrafficTarget(Model):
+    """A share of the requests and the revision that gets it."""
+
+    revision_name: str | None = None
+    configuration_name: str | None = None
+    latest_revision: bool | None = None
+    percent: int | None = None
+    tag: str | None = None
+    url: str | None = None
+
+
+class ComponentStatus(Model):
+    """The revisions of a component and how requests are shared between them."""
+
+    latest_created_revision: str | None = None
+    latest_ready_revision: str | None = None
+    latest_rolledout_revision: str | None = None
+    """The last revision that had all requests."""
+    previous_rolledout_revision: str | None = None
+    """The revision that had all requests before; a roll back goes there."""
+    traffic: list[TrafficTarget] | None = None
+    url: str | None = None
+    rest_url: str | None = None
+    grpc_url: str | None = None
+    address: Addressable | None = None
+
+
+class ModelStates(Model):
+    """The state of the model that serves and of the one that shall."""
+
+    active_model_state: ModelState
+    target_model_state: ModelState | None = None
+
+
+class FailureInfo(Model):
+    """Why a model or its runtime failed last."""
+
+    location: str | None = None
+    reason: (
+        Literal[
+            "ModelLoadFailed",
+            "RuntimeUnhealthy",
+            "RuntimeDisabled",
+            "NoSupportingRuntime",
+            "RuntimeNotRecognized",
+            "InvalidPredictorSpec",
+        ]
+        | None
+    ) = None
+    message: str | None = None
+    model_revision_name: str | None = None
+    exit_code: int | None = None
+    time: str | None = None
+
+
+class ModelCopies(Model):
+    """Replicas that have loaded the model, and those that failed to."""
+
+    failed_copies: int
+    total_copies: int | None = None
+
+
+class ModelStatus(Model):
+    """How far the model that is wanted has come."""
+
+    transition_status: Literal["", "UpToDate", "InProgress", "BlockedByFailedLoad", "InvalidSpec"]
+    states: ModelStates | None = None
+    last_failure_info: FailureInfo | None = None
+    copies: ModelCopies | None = None
+
+
+class ColdStart(Model):
+    """One wake-up from zero and where its time went."""
+
+    time: str
+    """When the request that woke the revision was answered (RFC 3339, UTC)."""
+    revision: str
+    """The revision that woke."""
+    total_ms: float
+    """Milliseconds from the request's arrival to the replica being ready."""
+    phases: dict[str, float] | None = None
+    """Milliseconds per phase: queue, process, import, fetch, load, ready."""
+
+
+class ColdStarts(Model):
+    """The wake-ups that were written down."""
+
+    last: ColdStart | None = None
+
+
+class InferenceServiceStatus(Model):
+    """What was observed of an InferenceService."""
+
+    observed_generation: int | None = None
+    conditions: Annotated[list[Condition] | None, keyed_by("type")] = None
+    url: str | None = None
+    """Where clients outside the cluster reach it."""
+    address: Addressable | None = None
+    """Where clients inside the cluster reach it."""
+    components: dict[str, ComponentStatus] | None = None
+    model_status: ModelStatus | None = None
+    cold_start: ColdStarts | None = None
+    """The latest wake-up from zero, phase by phase."""
+    annotations: Strings | None = None
+    deployment_mode: str | None = None
+    serving_runtime_name: str | None = None
+    cluster_serving_runtime_name: str | None = None

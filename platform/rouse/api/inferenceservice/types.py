@@ -1,0 +1,144 @@
+"""InferenceService, serving.kserve.io/v1beta1."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rouse.api.base import Model, Object, Open, Strings, atomic
+from rouse.api.inferenceservice.component import ComponentSpec, StorageSpec
+from rouse.api.meta import ObjectMeta
+from rouse.api.pods.containers import ContainerFields
+
+__all__ = [
+    "FRAMEWORKS",
+    "ExplainerSpec",
+    "FrameworkSpec",
+    "InferenceService",
+    "InferenceServiceSpec",
+    "ModelFormat",
+    "ModelSpec",
+    "PredictorSpec",
+    "Protocol",
+    "TransformerSpec",
+]
+
+Protocol = Literal["v1", "v2", "grpc-v1", "grpc-v2"]
+
+FRAMEWORKS = (
+    "huggingface",
+    "lightgbm",
+    "onnx",
+    "paddle",
+    "pmml",
+    "pytorch",
+    "sklearn",
+    "tensorflow",
+    "triton",
+    "xgboost",
+)
+"""The old style blocks of a predictor; each is the same as ``model`` with that modelFormat."""
+
+
+class FrameworkSpec(ContainerFields):
+    """A model of one framework, in the old style, with the fields of its container."""
+
+    runtime_version: str | None = None
+    """Tag of the runtime's image."""
+    protocol_version: Protocol | None = None
+    """The prediction protocol; v1 when not given (v2 for huggingface, onnx and triton)."""
+    storage_uri: str | None = None
+    """Where the model is: pvc://claim/path, s3://, gs://, hf://, https://, file:// ..."""
+    storage: StorageSpec | None = None
+
+
+class ModelFormat(Model):
+    """The framework a model was saved with."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Name of the format, such as sklearn."""
+    version: str | None = None
+    """Version of the format; compared as text with those of the runtimes."""
+
+
+class ModelSpec(FrameworkSpec):
+    """A model and its runtime; container fields given here win over the runtime's."""
+
+    model_format: ModelFormat
+    runtime: str | None = None
+    """A ServingRuntime or ClusterServingRuntime by name; chosen by modelFormat when not given."""
+    confidential: Open | None = None
+
+
+class PredictorSpec(ComponentSpec):
+    """Serves the model: either `model`, or containers of your own."""
+
+    name: str | None = None
+    model: ModelSpec | None = None
+    huggingface: FrameworkSpec | None = None
+    lightgbm: FrameworkSpec | None = None
+    onnx: FrameworkSpec | None = None
+    paddle: FrameworkSpec | None = None
+    pmml: FrameworkSpec | None = None
+    pytorch: FrameworkSpec | None = None
+    sklearn: FrameworkSpec | None = None
+    tensorflow: FrameworkSpec | None = None
+    triton: FrameworkSpec | None = None
+    xgboost: FrameworkSpec | None = None
+    worker_spec: Open | None = None
+
+    def frameworks(self) -> dict[str, FrameworkSpec]:
+        """Return the old style blocks that are given, by framework."""
+        blocks = {name: getattr(self, name) for name in FRAMEWORKS}
+        return {name: block for name, block in blocks.items() if block is not None}
+
+
+class TransformerSpec(ComponentSpec):
+    """Changes requests before the predictor and answers after it."""
+
+
+class ExplainerSpec(ComponentSpec):
+    """Explains predictions."""
+
+    art: Open | None = None
+
+
+class InferenceServiceSpec(Model):
+    """What is wanted: a predictor and, around it, a transformer and an explainer."""
+
+    predictor: PredictorSpec
+    transformer: TransformerSpec | None = None
+    explainer: ExplainerSpec | None = None
+    canary: Annotated[list[Open] | None, atomic()] = None
+
+
+class InferenceService(Model):
+    """A model that answers requests, sleeps without them, and is rolled out step by step."""
+
+    api_version: Literal["serving.kserve.io/v1beta1"]
+    kind: Literal["InferenceService"]
+    metadata: ObjectMeta
+    spec: InferenceServiceSpec
+    status: Object | None = None
+    """What was observed; typed in `InferenceServiceStatus`, read here as it is."""
+
+    @property
+    def name(self) -> str:
+        """The name in metadata."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace in metadata; default when not given."""
+        return self.metadata.namespace or "default"
+
+    @property
+    def annotations(self) -> Strings:
+        """The annotations in metadata, never None."""
+        return self.metadata.annotations or {}
+
+    @property
+    def labels(self) -> Strings:
+        """The labels in metadata, never None."""
+        return self.metadata.labels or {}

@@ -1,0 +1,112 @@
+"""The rules of an InferenceService that its types cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rouse.api.inferenceservice.component import ComponentSpec
+from rouse.api.inferenceservice.knative import check_container, check_pod
+from rouse.api.inferenceservice.modes import KNATIVE, MODE_ANNOTATION, mode_of
+from rouse.api.inferenceservice.notyet import check_not_yet
+from rouse.api.inferenceservice.storage import explain_uri
+from rouse.api.inferenceservice.types import InferenceService, PredictorSpec
+from rouse.api.names import MAX_LABEL, is_dns_label
+from rouse.api.pods.checks import check_containers, check_env, check_labels, check_unique
+from rouse.errors import FieldError
+
+__all__ = ["MAX_TIMEOUT_S", "validate"]
+
+MAX_TIMEOUT_S = 600
+"""Knative's max-revision-timeout-seconds."""
+
+_MAX_CONCURRENCY = 1000
+
+
+def validate(isvc: InferenceService, old: InferenceService | None = None) -> list[FieldError]:
+    """Return every finding about a service as the user gave it; ``old`` is what it replaces."""
+    findings = [*_metadata(isvc), *_mode(isvc, old), *_predictor(isvc.spec.predictor)]
+    for part in ("predictor", "transformer", "explainer"):
+        component: ComponentSpec | None = getattr(isvc.spec, part)
+        if component is not None:
+            findings += _component(component, f"spec.{part}")
+            if mode_of(isvc.annotations) == KNATIVE:
+                findings += check_pod(component, f"spec.{part}")
+    if isvc.spec.transformer is not None and not isvc.spec.transformer.containers:
+        findings.append(
+            FieldError("spec.transformer.containers", "at least one container is needed")
+        )
+    return [*findings, *check_not_yet(isvc)]
+
+
+def _metadata(isvc: InferenceService) -> Iterator[FieldError]:
+    meta = isvc.metadata
+    # generateName is completed by the API server before anybody reads the object.
+    if not is_dns_label(meta.name) and not (meta.generate_name and not meta.name):
+        yield FieldError(
+            "metadata.name",
+            f'"{meta.name}" cannot be a host name; use at most {MAX_LABEL} lower case letters, '
+            "digits and hyphens, a letter first and no hyphen last",
+        )
+    yield from check_labels(meta.labels, "metadata.labels")
+
+
+def _mode(isvc: InferenceService, old: InferenceService | None) -> Iterator[FieldError]:
+    path = f"metadata.annotations[{MODE_ANNOTATION}]"
+    mode = mode_of(isvc.annotations)
+    if mode is None:
+        yield FieldError(
+            path, f'"{isvc.annotations[MODE_ANNOTATION]}" is no mode; allowed: Knative (Serverless)'
+        )
+    before = mode_of(old.annotations) if old is not None else mode
+    if before is not None and before != mode:
+        yield FieldError(
+            path,
+            f"the mode of a live object cannot change from {before} to {mode or 'an unknown one'}; "
+            "delete the InferenceService and create it again",
+        )
+
+
+def _predictor(predictor: PredictorSpec) -> Iterator[FieldError]:
+    path = "spec.predictor"
+    models = [*(["model"] if predictor.model is not None else []), *predictor.frameworks()]
+    if not models and not predictor.containers:
+        yield FieldError(
+            path,
+            "names nothing to serve; give model (modelFormat and storageUri), or containers",
+        )
+    if len(models) > 1:
+        yield FieldError(
+            path, f"has {len(models)} models ({', '.join(models)}); keep exactly one of them"
+        )
+    for block in models:
+        model = getattr(predictor, block)
+        if model.storage_uri is not None:
+            problem = explain_uri(model.storage_uri)
+            if problem:
+                yield FieldError(f"{path}.{block}.storageUri", problem)
+        if model.storage_uri is not None and model.storage is not None:
+            yield FieldError(f"{path}.{block}.storage", "is given beside storageUri; keep one")
+        yield from check_env(model.env, f"{path}.{block}.env")
+        yield from check_container(model, f"{path}.{block}")
+
+
+def _component(component: ComponentSpec, path: str) -> Iterator[FieldError]:
+    least, most = component.min_replicas, component.max_replicas
+    if least is not None and most and most < least:
+        yield FieldError(
+            f"{path}.maxReplicas", f"{most} is less than minReplicas, which is {least}"
+        )
+    if component.timeout is not None and component.timeout > MAX_TIMEOUT_S:
+        yield FieldError(
+            f"{path}.timeout",
+            f"{component.timeout} s is out of range; the most is {MAX_TIMEOUT_S} s",
+        )
+    if (component.container_concurrency or 0) > _MAX_CONCURRENCY:
+        yield FieldError(
+            f"{path}.containerConcurrency",
+            f"{component.container_concurrency} is out of range; the most is {_MAX_CONCURRENCY}",
+        )
+    yield from check_labels(component.labels, f"{path}.labels")
+    yield from check_containers(component.containers or (), f"{path}.containers")
+    yield from check_containers(component.init_containers or (), f"{path}.initContainers")
+    yield from check_unique([v.name for v in component.volumes or ()], f"{path}.volumes")

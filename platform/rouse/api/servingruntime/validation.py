@@ -1,0 +1,52 @@
+"""The rules of a runtime that its types cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rouse.api.names import is_dns_subdomain
+from rouse.api.pods.checks import check_containers, check_labels, check_unique
+from rouse.api.servingruntime.types import (
+    ClusterServingRuntime,
+    ServingRuntime,
+    SupportedModelFormat,
+)
+from rouse.errors import FieldError
+
+__all__ = ["validate"]
+
+
+def validate(runtime: ServingRuntime | ClusterServingRuntime) -> list[FieldError]:
+    """Return every finding about a runtime."""
+    spec = runtime.spec
+    findings = [
+        *check_labels(spec.labels, "spec.labels"),
+        *check_containers(spec.containers, "spec.containers"),
+        *check_unique([v.name for v in spec.volumes or ()], "spec.volumes"),
+        *_formats(spec.supported_model_formats or []),
+    ]
+    if not is_dns_subdomain(runtime.metadata.name) and not runtime.metadata.generate_name:
+        findings.append(
+            FieldError(
+                "metadata.name",
+                f'"{runtime.metadata.name}" cannot be a name; use lower case letters, digits, '
+                "hyphens and dots",
+            )
+        )
+    return findings
+
+
+def _formats(formats: list[SupportedModelFormat]) -> Iterator[FieldError]:
+    path = "spec.supportedModelFormats"
+    seen: set[tuple[str, str | None]] = set()
+    for index, each in enumerate(formats):
+        key = (each.name, each.version)
+        if key in seen:
+            yield FieldError(
+                f"{path}[{index}]", f'"{each.name}" is there already with the same version'
+            )
+        seen.add(key)
+        if each.priority is not None and not each.auto_select:
+            yield FieldError(
+                f"{path}[{index}].priority", "has no effect without autoSelect: true; add it"
+            )
