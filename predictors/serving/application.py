@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import orjson
@@ -27,8 +26,9 @@ from predictors.serving.errors import (
 from predictors.serving.metrics import ServerMetrics
 from predictors.serving.protocols import Answer
 from predictors.serving.router import JSON, Lane, Router
+from predictors.serving.settings import Limits
 
-__all__ = ["Application", "Limits"]
+__all__ = ["Application"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,16 +64,6 @@ class Exchange(Protocol):
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Send the answer."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the server takes before it refuses."""
-
-    body_bytes: int = 100 * 1024 * 1024
-    body_seconds: float = 60.0
-    in_flight: int = 1024
-    threads: int = 4
 
 
 class Application:

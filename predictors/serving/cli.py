@@ -6,12 +6,14 @@ import argparse
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from predictors.serving import logs
-from predictors.serving.application import Limits
-from predictors.serving.model import Runtime
-from predictors.serving.server import Settings, serve
+from predictors.serving.settings import Limits, Settings
 from predictors.serving.warm import run_warm_parent
+
+if TYPE_CHECKING:
+    from predictors.serving.model import Runtime
 
 __all__ = ["main"]
 
@@ -31,6 +33,9 @@ def main(argv: Sequence[str], runtime: Runtime) -> int:
         parser.error("--workers: one process serves one model; run more replicas instead")
     if unknown:
         _log.warning("flags of other servers are ignored: %s", " ".join(unknown))
+    # Imported late: it imports numpy, which a warm parent must do after its own preparations.
+    from predictors.serving.server import serve
+
     return serve(_settings(arguments, os.environ), runtime)
 
 

@@ -7,12 +7,11 @@ import logging
 import os
 import signal
 import threading
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import uvloop
 
-from predictors.serving.application import Application, Limits
+from predictors.serving.application import Application
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import ModelLoadError, StartupError
 from predictors.serving.listener import Listener, listening_socket
@@ -20,26 +19,14 @@ from predictors.serving.metrics import ServerMetrics
 from predictors.serving.model import Model, Runtime
 from predictors.serving.notify import Notifier
 from predictors.serving.router import Router
+from predictors.serving.settings import Settings
 from predictors.serving.storage import fetched, redacted
 
-__all__ = ["Settings", "serve"]
+__all__ = ["serve"]
 
 _log = logging.getLogger(__name__)
 
 _LAME_DUCK_SECONDS: Final = 0.2
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a predictor process is told by flags and environment."""
-
-    model_name: str
-    source: str
-    http_port: int = 8080
-    listen_fd: str | None = None
-    notify_socket: str | None = None
-    drain_seconds: float = 30.0
-    limits: Limits = field(default_factory=Limits)
 
 
 def serve(settings: Settings, runtime: Runtime) -> int:

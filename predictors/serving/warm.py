@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import logging
 import os
 import select
@@ -19,11 +20,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import orjson
 
-from predictors.serving.model import Runtime
+if TYPE_CHECKING:
+    from predictors.serving.model import Runtime
 
 __all__ = ["run_warm_parent"]
 
@@ -61,9 +63,11 @@ def run_warm_parent(runtime: Runtime, entry: Entry) -> int:
     except (ValueError, OSError) as error:
         _log.error("--warm needs ROUSE_WARM_FD, a socket: %r: %s", number, error)
         return 1
-    # Set before numpy is imported: a BLAS pool would be threads of this process.
+    # Set before numpy is imported (nothing above imports it): a BLAS pool would be threads of
+    # this process. A replica forked from here therefore computes on one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     started = perf_counter()
+    importlib.import_module("predictors.serving.server")
     runtime.warm()
     seconds = perf_counter() - started
     # What is imported is never garbage; frozen, it stays in pages shared by all children.

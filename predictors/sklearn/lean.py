@@ -2,14 +2,15 @@
 
 scikit-learn spends 75 us of an 86 us single-row `predict` on checks the server has made already.
 A lean predictor does the arithmetic of the estimator's own `predict` in the same order, is used
-only if it gave bit-identical answers on random rows at load, and leaves every unusual row
-(not finite, huge, not numbers) to the estimator itself.
+only if the installed scikit-learn gave bit-identical answers on random rows, and leaves every
+unusual row (not finite, huge, not numbers) to the estimator itself.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import cache
 from itertools import product
 from typing import Any, Final
 
@@ -26,12 +27,13 @@ _HUGE: Final = 1e76
 """Above this sum of squares a value may overflow float32; NaN and infinity compare false too."""
 
 
-def lean_predict(estimator: Any, features: int | None) -> Lean | None:
+def lean_predict(estimator: Any) -> Lean | None:
     """The lean form of ``estimator.predict``, or None if it has none that is identical."""
-    if not features:
-        return None
-    lean = _classifier(estimator) or _regressor(estimator)
-    return lean if lean is not None and _identical(lean, estimator, features) else None
+    for make in (_classifier, _regressor):
+        lean = make(estimator)
+        if lean is not None and _faithful(make, type(estimator)):
+            return lean
+    return None
 
 
 def _classifier(estimator: Any) -> Lean | None:
@@ -70,7 +72,7 @@ def _regressor(estimator: Any) -> Lean | None:
     if linear is None or not isinstance(estimator, linear):
         return None
     kind = type(estimator)
-    if kind.predict is not linear.predict:
+    if kind._decision_function is not linear._decision_function:
         return None
     parts = _dense(estimator.coef_, np.asarray(estimator.intercept_))
     if parts is None:
@@ -103,10 +105,36 @@ def _plain(rows: Any) -> bool:
     return rows.dtype.char in "lLiI"
 
 
-def _identical(lean: Lean, estimator: Any, features: int) -> bool:
+@cache
+def _faithful(make: Callable[[Any], Lean | None], kind: Hashable) -> bool:
+    """Whether `make` gives, for this scikit-learn, exactly what `kind` predicts on random rows.
+
+    Asked once per class of estimator, and in a warm parent before any fork: the first `predict`
+    of a process takes milliseconds.
+    """
     random = np.random.default_rng(0)
-    for size, dtype in product((1, 7, 64), (np.float64, np.float32, np.int64)):
-        rows = random.normal(scale=3.0, size=(size, features)).astype(dtype)
+    shapes: list[tuple[int, ...]] = (
+        [(1, 5), (3, 5)] if make is _classifier else [(5,), (1, 5), (3, 5)]
+    )
+    return all(_identical(make, _made(kind, random, shape), random) for shape in shapes)
+
+
+def _made(kind: Any, random: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """An estimator of `kind` as if fitted on five features, `shape` being that of its weights."""
+    estimator = kind()
+    estimator.n_features_in_ = 5
+    estimator.coef_ = random.normal(size=shape)
+    estimator.intercept_ = random.normal(size=shape[:-1])
+    estimator.classes_ = np.arange(max(shape[0], 2)) * 2
+    return estimator
+
+
+def _identical(make: Callable[[Any], Lean | None], estimator: Any, random: Any) -> bool:
+    lean = make(estimator)
+    if lean is None:
+        return False
+    for size, dtype in product((1, 64), (np.float64, np.float32, np.int64)):
+        rows = random.normal(scale=3.0, size=(size, 5)).astype(dtype)
         try:
             wanted = estimator.predict(rows)
         except Exception:

@@ -51,7 +51,7 @@ class SklearnModel(Model):
         self._estimator = estimator
         self._methods = methods
         self._features = Features.of(estimator)
-        self._lean = lean_predict(estimator, self._features.count)
+        self._lean = lean_predict(estimator)
         self.inputs = self._features.specs()
         self.outputs = _output_specs(estimator, methods)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from predictors.serving.model import Model
 from predictors.serving.storage import find_one
+
+if TYPE_CHECKING:
+    from predictors.serving.model import Model
 
 __all__ = ["RUNTIME", "SklearnRuntime"]
 
@@ -59,6 +61,7 @@ class SklearnRuntime:
         self.prepare()
         for module in _COMMON:
             importlib.import_module(f"sklearn.{module}")
+        importlib.import_module("predictors.sklearn.rehearsal").rehearse()
 
     def model(self, name: str, folder: Path) -> Model:
         """The model of the one model file in `folder`. Raises `StorageError`."""
