@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rouse.errors import ConfigError
 from rouse.kube.cluster import EXEC_API_VERSION, ClusterConfig, ExecPlugin
 
@@ -31,11 +29,15 @@ class Kubeconfig:
 
     def add(self, path: Path) -> None:
         """Read one more file."""
+        import yaml  # a controller in a Pod never needs it, and it takes 20 ms to load
+
         self._paths.append(path)
         try:
-            document = yaml.safe_load(read_file(path)) or {}
+            document = yaml.safe_load(read_file(path))
         except yaml.YAMLError as error:
             raise ConfigError(f"{path}: not a kubeconfig, it is not YAML: {error}") from error
+        if document is None:
+            return
         if not isinstance(document, dict):
             raise ConfigError(f"{path}: not a kubeconfig, the top level is no mapping")
         self._context = self._context or str(document.get("current-context") or "")
