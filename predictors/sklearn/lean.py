@@ -9,7 +9,7 @@ unusual row (not finite, huge, not numbers) to the estimator itself.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import cache
 from itertools import product
 from typing import Any, Final
@@ -29,9 +29,13 @@ _HUGE: Final = 1e76
 
 def lean_predict(estimator: Any) -> Lean | None:
     """The lean form of ``estimator.predict``, or None if it has none that is identical."""
+    kind: Any = type(estimator)
+    # A class of the user's own may predict by what it was fitted with: no probe can tell.
+    if not kind.__module__.startswith("sklearn."):
+        return None
     for make in (_classifier, _regressor):
         lean = make(estimator)
-        if lean is not None and _faithful(make, type(estimator)):
+        if lean is not None and _faithful(make, kind):
             return lean
     return None
 
@@ -96,8 +100,8 @@ def _dense(coef: Any, intercept: Any) -> tuple[Array, Array] | None:
 
 
 def _plain(rows: Any) -> bool:
-    """Whether `rows` is a matrix of ordinary numbers."""
-    if type(rows) is not np.ndarray:
+    """Whether `rows` is a matrix of ordinary numbers, with at least one row."""
+    if type(rows) is not np.ndarray or not rows.size:
         return False
     if rows.dtype.char in "df":
         flat = rows.ravel()
@@ -106,16 +110,16 @@ def _plain(rows: Any) -> bool:
 
 
 @cache
-def _faithful(make: Callable[[Any], Lean | None], kind: Hashable) -> bool:
+def _faithful(make: Callable[[Any], Lean | None], kind: Any) -> bool:
     """Whether `make` gives, for this scikit-learn, exactly what `kind` predicts on random rows.
 
     Asked once per class of estimator, and in a warm parent before any fork: the first `predict`
     of a process takes milliseconds.
     """
     random = np.random.default_rng(0)
-    shapes: list[tuple[int, ...]] = (
-        [(1, 5), (3, 5)] if make is _classifier else [(5,), (1, 5), (3, 5)]
-    )
+    shapes: list[tuple[int, ...]] = [(1, 5), (3, 5)]
+    if make is _regressor:
+        shapes.append((5,))
     return all(_identical(make, _made(kind, random, shape), random) for shape in shapes)
 
 

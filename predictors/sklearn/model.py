@@ -65,11 +65,11 @@ class SklearnModel(Model):
         if method not in self._methods:
             offered = ", ".join(self._methods)
             raise InvalidInputError(f"Model {self.name} has no output {method}. It has: {offered}.")
-        if method == "predict" and self._lean is not None:
-            answer = self._lean(rows)
-            if answer is not None:
-                return answer
         try:
+            if method == "predict" and self._lean is not None:
+                answer = self._lean(rows)
+                if answer is not None:
+                    return answer
             result = getattr(self._estimator, method)(rows)
         except (ValueError, TypeError) as error:
             # scikit-learn's checks of its input raise these; its first line says what is wrong.
