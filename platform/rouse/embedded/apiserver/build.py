@@ -1,0 +1,45 @@
+"""Puts a server together from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rouse.embedded.apiserver.admission import Plugin
+from rouse.embedded.apiserver.admission_kserve import review_model
+from rouse.embedded.apiserver.builtin import BUILTIN
+from rouse.embedded.apiserver.registry import Registry
+from rouse.embedded.apiserver.selectors import selectable_fields
+from rouse.embedded.apiserver.server import ApiServer
+from rouse.embedded.apiserver.sqlite import SqliteFile
+from rouse.embedded.apiserver.state import State
+from rouse.embedded.apiserver.store import Store
+from rouse.embedded.apiserver.watchers import Hub
+
+__all__ = ["build_server", "utc_now"]
+
+
+def utc_now() -> datetime:
+    """The present."""
+    return datetime.now(UTC)
+
+
+def build_server(
+    path: str,
+    *,
+    token: str | None = None,
+    logs: Path | None = None,
+    plugins: Sequence[Plugin] = (review_model,),
+    clock: Callable[[], datetime] = utc_now,
+) -> ApiServer:
+    """A server over the state file at ``path``, not yet started."""
+    state = State(
+        store=Store(SqliteFile(path), selectable_fields),
+        registry=Registry(BUILTIN),
+        hub=Hub(),
+        plugins=tuple(plugins),
+        clock=clock,
+        logs=logs,
+    )
+    return ApiServer(state, token=token)

@@ -1,0 +1,120 @@
+"""DELETE of one object and of collections."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rouse.embedded.apiserver import views
+from rouse.embedded.apiserver.decoding import media_type, parse_json, parse_yaml
+from rouse.embedded.apiserver.deletion import Options, Propagation, delete
+from rouse.embedded.apiserver.errors import Object, bad_request, forbidden, success
+from rouse.embedded.apiserver.handlers.read import request_selector, selected
+from rouse.embedded.apiserver.http import Request, Response, json_response
+from rouse.embedded.apiserver.negotiation import output
+from rouse.embedded.apiserver.records import Record
+from rouse.embedded.apiserver.routes import Target
+from rouse.embedded.apiserver.state import State
+
+__all__ = ["delete_collection", "delete_object"]
+
+PROTECTED = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+
+
+async def delete_object(state: State, target: Target, request: Request) -> Response:
+    """DELETE: 200 with a Status when it is gone, with the object while something holds it."""
+    options = _options(request)
+    record = state.store.head(target.resource.bucket, target.key)
+    if record is None:
+        raise target.not_found()
+    _check(target, record, options)
+    gone, written = delete(state, target.resource, record, options)
+    if written is not None:
+        record = await written
+    if gone:
+        resource = target.resource
+        return json_response(
+            success(name=target.name, group=resource.group, kind=resource.plural, uid=record.uid)
+        )
+    form = output(request.headers.get("accept", ""))
+    return views.one(state, target, request, form, record, 200)
+
+
+async def delete_collection(state: State, target: Target, request: Request) -> Response:
+    """DELETE of all a list with the same selectors would show."""
+    if target.resource.bucket in {"/namespaces", "/services"}:
+        raise forbidden(
+            target.resource.group, target.resource.plural, "", "deletecollection is not offered"
+        )
+    options = _options(request)
+    waiting = []
+    for listed in selected(state, target, request_selector(target, request)):
+        record = state.store.head(target.resource.bucket, listed.key)
+        if record is not None:
+            _, written = delete(state, target.resource, record, options)
+            if written is not None:
+                waiting.append(written)
+    await asyncio.gather(*waiting)
+    return json_response(success(kind=target.resource.plural, group=target.resource.group))
+
+
+def _check(target: Target, record: Record, options: Options) -> None:
+    if target.resource.bucket == "/namespaces" and target.name in PROTECTED:
+        raise target.forbidden(target.name, "this namespace may not be deleted")
+    if options.uid and options.uid != record.uid:
+        raise target.conflict(
+            f"Precondition failed: UID in precondition: {options.uid}, "
+            f"UID in object meta: {record.uid}"
+        )
+    if options.revision and options.revision != str(record.revision):
+        raise target.conflict(
+            f"Precondition failed: ResourceVersion in precondition: {options.revision}, "
+            f"ResourceVersion in object meta: {record.revision}"
+        )
+
+
+def _options(request: Request) -> Options:
+    body = _body(request)
+    query = request.query
+    grace = body.get("gracePeriodSeconds")
+    if grace is None:
+        grace = request.number("gracePeriodSeconds")
+    if grace is not None and (not isinstance(grace, int) or grace < 0):
+        raise bad_request(f"gracePeriodSeconds={grace!r} must be a number of at least 0")
+    asked = body.get("dryRun") or [query["dryRun"]] if "dryRun" in query else body.get("dryRun")
+    if asked and asked != ["All"]:
+        raise bad_request(f'dryRun={asked!r}: supported values: "All"')
+    preconditions = body.get("preconditions") or {}
+    if not isinstance(preconditions, dict):
+        raise bad_request("preconditions must be an object")
+    return Options(
+        propagation=_propagation(body, request),
+        grace_s=grace,
+        uid=str(preconditions.get("uid") or ""),
+        revision=str(preconditions.get("resourceVersion") or ""),
+        dry_run=bool(asked),
+    )
+
+
+def _propagation(body: Object, request: Request) -> Propagation:
+    asked = body.get("propagationPolicy") or request.query.get("propagationPolicy", "")
+    if asked == "Foreground":
+        return "Foreground"
+    if asked == "Orphan" or (not asked and body.get("orphanDependents") is True):
+        return "Orphan"
+    if asked in {"", "Background"}:
+        return "Background"
+    raise bad_request(
+        f'propagationPolicy={asked!r}: supported values: "Background", "Foreground", "Orphan"'
+    )
+
+
+def _body(request: Request) -> Object:
+    if not request.body.strip():
+        return {}
+    yaml = "yaml" in media_type(request)
+    parsed = parse_yaml(request.body) if yaml else parse_json(request.body)
+    if parsed is None:
+        return {}
+    if not isinstance(parsed, dict):
+        raise bad_request("the body of a DELETE must be DeleteOptions")
+    return parsed

@@ -1,0 +1,45 @@
+"""A complete server in this process, for tests of anything that talks to the Kubernetes API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+
+from rouse.embedded.apiserver.admission import Plugin
+from rouse.embedded.apiserver.admission_kserve import review_model
+from rouse.embedded.apiserver.bootstrap import bootstrap
+from rouse.embedded.apiserver.build import build_server, utc_now
+from rouse.embedded.apiserver.server import ApiServer
+from rouse.embedded.apiserver.transport import ApiServerTransport
+from rouse.manifests import manifests_dir
+
+__all__ = ["memory_api"]
+
+
+@asynccontextmanager
+async def memory_api(
+    path: str | Path = ":memory:",
+    *,
+    manifests: bool = True,
+    logs: Path | None = None,
+    plugins: Sequence[Plugin] = (review_model,),
+    clock: Callable[[], datetime] = utc_now,
+) -> AsyncIterator[tuple[ApiServer, httpx.AsyncClient]]:
+    """A started, bootstrapped server and a client on it.
+
+    ``path`` is the SQLite file, in memory by default; ``manifests=False`` leaves out the CRDs,
+    runtimes and settings that ship with Rouse.
+    """
+    server = build_server(str(path), logs=logs, plugins=plugins, clock=clock)
+    await server.start()
+    try:
+        await bootstrap(server, manifests_dir() if manifests else None)
+        transport = ApiServerTransport(server)
+        async with httpx.AsyncClient(transport=transport, base_url="https://rouse.test") as client:
+            yield server, client
+    finally:
+        await server.stop()
