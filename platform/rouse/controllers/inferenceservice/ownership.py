@@ -1,0 +1,41 @@
+"""Whether a wanted object may be written over what is there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rouse.errors import ConflictError, InvalidError
+from rouse.kube.objects import controller_of, uid_of
+
+__all__ = ["NotOwnedError", "check_owner"]
+
+
+class NotOwnedError(InvalidError):
+    """An object of that name is there and belongs to something, or someone, else."""
+
+
+def check_owner(service: Mapping[str, Any], live: Mapping[str, Any] | None) -> None:
+    """Raise unless ``live`` is absent or belongs to this very InferenceService.
+
+    `ConflictError` where it is only a matter of time: what an InferenceService of the same name,
+    now deleted, has left is still being collected.
+    """
+    if live is None:
+        return
+    what = f"{live['kind']} {live['metadata']['name']}"
+    owner = controller_of(live) or {}
+    if owner.get("uid") == uid_of(service):
+        if live["metadata"].get("deletionTimestamp"):
+            raise ConflictError(f"{what} is still being deleted", status=409, reason="Conflict")
+        return
+    name = service["metadata"]["name"]
+    if (owner.get("kind"), owner.get("name")) == (service["kind"], name):
+        message = f"{what} of the deleted InferenceService {name} is still there"
+        raise ConflictError(message, status=409, reason="Conflict")
+    holder = f"belongs to {owner['kind']} {owner['name']}" if owner else "was made by someone else"
+    message = (
+        f"{what} in namespace {live['metadata'].get('namespace')} {holder}; "
+        f"delete it or rename the InferenceService, which needs that name"
+    )
+    raise NotOwnedError(message)

@@ -1,0 +1,193 @@
+"""The reconcile of one InferenceService: a list of short phases over one `Pass`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+from rouse.api.base import Object
+from rouse.api.inferenceservice.lifecycle import Reason
+from rouse.compiler import Compiled, Observed, compile_object
+from rouse.compiler.errors import CompileError
+from rouse.compiler.events import make_events
+from rouse.compiler.status import make_refused_status
+from rouse.controllers.inferenceservice.ownership import NotOwnedError, check_owner
+from rouse.controllers.inferenceservice.settings import Settings
+from rouse.controllers.inferenceservice.sources import Sources
+from rouse.errors import NotFoundError, RejectedError
+from rouse.kube.apply import apply_if_differs
+from rouse.kube.client import KubeClient
+from rouse.kube.controller import Requeue
+from rouse.kube.events import EventRecorder
+from rouse.kube.objects import Key, key_of, resource_version_of, uid_of
+from rouse.kube.resources import KNATIVE_SERVICES, VIRTUAL_SERVICES, resource_of
+
+__all__ = ["Reconciler"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one reconcile has found out so far."""
+
+    service: Object
+    """The InferenceService as it was seen; never changed."""
+    observed: Observed = field(default_factory=Observed)
+    compiled: Compiled = field(default_factory=lambda: Compiled((), {}))
+    refusal: RejectedError | NotOwnedError | None = None
+
+
+class Reconciler:
+    """Brings the API's objects to what an InferenceService asks for. Level-based and idempotent.
+
+    ``clock`` gives the current time in UTC.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        sources: Sources,
+        settings: Settings,
+        recorder: EventRecorder,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._sources = sources
+        self._settings = settings
+        self._recorder = recorder
+        self._clock = clock
+        self._outdated: dict[Key, str] = {}
+
+    async def __call__(self, key: Key) -> Requeue | None:
+        """Reconcile one InferenceService; raises what makes a retry necessary."""
+        service = self._sources.services.get(key)
+        if service is None or service["metadata"].get("deletionTimestamp"):
+            # What it owned goes with it: everything carries an owner reference.
+            self._outdated.pop(key, None)
+            return None
+        if self._outdated.get(key) == resource_version_of(service):
+            # The copy has not caught up with our own last write, whose event will come: deciding
+            # on the status before it could undo what was decided then.
+            return None
+        current = Pass(service)
+        for phase in _PHASES:
+            await phase(self, current)
+        if current.refusal is not None:
+            raise current.refusal
+        return None
+
+    async def _observe(self, current: Pass) -> None:
+        mine = list(self._sources.owned_by(current.service))
+        key = key_of(current.service)
+        current.observed = Observed(
+            knative_services={
+                one["metadata"]["name"]: one for one in mine if resource_of(one) is KNATIVE_SERVICES
+            },
+            revisions=self._sources.revisions_of(current.service),
+            virtual_service=next(
+                (
+                    one
+                    for one in mine
+                    if resource_of(one) is VIRTUAL_SERVICES and key_of(one) == key
+                ),
+                None,
+            ),
+            previous_status=current.service.get("status") or {},
+        )
+
+    async def _compile(self, current: Pass) -> None:
+        current.compiled = compile_object(
+            current.service,
+            runtimes=self._settings.runtimes,
+            config=self._settings.config,
+            observed=current.observed,
+            now=self._clock(),
+        )
+
+    async def _apply(self, current: Pass) -> None:
+        """Write what differs; what the API will never take becomes part of the status."""
+        try:
+            for wanted in current.compiled.objects:
+                live = await self._live(wanted)
+                check_owner(current.service, live)
+                if await apply_if_differs(self._client, wanted, live):
+                    logger.info("%s: wrote %s", key_of(current.service), _name(wanted))
+        except (RejectedError, NotOwnedError) as error:
+            current.refusal = error
+            current.compiled = _refused(current, error, self._clock())
+
+    async def _prune(self, current: Pass) -> None:
+        """Delete owned objects that are no longer wanted."""
+        if not current.compiled.prune:
+            return
+        wanted = {(resource_of(one), key_of(one)) for one in current.compiled.objects}
+        for live in list(self._sources.owned_by(current.service)):
+            resource, key = resource_of(live), key_of(live)
+            if (resource, key) in wanted or live["metadata"].get("deletionTimestamp"):
+                continue
+            try:
+                await self._client.delete(resource, key.name, key.namespace, uid=uid_of(live))
+            except NotFoundError:
+                continue
+            logger.info("%s: deleted %s", key_of(current.service), _name(live))
+
+    async def _write_status(self, current: Pass) -> None:
+        wanted = current.compiled.status
+        if wanted == (current.service.get("status") or {}):
+            return
+        # With the resourceVersion we read: who changed the spec meanwhile makes this a conflict,
+        # and the next reconcile sees the change.
+        written = await self._client.replace(
+            {**current.service, "status": wanted}, subresource="status"
+        )
+        before = resource_version_of(current.service)
+        if resource_version_of(written) != before:
+            self._outdated[key_of(current.service)] = before
+
+    async def _tell(self, current: Pass) -> None:
+        """Emit events, once their status is written: a retry does not tell them again."""
+        for event in current.compiled.events:
+            self._recorder.emit(current.service, event.type, event.reason, event.message)
+
+    async def _live(self, wanted: Object) -> Object | None:
+        """Return the live object, from the API itself where the copy has none.
+
+        The copy may lag, and it does not hold objects of the same name that are not ours.
+        """
+        cached = self._sources.cached(wanted)
+        if cached is not None:
+            return cached
+        key = key_of(wanted)
+        try:
+            return await self._client.get(resource_of(wanted), key.name, key.namespace)
+        except NotFoundError:
+            return None
+
+
+_Phase: TypeAlias = Callable[[Reconciler, Pass], Awaitable[None]]
+
+_PHASES: Final[tuple[_Phase, ...]] = (
+    Reconciler._observe,
+    Reconciler._compile,
+    Reconciler._apply,
+    Reconciler._prune,
+    Reconciler._write_status,
+    Reconciler._tell,
+)
+
+
+def _refused(current: Pass, error: Exception, now: datetime) -> Compiled:
+    """Say in the status what could not be written; what serves goes on serving."""
+    metadata, before = current.service["metadata"], current.observed.previous_status
+    why = CompileError(Reason.INVALID_SPEC, str(error))
+    status = make_refused_status(metadata.get("generation"), why, before, now)
+    return Compiled((), status, make_events(metadata["name"], before, status), prune=False)
+
+
+def _name(obj: Object) -> str:
+    return f"{obj['kind']} {obj['metadata']['name']}"

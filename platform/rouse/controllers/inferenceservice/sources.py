@@ -1,0 +1,101 @@
+"""What the controller reads: its informers, and what they say about one InferenceService."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rouse.api.base import Object
+from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE
+from rouse.compiler.names import SERVICE_LABEL
+from rouse.kube.client import KubeClient
+from rouse.kube.informer import Informer, InformerOptions
+from rouse.kube.objects import Key, key_of, labels_of, uid_of
+from rouse.kube.resources import (
+    CLUSTER_SERVING_RUNTIMES,
+    CONFIG_MAPS,
+    INFERENCE_SERVICES,
+    KNATIVE_SERVICES,
+    REVISIONS,
+    SERVICES,
+    SERVING_RUNTIMES,
+    VIRTUAL_SERVICES,
+    Resource,
+    resource_of,
+)
+
+__all__ = ["KNATIVE_SERVICE_LABEL", "Sources"]
+
+KNATIVE_SERVICE_LABEL: Final = "serving.knative.dev/service"
+
+_BY_SERVICE: Final = "inferenceservice"
+_RESYNC_S: Final = 36_000.0
+"""Ten hours, as controller-runtime: only against what no watch could tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The informers; of the kinds it owns the controller only sees what carries its label."""
+
+    services: Informer
+    owned: Mapping[Resource, Informer]
+    revisions: Informer
+    runtimes: Informer
+    cluster_runtimes: Informer
+    config: Informer
+
+    @classmethod
+    def of(cls, client: KubeClient) -> Sources:
+        """Make the informers; none is started."""
+        ours = InformerOptions(labels=SERVICE_LABEL)
+        revisions = Informer(client, REVISIONS, options=ours)
+        revisions.add_index(_BY_SERVICE, _service_of)
+        return cls(
+            services=Informer(
+                client, INFERENCE_SERVICES, options=InformerOptions(resync=_RESYNC_S)
+            ),
+            owned={
+                resource: Informer(client, resource, options=ours)
+                for resource in (KNATIVE_SERVICES, VIRTUAL_SERVICES, SERVICES)
+            },
+            revisions=revisions,
+            runtimes=Informer(client, SERVING_RUNTIMES),
+            cluster_runtimes=Informer(client, CLUSTER_SERVING_RUNTIMES),
+            config=Informer(
+                client,
+                CONFIG_MAPS,
+                CONFIG_NAMESPACE,
+                InformerOptions(fields=f"metadata.name={CONFIG_MAP}"),
+            ),
+        )
+
+    def all(self) -> tuple[Informer, ...]:
+        """Return all informers."""
+        return (
+            self.services,
+            *self.owned.values(),
+            self.revisions,
+            self.runtimes,
+            self.cluster_runtimes,
+            self.config,
+        )
+
+    def cached(self, wanted: Mapping[str, Any]) -> Object | None:
+        """Return the live form of a wanted object, if the informers have it."""
+        return self.owned[resource_of(wanted)].get(key_of(wanted))
+
+    def owned_by(self, service: Mapping[str, Any]) -> Iterator[Object]:
+        """Yield the objects that belong to an InferenceService."""
+        for informer in self.owned.values():
+            yield from informer.owned_by(uid_of(service))
+
+    def revisions_of(self, service: Mapping[str, Any]) -> dict[str, Object]:
+        """Return the revisions of an InferenceService by name."""
+        found = self.revisions.indexed(_BY_SERVICE, str(key_of(service)))
+        return {revision["metadata"]["name"]: revision for revision in found}
+
+
+def _service_of(obj: Mapping[str, Any]) -> tuple[str, ...]:
+    name = labels_of(obj).get(SERVICE_LABEL)
+    return (str(Key(key_of(obj).namespace, name)),) if name else ()
