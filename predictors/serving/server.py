@@ -27,6 +27,7 @@ __all__ = ["serve"]
 _log = logging.getLogger(__name__)
 
 _LAME_DUCK_SECONDS: Final = 0.2
+_ABORT_SECONDS: Final = 1.0
 
 
 def serve(settings: Settings, runtime: Runtime) -> int:
@@ -69,7 +70,7 @@ class _Server:
                 await stopped.wait()
             return await self._drain(listener)
         except BaseException:
-            await listener.drain(0)
+            await listener.drain(_ABORT_SECONDS)
             raise
         finally:
             sweeper.cancel()

@@ -102,6 +102,7 @@ def _download(uri: str, parts: SplitResult, folder: Path) -> None:
             shutil.copyfileobj(response, file, _CHUNK)
             expected = response.headers.get("content-length")
     except urllib.error.HTTPError as error:
+        error.close()
         raise StorageError(f"{redacted(uri)}: answered {error.code} {error.reason}.") from error
     except OSError as error:
         reason = getattr(error, "reason", None) or error

@@ -125,8 +125,14 @@ def _numbers(data: list[Any], dtype: np.dtype[Any], field: str, datatype: str) -
         return array.astype(dtype, copy=False)
     if array.dtype.kind not in "iuf":
         raise InvalidInputError(f"{field} must hold {datatype} values only.")
+    if dtype.kind in "iu" and array.dtype.kind == "f":
+        # numpy makes floats of integers that fit no common integer type, and rounds them.
+        array = np.array(data, dtype=object)
     with np.errstate(over="ignore", invalid="ignore"):
-        cast: Array = array.astype(dtype)
+        try:
+            cast: Array = array.astype(dtype)
+        except OverflowError:
+            raise InvalidInputError(f"{field} has values that {datatype} cannot hold.") from None
     if dtype.kind != "f" and not np.array_equal(cast, array):
         raise InvalidInputError(f"{field} has values that {datatype} cannot hold.")
     if dtype.kind == "f" and not np.isfinite(cast).all():

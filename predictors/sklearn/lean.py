@@ -105,7 +105,8 @@ def _plain(rows: Any) -> bool:
         return False
     if rows.dtype.char in "df":
         flat = rows.ravel()
-        return float(flat.dot(flat)) < _HUGE
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(flat.dot(flat)) < _HUGE
     return rows.dtype.char in "lLiI"
 
 
