@@ -1,0 +1,193 @@
+"""A real warm parent and the replicas it forks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+ROOT = Path(__file__).parents[3]
+BODY = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
+
+
+class WarmParent:
+    """The node's side of the protocol."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.settimeout(30)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "predictors.sklearn", "--warm"],
+                cwd=ROOT,
+                env={**os.environ, "ROUSE_WARM_FD": str(theirs.fileno())},
+                pass_fds=[theirs.fileno()],
+            )
+        self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notices.bind(str(home / "n"))
+        self.notices.settimeout(30)
+        self.hello = self.receive()
+
+    def receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = orjson.loads(self.channel.recv(65536))
+        return message
+
+    def send(self, message: Any, fds: list[int]) -> None:
+        data = message if isinstance(message, bytes) else orjson.dumps(message)
+        socket.send_fds(self.channel, [data], fds)
+
+    def spawn(self, name: str, folder: Path, **env: str) -> tuple[int, str, Path]:
+        """Fork a replica and wait until it is ready: its pid, URL and log."""
+        log = self.home / f"{name.replace('/', '-')}.log"
+        with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
+            self.send(
+                {
+                    "type": "spawn",
+                    "id": name,
+                    "args": ["--model_name=iris", f"--model_dir={folder}"],
+                    "env": {**os.environ, "ROUSE_NOTIFY_SOCKET": str(self.home / "n"), **env},
+                    "cwd": str(self.home),
+                },
+                [output.fileno(), output.fileno(), listener.fileno()],
+            )
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        answer = self.receive()
+        assert (answer["type"], answer["id"]) == ("spawned", name)
+        while True:
+            notice = orjson.loads(self.notices.recv(65536))
+            if notice["pid"] == answer["pid"] and notice["type"] in ("ready", "failed"):
+                assert notice["type"] == "ready", notice
+                return int(answer["pid"]), url, log
+
+    def close(self) -> None:
+        self.channel.close()
+        self.notices.close()
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Iterator[WarmParent]:
+    warm = WarmParent(tmp_path)
+    yield warm
+    warm.close()
+
+
+def test_it_says_what_it_is_and_has_one_thread(parent: WarmParent) -> None:
+    assert parent.hello["type"] == "ready"
+    assert parent.hello["framework"] == "sklearn"
+    assert parent.hello["pid"] == parent.process.pid
+    assert parent.hello["import_s"] > 0
+    assert len(os.listdir(f"/proc/{parent.process.pid}/task")) == 1
+
+
+async def test_replicas_live_and_die_on_their_own(parent: WarmParent, iris_folder: Path) -> None:
+    first, first_url, log = parent.spawn("d/a/0", iris_folder)
+    second, second_url, _ = parent.spawn("d/b/0", iris_folder, PREDICT_PROBA="true")
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"{first_url}/v1/models/iris:predict", json=BODY)
+        assert answer.json() == {"predictions": [0]}
+        answer = await client.post(f"{second_url}/v1/models/iris:predict", json=BODY)
+        assert len(answer.json()["predictions"][0]) == 3
+        assert os.getpgid(first) == first
+        assert os.readlink(f"/proc/{first}/cwd") == str(parent.home)
+        assert os.readlink(f"/proc/{first}/fd/0") == "/dev/null"
+        assert "model iris is ready" in log.read_text()
+
+        os.kill(first, signal.SIGKILL)
+        assert await asyncio.to_thread(parent.receive) == {
+            "type": "exited",
+            "id": "d/a/0",
+            "pid": first,
+            "status": -signal.SIGKILL,
+        }
+        answer = await client.post(f"{second_url}/v1/models/iris:predict", json=BODY)
+        assert answer.status_code == 200
+    os.kill(second, signal.SIGTERM)
+    exited = await asyncio.to_thread(parent.receive)
+    assert (exited["id"], exited["status"]) == ("d/b/0", 0)
+
+
+def test_a_replica_that_cannot_load_exits_1(parent: WarmParent, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="absent does not exist"):
+        parent.spawn("d/a/0", tmp_path / "absent")
+    exited = parent.receive()
+    assert (exited["type"], exited["status"]) == ("exited", 1)
+
+
+def _end_channel(parent: WarmParent) -> None:
+    parent.channel.close()
+
+
+def _terminate(parent: WarmParent) -> None:
+    parent.process.terminate()
+
+
+def _kill(parent: WarmParent) -> None:
+    parent.process.kill()
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [(_end_channel, 0), (_terminate, 0), (_kill, -signal.SIGKILL)]
+)
+def test_replicas_do_not_outlive_it(
+    parent: WarmParent, iris_folder: Path, end: Callable[[WarmParent], None], code: int
+) -> None:
+    pids = [parent.spawn(f"d/{name}/0", iris_folder)[0] for name in "ab"]
+    watched = [os.pidfd_open(pid) for pid in pids]
+    end(parent)
+    assert parent.process.wait(10) == code
+    for fd in watched:
+        _gone(fd)
+        os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("message", "fds", "reason"),
+    [
+        (b"hello", 3, "not JSON"),
+        ([1], 3, 'a message of type "spawn" is expected'),
+        ({"type": "stop", "id": "x"}, 3, 'a message of type "spawn" is expected'),
+        ({"type": "spawn", "id": "x"}, 1, "3 file descriptors are expected, got 1"),
+        ({"type": "spawn", "id": "x"}, 3, "id and cwd must be strings"),
+        ({"type": "spawn", "id": "x", "cwd": "/", "args": [1]}, 3, "args must be a list of str"),
+        (
+            {"type": "spawn", "id": "x", "cwd": "/", "args": [], "env": {"A": 1}},
+            3,
+            "env must be an object of strings",
+        ),
+    ],
+)
+def test_wrong_messages_are_answered_and_leak_nothing(
+    parent: WarmParent, message: Any, fds: int, reason: str
+) -> None:
+    folder = f"/proc/{parent.process.pid}/fd"
+    before = len(os.listdir(folder))
+    parent.send(message, [1] * fds)
+    answer = parent.receive()
+    assert answer["type"] == "failed"
+    assert answer["id"] == (message.get("id") if isinstance(message, dict) else None)
+    assert answer["error"].startswith(f"bad request: {reason}")
+    assert len(os.listdir(folder)) == before
+
+
+def _gone(pidfd: int) -> None:
+
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    assert poll.poll(10_000)
