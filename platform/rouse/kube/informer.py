@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from rouse.errors import GoneError, RouseError, UnavailableError
+from rouse.errors import ApiError, GoneError, RouseError, UnavailableError
 from rouse.kube.backoff import Backoff
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.objects import Key, Object, Objects, key_of, resource_version_of
@@ -28,6 +28,8 @@ ChangeHandler: TypeAlias = Callable[[EventType, Object, Object | None], None]
 _WATCH_S: Final = 300.0
 _SHORT_WATCH_S: Final = 1.0
 """A watch that ends sooner than this without a change counts as a failure."""
+_FROM_THE_FUTURE: Final = 504
+"""The API's answer to a resourceVersion it has not reached, as after a restore: list again."""
 
 
 def _without_managed_fields(obj: Object) -> Object:
@@ -162,6 +164,8 @@ class Informer:
                 await self._failed(error)
             except RouseError as error:
                 logger.warning("%s: %s", self.resource, error)
+                if isinstance(error, ApiError) and error.status == _FROM_THE_FUTURE:
+                    self._version = ""
                 await self._failed(error)
             except Exception as error:
                 logger.exception("%s: the informer failed", self.resource)

@@ -112,7 +112,13 @@ async def test_after_trouble_the_watch_goes_on_without_a_new_list(
 
 
 @pytest.mark.parametrize(
-    "too_old", [lambda: watched(gone()), lambda: refusal(410, "Gone")], ids=["event", "answer"]
+    "too_old",
+    [
+        lambda: watched(gone()),
+        lambda: refusal(410, "Gone"),
+        lambda: refusal(504, "Timeout", "Too large resource version"),
+    ],
+    ids=["event", "answer", "from the future"],
 )
 async def test_too_old_means_list_again_and_tell_the_difference(
     too_old: Callable[[], httpx.Response],

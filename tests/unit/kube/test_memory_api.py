@@ -8,7 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rouse.embedded.apiserver.memory import memory_api
-from rouse.errors import AlreadyExistsError, ConflictError, GoneError, NotFoundError, RejectedError
+from rouse.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    NotFoundError,
+    RejectedError,
+    UnavailableError,
+)
 from rouse.kube import EventRecorder, Informer, Key, KubeClient, apply_if_differs, owner_reference
 from rouse.kube.client import EventType
 from rouse.kube.lease import LeaderElector, LeaseTimes
@@ -88,10 +94,10 @@ async def test_pages(client: KubeClient, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [one["metadata"]["name"] for one in found.items] == ["a", "b", "d", "e"]
 
 
-async def test_a_watch_from_the_future_or_too_far_back(client: KubeClient) -> None:
-    with pytest.raises(GoneError):
-        async for _ in client.watch(CONFIG_MAPS, resource_version="999999999", timeout_s=1):
-            pass
+async def test_a_watch_from_the_future(client: KubeClient) -> None:
+    with pytest.raises(UnavailableError, match="Too large") as caught:
+        await anext(client.watch(CONFIG_MAPS, resource_version="999999999", timeout_s=1))
+    assert caught.value.status == 504
 
 
 async def test_an_informer_follows(client: KubeClient) -> None:

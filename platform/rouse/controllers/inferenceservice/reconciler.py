@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -23,11 +23,14 @@ from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.events import EventRecorder
 from rouse.kube.objects import Key, key_of, resource_version_of, uid_of
-from rouse.kube.resources import KNATIVE_SERVICES, VIRTUAL_SERVICES, resource_of
+from rouse.kube.resources import KNATIVE_SERVICES, VIRTUAL_SERVICES, Resource, resource_of
 
 __all__ = ["Reconciler"]
 
 logger = logging.getLogger(__name__)
+
+_ROUNDS: Final = 3
+"""What is written changes what is compiled once at most; the rest is for the next reconcile."""
 
 
 @dataclass(slots=True)
@@ -38,6 +41,8 @@ class Pass:
     """The InferenceService as it was seen; never changed."""
     observed: Observed = field(default_factory=Observed)
     compiled: Compiled = field(default_factory=lambda: Compiled((), {}))
+    written: dict[tuple[Resource, Key], Object] = field(default_factory=dict)
+    """Objects as the API stored them in this pass: newer than the informers' copies."""
     refusal: RejectedError | NotOwnedError | None = None
 
 
@@ -100,26 +105,37 @@ class Reconciler:
             previous_status=current.service.get("status") or {},
         )
 
-    async def _compile(self, current: Pass) -> None:
-        current.compiled = compile_object(
-            current.service,
-            runtimes=self._settings.runtimes,
-            config=self._settings.config,
-            observed=current.observed,
-            now=self._clock(),
-        )
+    async def _converge(self, current: Pass) -> None:
+        """Compile and write until nothing differs, so that the status tells of what is now."""
+        for _ in range(_ROUNDS):
+            current.compiled = compile_object(
+                current.service,
+                runtimes=self._settings.runtimes,
+                config=self._settings.config,
+                observed=current.observed,
+                now=self._clock(),
+            )
+            try:
+                written = [await self._apply(current, one) for one in current.compiled.objects]
+            except (RejectedError, NotOwnedError) as error:
+                # The API will never take it: that is for the user to know.
+                current.refusal = error
+                current.compiled = _refused(current, error, self._clock())
+                return
+            if not any(written):
+                return
 
-    async def _apply(self, current: Pass) -> None:
-        """Write what differs; what the API will never take becomes part of the status."""
-        try:
-            for wanted in current.compiled.objects:
-                live = await self._live(wanted)
-                check_owner(current.service, live)
-                if await apply_if_differs(self._client, wanted, live):
-                    logger.info("%s: wrote %s", key_of(current.service), _name(wanted))
-        except (RejectedError, NotOwnedError) as error:
-            current.refusal = error
-            current.compiled = _refused(current, error, self._clock())
+    async def _apply(self, current: Pass, wanted: Object) -> bool:
+        """Write one object if it differs; say whether it did."""
+        live = await self._live(current, wanted)
+        check_owner(current.service, live)
+        stored = await apply_if_differs(self._client, wanted, live)
+        if stored is None:
+            return False
+        logger.info("%s: wrote %s", key_of(current.service), _name(wanted))
+        current.written[resource_of(wanted), key_of(wanted)] = stored
+        current.observed = _with(current.observed, stored)
+        return True
 
     async def _prune(self, current: Pass) -> None:
         """Delete owned objects that are no longer wanted."""
@@ -154,17 +170,17 @@ class Reconciler:
         for event in current.compiled.events:
             self._recorder.emit(current.service, event.type, event.reason, event.message)
 
-    async def _live(self, wanted: Object) -> Object | None:
+    async def _live(self, current: Pass, wanted: Object) -> Object | None:
         """Return the live object, from the API itself where the copy has none.
 
         The copy may lag, and it does not hold objects of the same name that are not ours.
         """
-        cached = self._sources.cached(wanted)
-        if cached is not None:
-            return cached
-        key = key_of(wanted)
+        resource, key = resource_of(wanted), key_of(wanted)
+        known = current.written.get((resource, key)) or self._sources.owned[resource].get(key)
+        if known is not None:
+            return known
         try:
-            return await self._client.get(resource_of(wanted), key.name, key.namespace)
+            return await self._client.get(resource, key.name, key.namespace)
         except NotFoundError:
             return None
 
@@ -173,12 +189,20 @@ _Phase: TypeAlias = Callable[[Reconciler, Pass], Awaitable[None]]
 
 _PHASES: Final[tuple[_Phase, ...]] = (
     Reconciler._observe,
-    Reconciler._compile,
-    Reconciler._apply,
+    Reconciler._converge,
     Reconciler._prune,
     Reconciler._write_status,
     Reconciler._tell,
 )
+
+
+def _with(observed: Observed, stored: Object) -> Observed:
+    """Return what was observed, with an object just written in its place."""
+    resource = resource_of(stored)
+    if resource is KNATIVE_SERVICES:
+        known = {**observed.knative_services, stored["metadata"]["name"]: stored}
+        return replace(observed, knative_services=known)
+    return replace(observed, virtual_service=stored) if resource is VIRTUAL_SERVICES else observed
 
 
 def _refused(current: Pass, error: Exception, now: datetime) -> Compiled:

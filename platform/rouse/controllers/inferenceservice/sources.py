@@ -22,7 +22,6 @@ from rouse.kube.resources import (
     SERVING_RUNTIMES,
     VIRTUAL_SERVICES,
     Resource,
-    resource_of,
 )
 
 __all__ = ["KNATIVE_SERVICE_LABEL", "Sources"]
@@ -80,10 +79,6 @@ class Sources:
             self.cluster_runtimes,
             self.config,
         )
-
-    def cached(self, wanted: Mapping[str, Any]) -> Object | None:
-        """Return the live form of a wanted object, if the informers have it."""
-        return self.owned[resource_of(wanted)].get(key_of(wanted))
 
     def owned_by(self, service: Mapping[str, Any]) -> Iterator[Object]:
         """Yield the objects that belong to an InferenceService."""

@@ -1,0 +1,76 @@
+"""Whose reconcile a change asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rouse.controllers.inferenceservice.ownership import NotOwnedError, check_owner
+from rouse.controllers.inferenceservice.triggers import follows_runtimes, owner_of
+from rouse.errors import ConflictError
+from rouse.kube import Key
+from rouse.kube.objects import Object
+
+SERVICE: Object = {
+    "apiVersion": "serving.kserve.io/v1beta1",
+    "kind": "InferenceService",
+    "metadata": {"name": "iris", "namespace": "a", "uid": "1"},
+}
+
+
+def obj(owner: Object | None = None, **metadata: Any) -> Object:
+    references = [{"controller": True, **owner}] if owner else []
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "x", "namespace": "a", "ownerReferences": references, **metadata},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "key"),
+    [
+        (obj({"kind": "InferenceService", "name": "iris"}), Key("a", "iris")),
+        (
+            obj(
+                {"kind": "Configuration", "name": "iris-predictor"},
+                labels={"serving.kserve.io/inferenceservice": "iris"},
+            ),
+            Key("a", "iris"),
+        ),
+        (obj({"kind": "Route", "name": "r"}), None),
+        (obj(), None),
+    ],
+)
+def test_owner_of(found: Object, key: Key | None) -> None:
+    assert owner_of(found) == key
+
+
+def test_auto_update_can_be_turned_off() -> None:
+    off = {"serving.kserve.io/disable-auto-update": "true"}
+    assert follows_runtimes(SERVICE)
+    assert not follows_runtimes({"metadata": {"annotations": off}})
+
+
+OURS = {"kind": "InferenceService", "name": "iris", "uid": "1"}
+
+
+def test_ours_and_absent_may_be_written() -> None:
+    check_owner(SERVICE, None)
+    check_owner(SERVICE, obj(OURS))
+
+
+@pytest.mark.parametrize(
+    ("live", "error", "message"),
+    [
+        (obj(), NotOwnedError, "was made by someone else"),
+        (obj({"kind": "Route", "name": "r", "uid": "1x"}), NotOwnedError, "belongs to Route r"),
+        (obj({**OURS, "name": "other", "uid": "2"}), NotOwnedError, "InferenceService other"),
+        (obj({**OURS, "uid": "0"}), ConflictError, "of the deleted InferenceService iris"),
+        (obj(OURS, deletionTimestamp="now"), ConflictError, "still being deleted"),
+    ],
+)
+def test_others_may_not(live: Object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        check_owner(SERVICE, live)
