@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rouse.embedded.node import ImageTable, Node, NodePaths
+from rouse.embedded.node import ImageTable, Node, NodePaths, WarmPool
+from rouse.embedded.node.images import BUILT_IN
 from tests.unit.node.harness import IMAGES, MakePod, Watched, quick_backoff, unreachable_client
 
 
@@ -50,10 +51,11 @@ def make_pod() -> MakePod:
 async def watched(paths: NodePaths) -> AsyncIterator[Watched]:
     """A started node whose API is away."""
     client = unreachable_client()
-    images = ImageTable(paths.images_file, built_in=IMAGES)
-    node = Node(client, paths, images=images, backoff=quick_backoff)
+    images = ImageTable(paths.images_file, built_in={**BUILT_IN, **IMAGES})
+    warm = WarmPool(paths, spawn_s=0.5)
+    node = Node(client, paths, images=images, warm=warm, backoff=quick_backoff)
     await node.start()
-    watched = Watched(node, paths)
+    watched = Watched(node, paths, warm)
     yield watched
     await node.stop(2)
     await client.aclose()

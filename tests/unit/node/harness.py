@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from rouse.embedded.node import LocalCommand, Node, NodePaths, PodState
+from rouse.embedded.node import LocalCommand, Node, NodePaths, PodState, WarmPool
 from rouse.embedded.node.restarts import RestartBackoff
 from rouse.kube import KubeClient
 
@@ -24,6 +24,7 @@ IMAGES = {
     "test/warm": LocalCommand(SERVER, warm=True, listen=True),
     "test/dying": LocalCommand((*SERVER, "--die"), warm=True, listen=True),
     "test/deaf": LocalCommand((*SERVER, "--deaf"), warm=True, listen=True),
+    "test/garbage": LocalCommand((*SERVER, "--garbage"), warm=True, listen=True),
     "test/shell": LocalCommand(("sh", "-c")),
 }
 
@@ -33,8 +34,9 @@ MakePod = Callable[..., dict[str, Any]]
 class Watched:
     """A node, and the states its subscribers saw."""
 
-    def __init__(self, node: Node, paths: NodePaths) -> None:
+    def __init__(self, node: Node, paths: NodePaths, warm: WarmPool) -> None:
         self.node = node
+        self.warm = warm
         self.paths = paths
         self.command = list(SERVER)
         self.states: list[PodState] = []
@@ -55,7 +57,8 @@ class Watched:
                     return state
                 self._changed.clear()
                 with suppress(TimeoutError):  # a line of output is no change of state
-                    await asyncio.wait_for(self._changed.wait(), 0.05)
+                    async with asyncio.timeout(0.05):
+                        await self._changed.wait()
 
     async def ready(self, name: str = "iris-1") -> PodState:
         return await self.until(lambda state: state.ready, name)

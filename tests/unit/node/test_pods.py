@@ -58,7 +58,7 @@ async def test_the_log_is_a_cri_file(watched: Watched, make_pod: MakePod, paths:
 
 async def test_a_crash_is_restarted_with_backoff(watched: Watched, make_pod: MakePod) -> None:
     watched.node.launch(make_pod("test/warm", "iris-1", "--behave=exit"))
-    state = await watched.until(lambda s: s.restarts >= 2)
+    state = await watched.until(lambda s: s.restarts >= 2 and bool(s.reason))
     assert not state.ready
     assert state.reason == "CrashLoopBackOff"
     assert "exit code 3" in state.message

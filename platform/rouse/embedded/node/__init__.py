@@ -4,7 +4,7 @@ Here belongs what a kubelet does on a machine without a container engine. Which 
 decided elsewhere: the node runs those bound to it, and reports.
 """
 
-from rouse.embedded.node.errors import PodSetupError, WarmError
+from rouse.embedded.node.errors import PodSetupError, Reason, WarmError
 from rouse.embedded.node.images import ImageTable, LocalCommand
 from rouse.embedded.node.node import Node
 from rouse.embedded.node.paths import NodePaths
@@ -19,6 +19,7 @@ __all__ = [
     "NodePaths",
     "PodSetupError",
     "PodState",
+    "Reason",
     "Terminated",
     "WarmError",
     "WarmPool",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rouse.embedded.node.errors import PodSetupError
+from rouse.embedded.node.errors import PodSetupError, Reason
 from rouse.embedded.node.fields import field_value
 from rouse.embedded.node.images import LocalCommand
 from rouse.embedded.node.sources import Sources
@@ -66,9 +66,8 @@ def make_invocation(
     """Resolve one container.
 
     ``mounts``: mount path -> host path. ``ports``: containerPort -> port of this machine, of the
-    whole pod, because its containers talk to each other by them. A container's own ``command``
-    replaces the image's, as in Kubernetes; it is then an ordinary command, neither warm nor given
-    a socket. Raises PodSetupError when a reference of the environment does not resolve.
+    whole pod, because its containers talk to each other by them. Raises PodSetupError when a
+    reference of the environment does not resolve.
     """
     declared = _environment(pod, container, sources)
     _serving_port(container, ports, declared)
@@ -77,15 +76,18 @@ def make_invocation(
     for name, value in declared.items():
         moved = move(value)
         env[name] = _moved_port(moved, ports) if name.endswith("PORT") else moved
-    own = [move(expand(word, declared)) for word in container.get("command") or []]
-    args = [rewrite_port(move(expand(w, declared)), ports) for w in container.get("args") or []]
+
+    def word(text: str) -> str:
+        return rewrite_port(move(expand(text, declared)), ports)
+
+    own = () if local.overrides else container.get("command") or ()
     return Invocation(
-        command=tuple(rewrite_port(w, ports) for w in own) or local.argv,
-        args=tuple(args),
+        command=tuple(map(word, own)) or local.argv,
+        args=tuple(map(word, container.get("args") or ())),
         env=env,
         cwd=move(container["workingDir"]) if container.get("workingDir") else cwd,
-        warm=local.warm and not own,
-        listen=local.listen and not own,
+        warm=local.warm,
+        listen=local.listen,
     )
 
 
@@ -161,7 +163,7 @@ def _referred(
             value = sources.key(kind, ref["name"], ref["key"], optional=optional)  # type: ignore[arg-type]
             return None if value is None else _text(value, name)
     raise PodSetupError(
-        "CreateContainerConfigError",
+        Reason.CONFIG_ERROR,
         f"env {name}: valueFrom.{next(iter(origin), '?')} is not supported by the embedded node; "
         "use fieldRef, configMapKeyRef or secretKeyRef",
     )
@@ -173,7 +175,7 @@ def _text(value: bytes, name: str) -> str:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise PodSetupError("CreateContainerConfigError", f"env {name}: the value is not text")
+        raise PodSetupError(Reason.CONFIG_ERROR, f"env {name}: the value is not text")
     return text
 
 

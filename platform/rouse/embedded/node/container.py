@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from rouse.embedded.node.attempt import Attempt, PodParts
-from rouse.embedded.node.errors import PodSetupError
+from rouse.embedded.node.errors import PodSetupError, Reason
 from rouse.embedded.node.state import ContainerState, Terminated
 
 __all__ = ["ContainerRunner"]
@@ -72,6 +72,8 @@ class ContainerRunner:
                 self._crashed()
             await asyncio.sleep(self._backoff.next(time.monotonic() - begun))
             self._began = time.monotonic()
+            if self.state.last is not None and self.state.reason == Reason.CRASH_LOOP:
+                self._restart()
 
     async def stop(self, grace_s: float) -> None:
         """End its process, if it has one; the owner then cancels ``run``."""
@@ -95,10 +97,12 @@ class ContainerRunner:
             raise
         except OSError as error:
             # a full disk, no more descriptors, a folder taken away: as temporary as the rest
-            raise PodSetupError("StartError", str(error)) from error
+            raise PodSetupError(Reason.START_ERROR, str(error)) from error
         except Exception as error:
             logger.exception("container %s: the node failed", self.state.name)
-            raise PodSetupError("NodeError", f"the node cannot run this: {error!r}") from error
+            raise PodSetupError(
+                Reason.NODE_ERROR, f"the node cannot run this: {error!r}"
+            ) from error
         self._ended(attempt, code)
         return code
 
@@ -139,19 +143,23 @@ class ContainerRunner:
         self._parts.event("Warning", "BackOff", f"Container {name} ended {how}; it is restarted")
         self._set(
             state="waiting",
-            reason="CrashLoopBackOff",
+            reason=Reason.CRASH_LOOP,
             message=f"container {name} ended {how}: {ended.message if ended else ''}".rstrip(": "),
-            restarts=self.state.restarts + 1,
             last=ended,
             ended=None,
         )
+        self._on_change()
+
+    def _restart(self) -> None:
+        """Count it, and forget the log of the attempt before the last."""
+        name = self.state.name
+        self._set(restarts=self.state.restarts + 1)
         paths, metadata = self._parts.services.paths, self._parts.pod["metadata"]
         oldest = paths.container_log(
             metadata["namespace"], metadata["name"], name, self.state.restarts - _KEPT_LOGS
         )
         for file in (oldest, oldest.with_name(oldest.name + ".1")):
             file.unlink(missing_ok=True)
-        self._on_change()
 
     def _cannot_start(self, error: PodSetupError) -> None:
         if error.reason != self._reported_reason:

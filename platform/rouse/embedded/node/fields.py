@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from rouse.embedded.node.errors import PodSetupError
+from rouse.embedded.node.errors import PodSetupError, Reason
 
 __all__ = ["POD_IP", "field_value"]
 
@@ -32,7 +32,7 @@ def field_value(pod: dict[str, Any], path: str) -> str:
         case "status.podIP" | "status.hostIP" | "status.podIPs" | "status.hostIPs":
             return POD_IP
     raise PodSetupError(
-        "CreateContainerConfigError",
+        Reason.CONFIG_ERROR,
         f'fieldRef "{path}" is not a field of a pod; use metadata.name, metadata.namespace, '
         "metadata.uid, metadata.labels['KEY'], metadata.annotations['KEY'], spec.nodeName, "
         "spec.serviceAccountName, status.podIP or status.hostIP",

@@ -16,17 +16,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import yaml
 
-from rouse.embedded.node.errors import PodSetupError
+from rouse.embedded.node.errors import PodSetupError, Reason
 from rouse.errors import ConfigError
 
-__all__ = ["BUILT_IN", "COMMAND_ANNOTATION", "WARM_ANNOTATION", "ImageTable", "LocalCommand"]
+__all__ = [
+    "BUILT_IN",
+    "COMMAND_ANNOTATION",
+    "WARM_ANNOTATION",
+    "ImageTable",
+    "LocalCommand",
+    "predictor",
+]
 
 COMMAND_ANNOTATION: Final = "embedded.rouse.dev/command"
 """JSON list: the serving container's command; ``...command.<container>`` names another one."""
@@ -43,14 +50,17 @@ class LocalCommand:
     """It can be started once with ``--warm`` and forks replicas then."""
     listen: bool = False
     """It serves on the socket ``ROUSE_LISTEN_FD`` and reports to ``ROUSE_NOTIFY_SOCKET``."""
+    overrides: bool = False
+    """It stands for the container's own ``command`` too, not only for the image's."""
 
 
-def _predictor(module: str) -> LocalCommand:
-    return LocalCommand(("{python}", "-m", f"predictors.{module}"), warm=True, listen=True)
+def predictor(framework: str) -> LocalCommand:
+    """Rouse's own predictor of a framework."""
+    return LocalCommand(("{python}", "-m", f"predictors.{framework}"), warm=True, listen=True)
 
 
 BUILT_IN: Final[Mapping[str, LocalCommand]] = {
-    "ghcr.io/rouse/sklearnserver": _predictor("sklearn"),
+    "ghcr.io/rouse/sklearnserver": predictor("sklearn"),
 }
 
 
@@ -80,9 +90,13 @@ class ImageTable:
         """
         found = self._annotated(annotations, container, serving=serving) or self._listed(image)
         if found is None:
-            raise PodSetupError("NoLocalCommand", self._advice(image))
-        argv = tuple(word.replace("{python}", self._python) for word in found.argv)
-        return LocalCommand(argv, warm=found.warm, listen=found.listen)
+            raise PodSetupError(Reason.NO_LOCAL_COMMAND, self._advice(image))
+        return self.resolved(found)
+
+    def resolved(self, command: LocalCommand) -> LocalCommand:
+        """The command with ``{python}`` replaced."""
+        argv = tuple(word.replace("{python}", self._python) for word in command.argv)
+        return replace(command, argv=argv)
 
     def _annotated(
         self, annotations: Mapping[str, str], container: str, *, serving: bool
@@ -97,9 +111,9 @@ class ImageTable:
         try:
             argv = _argv(orjson.loads(text))
         except ValueError as error:
-            raise PodSetupError("InvalidCommand", f"annotation {key}: {error}") from error
+            raise PodSetupError(Reason.INVALID_COMMAND, f"annotation {key}: {error}") from error
         warm = annotations.get(WARM_ANNOTATION, "").lower() == "true"
-        return LocalCommand(argv, warm=warm, listen=warm)
+        return LocalCommand(argv, warm=warm, listen=warm, overrides=True)
 
     def _listed(self, image: str) -> LocalCommand | None:
         repository = repository_of(image)
@@ -124,7 +138,7 @@ class ImageTable:
         try:
             self._own = read_images(self._file)
         except ConfigError as error:
-            raise PodSetupError("InvalidCommand", str(error)) from error
+            raise PodSetupError(Reason.INVALID_COMMAND, str(error)) from error
         self._stamp = stamp
 
     def _advice(self, image: str) -> str:

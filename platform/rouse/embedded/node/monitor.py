@@ -129,7 +129,8 @@ class Monitor:
     async def _hears_within(self, seconds: float) -> bool:
         """Wait for the report of readiness; False when it does not come in time."""
         try:
-            await asyncio.wait_for(self._reported.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._reported.wait()
         except TimeoutError:
             return False
         return True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 
 from rouse.embedded.node.errors import PodSetupError
-from rouse.embedded.node.images import ImageTable
+from rouse.embedded.node.images import ImageTable, predictor
 from rouse.embedded.node.notify import NotifySocket
 from rouse.embedded.node.orphans import end_orphans
 from rouse.embedded.node.paths import NodePaths
@@ -81,7 +82,8 @@ class Node:
         )
         self._pods: dict[Key, PodRunner] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._deleting: set[Key] = set()
+        self._deleting: dict[Key, float] = {}
+        self._stopping = False
         self._ended: OrderedDict[tuple[Key, str], None] = OrderedDict()
         self._subscribers: list[Callable[[PodState], None]] = []
         self._informer = Informer(client, PODS)
@@ -90,7 +92,7 @@ class Node:
 
     async def start(self) -> None:
         """End leftovers of a killed engine and follow the API's pods; does not wait for the API."""
-        for folder in (self._paths.run, self._paths.pods, self._paths.pod_logs):
+        for folder in (self._paths.pods, self._paths.pod_logs, self._paths.warm_logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         ended = await asyncio.to_thread(end_orphans, self._paths.home)
         if ended:
@@ -103,12 +105,15 @@ class Node:
 
     async def stop(self, grace_s: float = _DEFAULT_GRACE_S) -> None:
         """End every pod, every warm parent and all background work; nothing is left running."""
+        self._stopping = True
         await self._informer.stop()
         if self._registration is not None:
             self._registration.cancel()
             await asyncio.gather(self._registration, return_exceptions=True)
-        await asyncio.gather(*(runner.stop(grace_s) for runner in list(self._pods.values())))
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        stops = [runner.stop(grace_s) for runner in self._pods.values()]
+        for problem in await asyncio.gather(*stops, *self._ending, return_exceptions=True):
+            if isinstance(problem, BaseException):
+                logger.error("a pod did not end: %s", problem)
         await self._warm.stop()
         await self._writer.stop()
         self._notify.stop()
@@ -156,6 +161,10 @@ class Node:
             if command.warm:
                 self._warm.ensure(command.argv)
 
+    def warm_up_framework(self, name: str) -> None:
+        """Make sure that the warm parent of a built-in predictor runs, e.g. ``sklearn``."""
+        self._warm.ensure(self._services.images.resolved(predictor(name)).argv)
+
     def _on_pod(self, type_: EventType, pod: dict[str, Any]) -> None:
         if pod.get("spec", {}).get("nodeName") != self.name:
             return
@@ -179,16 +188,21 @@ class Node:
         """Another pod of a name that still has processes: end those first."""
         if type_ is not EventType.DELETED:
             ended = self._end(key_of(pod), 0)
-            ended.add_done_callback(lambda _: self._on_pod(type_, pod))
+            ended.add_done_callback(lambda _: self._look_again(key_of(pod)))
+
+    def _look_again(self, key: Key) -> None:
+        pod = self._informer.get(key)
+        if pod is not None and key not in self._pods and not self._stopping:
+            self._on_pod(EventType.ADDED, pod)
 
     def _delete(self, key: Key, pod: dict[str, Any]) -> None:
         """A deletion through the API: stop gracefully, then let the API forget the record."""
         runner = self._pods.setdefault(key, PodRunner(pod, self._services, self._changed))
         runner.adopt(pod)
-        if key not in self._deleting:
-            self._deleting.add(key)
-            task = self._end(key, _grace_of(pod))
-            task.add_done_callback(lambda _: self._deleting.discard(key))
+        grace = _grace_of(pod)
+        if grace < self._deleting.get(key, math.inf):
+            self._deleting[key] = grace
+            self._end(key, grace).add_done_callback(lambda _: self._deleting.pop(key, None))
 
     def _end(self, key: Key, grace_s: float) -> asyncio.Task[None]:
         """Stop and forget a pod, in a task that the node owns."""

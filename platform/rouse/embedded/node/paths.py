@@ -10,19 +10,16 @@ __all__ = ["NodePaths"]
 
 @dataclass(frozen=True, slots=True)
 class NodePaths:
-    """The node's folders and files, all below one home."""
+    """The node's folders and files, below one home but for the sockets."""
 
     home: Path
-
-    @property
-    def run(self) -> Path:
-        """Sockets of the running engine (short paths: a socket path holds 107 bytes)."""
-        return self.home / "run"
+    run: Path | None = None
+    """Folder of sockets, when it is not ``home/run``: a socket's path holds 107 bytes."""
 
     @property
     def notify_socket(self) -> Path:
         """Where replicas report phases and readiness."""
-        return self.run / "notify.sock"
+        return (self.run or self.home / "run") / "notify.sock"
 
     @property
     def images_file(self) -> Path:

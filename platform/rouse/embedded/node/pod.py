@@ -6,12 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from rouse.embedded.node.attempt import PodParts
 from rouse.embedded.node.container import ContainerRunner
-from rouse.embedded.node.errors import PodSetupError
+from rouse.embedded.node.errors import PodSetupError, Reason
 from rouse.embedded.node.images import ImageTable, LocalCommand
 from rouse.embedded.node.podports import PodPorts
 from rouse.embedded.node.ports import serving_container
@@ -28,22 +29,22 @@ logger = logging.getLogger(__name__)
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 _EARLY_EVENTS: Final = 16
-_UNTOLD: Final = ("", "ContainerCreating", "PodInitializing")
+_UNTOLD: Final = ("", Reason.CREATING, Reason.INITIALIZING)
 
 
 def commands_of(pod: dict[str, Any], images: ImageTable) -> dict[str, LocalCommand]:
     """The local command of every container. Raises PodSetupError for the first without one."""
     annotations = pod["metadata"].get("annotations") or {}
     serving = serving_container(pod)
-    return {
-        container["name"]: images.command_for(
-            container.get("image", ""),
-            annotations,
-            container["name"],
-            serving=container["name"] == serving,
-        )
-        for container in _all_containers(pod)
-    }
+    commands = {}
+    for container in _all_containers(pod):
+        name, image = container["name"], container.get("image", "")
+        command = images.command_for(image, annotations, name, serving=name == serving)
+        if container.get("command") and not command.overrides:
+            # it replaces the image's, as in Kubernetes, and is then an ordinary command
+            command = replace(command, warm=False, listen=False)
+        commands[name] = command
+    return commands
 
 
 class PodRunner:
@@ -57,7 +58,7 @@ class PodRunner:
         self._on_change = on_change
         self._launched = time.monotonic()
         self._started_at = time.time()
-        self._waiting = ("ContainerCreating", "")
+        self._waiting = (Reason.CREATING, "")
         self._init: dict[str, ContainerRunner] = {}
         self._containers: dict[str, ContainerRunner] = {}
         self._ports: PodPorts | None = None
@@ -144,10 +145,10 @@ class PodRunner:
                     self._event("Warning", error.reason, error.message)
                 self._waiting = (error.reason, error.message)
             except (ApiError, OSError) as error:
-                self._waiting = ("ContainerCreating", str(error))
+                self._waiting = (Reason.CREATING, str(error))
             except Exception as error:
                 logger.exception("pod %s: the node failed", self.key)
-                self._waiting = ("NodeError", f"the node cannot run this pod: {error!r}")
+                self._waiting = (Reason.NODE_ERROR, f"the node cannot run this pod: {error!r}")
             self._on_change(self)
             await asyncio.sleep(backoff.next(0))
             self._launched = time.monotonic()
@@ -160,9 +161,8 @@ class PodRunner:
         sources = await fetch(references(self.pod), get)
         volumes = prepare_volumes(self.pod, self._services.paths, sources)
         listening = frozenset(name for name, command in commands.items() if command.listen)
-        overridden = {c["name"] for c in _all_containers(self.pod) if c.get("command")}
-        self._ports = PodPorts(self.pod, listening - overridden, self._services.ports)
-        self._waiting = ("ContainerCreating", "")
+        self._ports = PodPorts(self.pod, listening, self._services.ports)
+        self._waiting = (Reason.CREATING, "")
         return PodParts(
             self.pod, self._services, sources, volumes, commands, self._ports, self._event
         )
@@ -171,7 +171,7 @@ class PodRunner:
         for container in self.pod["spec"].get("initContainers") or []:
             runner = self._runner(parts, container, init=True)
             self._init[container["name"]] = runner
-            self._waiting = ("PodInitializing", "")
+            self._waiting = (Reason.INITIALIZING, "")
             if not await runner.run():
                 return False
         self._initialized = True

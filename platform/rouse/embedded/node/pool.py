@@ -63,13 +63,7 @@ class WarmPool:
         if parent is None:
             raise WarmError(f"no warm parent for {' '.join(command)} now; it is being restarted")
         await parent.ready(self._start_s)
-        try:
-            return await parent.spawn(request, self._spawn_s)
-        except WarmError:
-            # one that serves nobody and does not answer is replaced; others are left in peace
-            if parent.idle:
-                parent.process.kill()
-            raise
+        return await parent.spawn(request, self._spawn_s)
 
     async def stop(self) -> None:
         """End every parent and replica."""

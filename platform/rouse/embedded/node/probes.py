@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rouse.embedded.node.errors import PodSetupError
+from rouse.embedded.node.errors import PodSetupError, Reason
 from rouse.embedded.node.process import start_process
 
 __all__ = ["Exec", "HttpGet", "Probe", "ProbeResult", "TcpSocket", "check", "parse_probe"]
@@ -120,7 +120,7 @@ def _port(
     wanted = named.get(value, value) if isinstance(value, str) else (value or default)
     if not isinstance(wanted, int):
         raise PodSetupError(
-            "InvalidProbe",
+            Reason.INVALID_PROBE,
             f'container "{container["name"]}": the probe\'s port {value!r} is neither a number nor '
             "the name of a port of the container",
         )

@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from rouse.embedded.node.errors import PodSetupError
+from rouse.embedded.node.errors import PodSetupError, Reason
 from rouse.errors import EngineError
 
 __all__ = ["ExecProcess", "OwnedProcess", "start_process"]
@@ -70,12 +70,14 @@ class OwnedProcess:
         self.signal(signal.SIGTERM)
         if grace_s > 0:
             try:
-                return await asyncio.wait_for(self.wait(), grace_s)
+                async with asyncio.timeout(grace_s):
+                    return await self.wait()
             except TimeoutError:
                 pass
         self.kill()
         try:
-            return await asyncio.wait_for(self.wait(), _KILL_WAIT_S)
+            async with asyncio.timeout(_KILL_WAIT_S):
+                return await self.wait()
         except TimeoutError as error:
             raise EngineError(
                 f"process {self.pid} did not die of SIGKILL in {_KILL_WAIT_S:g} s; "
@@ -130,7 +132,7 @@ def start_process(
     program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
     if program is None:
         raise PodSetupError(
-            "CommandNotFound",
+            Reason.COMMAND_NOT_FOUND,
             f'"{argv[0]}" is not an executable of this machine; install it or fix PATH',
         )
     try:
@@ -145,7 +147,9 @@ def start_process(
             process_group=0,
         )
     except (OSError, ValueError) as error:
-        raise PodSetupError("StartError", f'cannot start "{argv[0]}" in {cwd}: {error}') from error
+        raise PodSetupError(
+            Reason.START_ERROR, f'cannot start "{argv[0]}" in {cwd}: {error}'
+        ) from error
     return ExecProcess(popen)
 
 
@@ -161,6 +165,7 @@ def _setpriv() -> str:
     found = shutil.which("setpriv")
     if found is None:
         raise PodSetupError(
-            "StartError", 'the program "setpriv" is missing; install util-linux (2.32 or newer)'
+            Reason.START_ERROR,
+            'the program "setpriv" is missing; install util-linux (2.32 or newer)',
         )
     return found

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rouse.embedded.node.errors import PodSetupError
+from rouse.embedded.node.errors import PodSetupError, Reason
 
 __all__ = ["Kind", "Reference", "Sources", "fetch", "references"]
 
@@ -31,16 +31,14 @@ class Sources:
         if found is None:
             if optional:
                 return {}
-            raise PodSetupError("CreateContainerConfigError", f'{kind} "{name}" not found')
+            raise PodSetupError(Reason.CONFIG_ERROR, f'{kind} "{name}" not found')
         return found
 
     def key(self, kind: Kind, name: str, key: str, *, optional: bool = False) -> bytes | None:
         """One key; None when absent and optional. Raises PodSetupError when absent otherwise."""
         found = self.all(kind, name, optional=optional).get(key)
         if found is None and not optional:
-            raise PodSetupError(
-                "CreateContainerConfigError", f'key "{key}" not found in {kind} "{name}"'
-            )
+            raise PodSetupError(Reason.CONFIG_ERROR, f'key "{key}" not found in {kind} "{name}"')
         return found
 
 
@@ -106,6 +104,4 @@ def _decoded(value: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise PodSetupError(
-            "CreateContainerConfigError", "a Secret's data is not base64"
-        ) from error
+        raise PodSetupError(Reason.CONFIG_ERROR, "a Secret's data is not base64") from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from rouse.embedded.node.errors import Reason
 from rouse.embedded.node.fields import POD_IP
 
 __all__ = ["ContainerState", "PodState", "Terminated"]
@@ -31,7 +32,7 @@ class ContainerState:
     name: str
     image: str
     state: Literal["waiting", "running", "terminated"] = "waiting"
-    reason: str = "ContainerCreating"
+    reason: str = Reason.CREATING
     message: str = ""
     started_at: float = 0.0
     started: bool = False

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from rouse.embedded.node.errors import PodSetupError
+from rouse.embedded.node.errors import PodSetupError, Reason
 from rouse.embedded.node.fields import field_value
 from rouse.embedded.node.paths import NodePaths
 from rouse.embedded.node.sources import Sources
@@ -53,7 +53,7 @@ def mounts_of(
         name = mount["name"]
         if name not in volumes:
             raise PodSetupError(
-                "VolumeNotFound", f'volumeMounts names no volume "{name}" of the pod'
+                Reason.VOLUME_NOT_FOUND, f'volumeMounts names no volume "{name}" of the pod'
             )
         mounts[mount["mountPath"].rstrip("/")] = str(
             _below(volumes[name], mount.get("subPath", ""))
@@ -98,7 +98,7 @@ def _folder(
 def _claim_folder(folder: Path, claim: str) -> Path:
     if not folder.is_dir():
         raise PodSetupError(
-            "VolumeNotFound",
+            Reason.VOLUME_NOT_FOUND,
             f'PersistentVolumeClaim "{claim}" has no folder on this machine; create it and put the '
             f"files there: mkdir -p {folder}",
         )
@@ -110,7 +110,9 @@ def _host_folder(source: dict[str, Any]) -> Path:
     if source.get("type") == "DirectoryOrCreate":
         path.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        raise PodSetupError("VolumeNotFound", f"hostPath {path} does not exist on this machine")
+        raise PodSetupError(
+            Reason.VOLUME_NOT_FOUND, f"hostPath {path} does not exist on this machine"
+        )
     return path
 
 
@@ -167,12 +169,14 @@ def _below(folder: Path, relative: str) -> Path:
     """``folder/relative``, refused when it would leave the folder."""
     parts = Path(relative).parts
     if ".." in parts or relative.startswith("/"):
-        raise PodSetupError("InvalidPath", f'"{relative}" must be a relative path without ".."')
+        raise PodSetupError(
+            Reason.INVALID_PATH, f'"{relative}" must be a relative path without ".."'
+        )
     return folder.joinpath(*parts)
 
 
 def _unsupported(volume: str, type_: str) -> PodSetupError:
     return PodSetupError(
-        "VolumeNotSupported",
+        Reason.VOLUME_NOT_SUPPORTED,
         f'volume "{volume}" of type {type_} needs a cluster; the embedded node has: {_KNOWN}',
     )

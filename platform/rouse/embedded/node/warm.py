@@ -90,6 +90,8 @@ class WarmParent:
     def __init__(self, process: ExecProcess, channel: socket.socket, log: ContainerLog) -> None:
         self.process = process
         self.framework = ""
+        self.forks = 0
+        """How many replicas it has forked so far."""
         self._channel = channel
         self._log = log
         self._ready = asyncio.Event()
@@ -138,12 +140,12 @@ class WarmParent:
 
     async def ready(self, timeout_s: float) -> None:
         """Wait until its framework is imported. Raises WarmError when it dies or is too slow."""
-        if not self._ready.is_set():
-            try:
-                await asyncio.wait_for(self._ready.wait(), timeout_s)
-            except TimeoutError as error:
-                message = f"warm parent {self.process.pid} was not ready in {timeout_s:g} s"
-                raise WarmError(message) from error
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ready.wait()
+        except TimeoutError as error:
+            message = f"warm parent {self.process.pid} was not ready in {timeout_s:g} s"
+            raise WarmError(message) from error
         if self._lost:
             raise WarmError(
                 f"warm parent {self.process.pid} died: {' | '.join(self.log_tail[-3:])}"
@@ -152,12 +154,20 @@ class WarmParent:
     async def spawn(self, request: SpawnRequest, timeout_s: float) -> ForkedProcess:
         """Fork a replica. Raises WarmError; a replica that comes too late is killed."""
         await self.ready(timeout_s)
+        datagram = request.encoded()
         answer: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
         self._pending[request.id] = answer
         try:
-            socket.send_fds(self._channel, [request.encoded()], request.fds)
-            return await asyncio.wait_for(answer, timeout_s)
+            socket.send_fds(self._channel, [datagram], request.fds)
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except asyncio.CancelledError:
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                answer.result().kill()  # it came in the moment of the cancellation
+            raise
         except TimeoutError as error:
+            if self.idle:
+                self.process.kill()  # it serves nobody, so a fresh one may take its place
             message = f"warm parent {self.process.pid} did not fork {request.id} in {timeout_s:g} s"
             raise WarmError(message) from error
         except OSError as error:
@@ -167,7 +177,7 @@ class WarmParent:
         """End it and its replicas."""
         self.lose()
         await self.process.stop(grace_s)
-        await asyncio.gather(*(replica.wait() for replica in list(self._replicas.values())))
+        await asyncio.gather(*(replica.stop(0) for replica in list(self._replicas.values())))
         self._log.close()
 
     def lose(self) -> None:
@@ -222,6 +232,7 @@ class WarmParent:
 
     def _spawned(self, id_: str, pid: int) -> None:
         replica = ForkedProcess(pid)
+        self.forks += 1
         self._replicas[pid] = replica
         replica.exited.add_done_callback(lambda _: self._replicas.pop(pid, None))
         answer = self._pending.pop(id_, None)

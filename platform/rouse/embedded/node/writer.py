@@ -42,7 +42,8 @@ class BackgroundWriter:
         """Write what is marked, within the grace, and end."""
         if self._tasks:
             try:
-                await asyncio.wait_for(self._idle.wait(), grace_s)
+                async with asyncio.timeout(grace_s):
+                    await self._idle.wait()
             except TimeoutError:
                 left = ", ".join(map(str, {*self._dirty, *self._busy}))
                 logger.warning("not written before the end: the status of %s", left)
