@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from rouse.api import inferenceservice, servingruntime
 from rouse.api.base import Model, Object
-from rouse.api.findings import load, name_in
+from rouse.api.findings import examine, load, name_in
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.api.servingruntime.types import ClusterServingRuntime, ServingRuntime
 from rouse.errors import FieldError, ValidationError
@@ -37,14 +37,6 @@ def review(obj: Object, old: Object | None = None) -> Object:
 
 
 def _check(cls: type[T], obj: Object, rules: Callable[[T], list[FieldError]]) -> None:
-    typed, findings = load(cls, obj)
-    if typed is not None:
-        findings = _merged(findings, rules(typed))
+    _, findings = examine(cls, obj, rules)
     if findings:
         raise ValidationError(cls.__name__, name_in(obj), findings)
-
-
-def _merged(typing: list[FieldError], rules: list[FieldError]) -> list[FieldError]:
-    """Leave out what follows only from a field that was dropped because its type is wrong."""
-    wrong = {finding.path for finding in typing}
-    return typing + [rule for rule in rules if not any(p.startswith(rule.path) for p in wrong)]

@@ -71,7 +71,8 @@ def _quantity(value: object) -> object:
             "such as 500m, 2, 1Gi or 100M",
             {"given": repr(value)},
         )
-    return value
+    # The schemas of other kinds take integers and text only.
+    return str(value) if isinstance(value, float) else value
 
 
 def _int_or_string(value: object) -> object:
@@ -87,7 +88,7 @@ Quantity = Annotated[
     BeforeValidator(_quantity),
     WithJsonSchema({**INT_OR_STRING_SCHEMA, "pattern": QUANTITY_PATTERN}),
 ]
-"""An amount of a resource: ``500m``, ``2``, ``1Gi``. Kept as it was written."""
+"""An amount of a resource: ``500m``, ``2``, ``1Gi``. Kept as it was written, fractions as text."""
 
 IntOrString = Annotated[Any, BeforeValidator(_int_or_string), WithJsonSchema(INT_OR_STRING_SCHEMA)]
 """A port number or name, or a count or percentage. Kept as it was written."""

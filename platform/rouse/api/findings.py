@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from rouse.api.base import Model, Object
 from rouse.errors import FieldError
 
-__all__ = ["load", "name_in", "path_of"]
+__all__ = ["examine", "load", "name_in", "path_of"]
 
 T = TypeVar("T", bound=Model)
 Location = tuple[int | str, ...]
@@ -58,6 +58,19 @@ def load(cls: type[T], obj: Object) -> tuple[T | None, list[FieldError]]:
         except pydantic.ValidationError as error:
             problems = error.errors(include_url=False)
     return None, findings
+
+
+def examine(
+    cls: type[T], obj: Object, rules: Callable[[T], list[FieldError]]
+) -> tuple[T | None, list[FieldError]]:
+    """Read ``obj`` as `load` does and apply the rules of its kind: every finding of both."""
+    typed, findings = load(cls, obj)
+    if typed is None:
+        return None, findings
+    wrong = {finding.path for finding in findings}
+    # A rule about what encloses a field of a wrong type only follows from leaving that field out.
+    followed = [f for f in rules(typed) if not any(path.startswith(f.path) for path in wrong)]
+    return typed, findings + followed
 
 
 def name_in(obj: Object) -> str:

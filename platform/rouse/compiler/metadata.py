@@ -1,0 +1,62 @@
+"""Metadata of the wanted objects, and the annotations that steer Rouse."""
+
+from __future__ import annotations
+
+from rouse.api.base import Object, Strings
+from rouse.api.inferenceservice.modes import MODE_ANNOTATION
+from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler.autoscaling import MAX_SCALE, MIN_SCALE
+from rouse.compiler.names import COMPONENT_LABEL, MANAGED_BY, SERVICE_LABEL
+
+__all__ = ["is_cluster_local", "is_stopped", "make_metadata", "pod_annotations"]
+
+_STOP = "serving.kserve.io/stop"
+_VISIBILITY = "networking.kserve.io/visibility"
+
+# These steer Rouse, or say again what the spec says: a change of one makes no new revision.
+_NOT_FOR_PODS = frozenset(
+    {
+        "kubectl.kubernetes.io/last-applied-configuration",
+        MAX_SCALE,
+        MIN_SCALE,
+        MODE_ANNOTATION,
+        _STOP,
+        _VISIBILITY,
+    }
+)
+
+
+def make_metadata(isvc: InferenceService, name: str, component: str | None = None) -> Object:
+    """Return the metadata of an object that the InferenceService owns."""
+    labels = {**isvc.labels, **MANAGED_BY, SERVICE_LABEL: isvc.name}
+    if component is not None:
+        labels[COMPONENT_LABEL] = component
+    owner = {
+        "apiVersion": isvc.api_version,
+        "kind": isvc.kind,
+        "name": isvc.name,
+        "uid": isvc.metadata.uid or "",
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    return {
+        "name": name,
+        "namespace": isvc.namespace,
+        "labels": labels,
+        "ownerReferences": [owner],
+    }
+
+
+def pod_annotations(isvc: InferenceService) -> Strings:
+    """Return the InferenceService's annotations that its pods carry."""
+    return {key: value for key, value in isvc.annotations.items() if key not in _NOT_FOR_PODS}
+
+
+def is_stopped(isvc: InferenceService) -> bool:
+    """Whether nothing of the InferenceService shall run."""
+    return isvc.annotations.get(_STOP) == "true"
+
+
+def is_cluster_local(isvc: InferenceService) -> bool:
+    """Whether the InferenceService is not to be reached from outside the cluster."""
+    return "cluster-local" in (isvc.labels.get(_VISIBILITY), isvc.annotations.get(_VISIBILITY))

@@ -1,0 +1,58 @@
+"""Names of the wanted objects, and the hosts they answer on."""
+
+from __future__ import annotations
+
+import hashlib
+
+__all__ = [
+    "COMPONENT_LABEL",
+    "MANAGED_BY",
+    "MAX_KNATIVE_SERVICE",
+    "SERVICE_LABEL",
+    "TEMPLATE_HASH",
+    "component_name",
+    "revision_host",
+    "service_host",
+    "shorten",
+]
+
+SERVICE_LABEL = "serving.kserve.io/inferenceservice"
+COMPONENT_LABEL = "component"
+MANAGED_BY = {"app.kubernetes.io/managed-by": "rouse"}
+
+TEMPLATE_HASH = "rouse.dev/template-hash"
+"""Annotation of a revision template, and so of its revisions: which template they were made of."""
+
+MAX_KNATIVE_SERVICE = 63 - len("-00001-deployment")
+"""What is left for the name of a Knative Service, so that the names made from it are DNS labels."""
+
+_HASH_LENGTH = 8
+
+
+def component_name(service: str, component: str) -> str:
+    """Return ``<service>-<component>``, the name of a component's Knative Service.
+
+    An InferenceService may have any name a host can have, as on KServe. Where the names that
+    Knative derives (``-00001-deployment``, tag ``latest-``) would become longer than a DNS
+    label, the service's part is shortened and a hash of it keeps it unique; the name and the
+    hosts the user sees stay whole.
+    """
+    return shorten(service, MAX_KNATIVE_SERVICE - len(component) - 1) + f"-{component}"
+
+
+def shorten(name: str, most: int) -> str:
+    """Return the name, or its beginning and a hash of the whole, in at most ``most`` characters."""
+    if len(name) <= most:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
+    return f"{name[: most - _HASH_LENGTH - 1].rstrip('-')}-{digest}"
+
+
+def service_host(name: str, namespace: str, cluster_domain: str) -> str:
+    """Return the cluster-local host of a Service."""
+    return f"{name}.{namespace}.svc.{cluster_domain}"
+
+
+def revision_host(revision: str, namespace: str, cluster_domain: str) -> str:
+    """Return the host of a revision: that of the Service Knative makes for it."""
+    return service_host(revision, namespace, cluster_domain)

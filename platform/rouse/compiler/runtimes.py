@@ -1,0 +1,180 @@
+"""Choosing the runtime that serves a model, by KServe's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rouse.api import servingruntime
+from rouse.api.base import Object
+from rouse.api.inferenceservice.lifecycle import Reason
+from rouse.api.inferenceservice.types import ModelFormat, ModelSpec
+from rouse.api.servingruntime import ServingRuntimeSpec, SupportedModelFormat
+from rouse.compiler.errors import CompileError
+from rouse.errors import ValidationError
+
+__all__ = ["Runtime", "RuntimeSet", "select_runtime"]
+
+_PROTOCOLS = ("v1", "v2", "grpc-v1", "grpc-v2")
+_CLUSTER = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A runtime; ``namespace`` is empty for one of the cluster. ``fields`` is its spec as JSON."""
+
+    name: str
+    namespace: str
+    created: str
+    spec: ServingRuntimeSpec
+    fields: Object
+
+    @property
+    def kind(self) -> str:
+        """The kind of its object."""
+        return "ServingRuntime" if self.namespace else "ClusterServingRuntime"
+
+    def formats(self, wanted: ModelFormat) -> Iterator[SupportedModelFormat]:
+        """Yield the formats of the runtime that are the wanted one."""
+        for each in self.spec.supported_model_formats or ():
+            if each.name == wanted.name and wanted.version in (None, each.version):
+                yield each
+
+    def speaks(self, protocol: str) -> bool:
+        """Whether the runtime speaks the protocol; one that names none speaks every one."""
+        return not self.spec.protocol_versions or protocol in self.spec.protocol_versions
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSet:
+    """The runtimes there are, by namespace (empty for the cluster's) and name.
+
+    ``invalid`` holds, in the same way, why a runtime cannot be used.
+    """
+
+    runtimes: Mapping[tuple[str, str], Runtime] = field(default_factory=dict)
+    invalid: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, objects: Iterable[Mapping[str, Any]]) -> RuntimeSet:
+        """Build the set from ServingRuntime and ClusterServingRuntime objects."""
+        runtimes: dict[tuple[str, str], Runtime] = {}
+        invalid: dict[tuple[str, str], str] = {}
+        for obj in objects:
+            metadata = obj["metadata"]
+            namespace = metadata.get("namespace", "") if obj["kind"] == "ServingRuntime" else ""
+            key = (namespace, metadata["name"])
+            try:
+                spec = servingruntime.parse(dict(obj)).spec
+            except ValidationError as error:
+                invalid[key] = str(error)
+                continue
+            created = metadata.get("creationTimestamp", "")
+            runtimes[key] = Runtime(key[1], namespace, created, spec, spec.to_object())
+        return cls(runtimes, invalid)
+
+    def named(self, name: str, namespace: str) -> Runtime | None:
+        """Return the runtime of that name: the namespace's own before the cluster's."""
+        return self.runtimes.get((namespace, name)) or self.runtimes.get((_CLUSTER, name))
+
+    def seen_from(self, namespace: str) -> list[Runtime]:
+        """Return the runtimes an InferenceService of the namespace may use."""
+        return [r for r in self.runtimes.values() if r.namespace in (_CLUSTER, namespace)]
+
+
+def select_runtime(model: ModelSpec, namespace: str, runtimes: RuntimeSet) -> Runtime:
+    """Return the runtime a (defaulted) model asks for, or the best one for its format.
+
+    Raises CompileError that says what there is and what to do.
+    """
+    if model.runtime:
+        return _named(model, model.runtime, namespace, runtimes)
+    candidates = [
+        (runtime, each)
+        for runtime in runtimes.seen_from(namespace)
+        if not runtime.spec.disabled
+        and not runtime.spec.multi_model
+        and runtime.speaks(_protocol(model))
+        for each in runtime.formats(model.model_format)
+        if each.auto_select
+    ]
+    if not candidates:
+        raise CompileError(
+            Reason.NO_SUPPORTING_RUNTIME, _nothing_found(model, runtimes.seen_from(namespace))
+        )
+    # Sorts are stable: the last one decides first.
+    candidates.sort(key=lambda found: found[0].name)
+    candidates.sort(key=lambda found: found[0].created, reverse=True)
+    candidates.sort(key=_rank)
+    return candidates[0][0]
+
+
+def _rank(candidate: tuple[Runtime, SupportedModelFormat]) -> tuple[bool, float, int]:
+    runtime, each = candidate
+    priority = -each.priority if each.priority is not None else 1
+    lowest = min(map(_PROTOCOLS.index, runtime.spec.protocol_versions or _PROTOCOLS[:1]))
+    return (not runtime.namespace, priority, lowest)
+
+
+def _protocol(model: ModelSpec) -> str:
+    return model.protocol_version or _PROTOCOLS[0]
+
+
+def _named(model: ModelSpec, name: str, namespace: str, runtimes: RuntimeSet) -> Runtime:
+    runtime = runtimes.named(name, namespace)
+    where = "spec.predictor.model.runtime"
+    if runtime is None:
+        known = sorted({each.name for each in runtimes.seen_from(namespace)})
+        broken = runtimes.invalid.get((namespace, name)) or runtimes.invalid.get((_CLUSTER, name))
+        raise CompileError(
+            Reason.RUNTIME_NOT_RECOGNIZED,
+            f'{where}: the runtime "{name}" cannot be used: {broken}'
+            if broken
+            else f'{where}: there is no ServingRuntime in namespace "{namespace}" and no '
+            f'ClusterServingRuntime named "{name}"; there are: {", ".join(known) or "none"}',
+        )
+    if runtime.spec.disabled:
+        raise CompileError(
+            Reason.RUNTIME_DISABLED,
+            f'{where}: the {runtime.kind} "{name}" is disabled; name another one, or remove '
+            "spec.disabled from it",
+        )
+    if next(runtime.formats(model.model_format), None) is None:
+        raise CompileError(
+            Reason.NO_SUPPORTING_RUNTIME,
+            f'{where}: the {runtime.kind} "{name}" does not serve the format '
+            f"{_shown(model.model_format)}; it serves: {', '.join(_listed([runtime])) or 'none'}",
+        )
+    if not runtime.speaks(_protocol(model)):
+        raise CompileError(
+            Reason.NO_SUPPORTING_RUNTIME,
+            f'spec.predictor.model.protocolVersion: the {runtime.kind} "{name}" does not speak '
+            f"{_protocol(model)}; it speaks: {', '.join(runtime.spec.protocol_versions or ())}",
+        )
+    return runtime
+
+
+def _nothing_found(model: ModelSpec, runtimes: list[Runtime]) -> str:
+    usable = [r for r in runtimes if not r.spec.disabled and not r.spec.multi_model]
+    listed = _listed(usable)
+    fitting = [r for r in usable if next(r.formats(model.model_format), None) is not None]
+    wanted = f"spec.predictor.model.modelFormat: no runtime serves {_shown(model.model_format)}"
+    if fitting:
+        names = ", ".join(sorted(r.name for r in fitting))
+        return (
+            f"{wanted} by the protocol {_protocol(model)} without being named; set "
+            f"spec.predictor.model.runtime or protocolVersion to use one of: {names}"
+        )
+    return (
+        f"{wanted}; supported: {', '.join(listed) or 'none'}. Use one of these, or add a "
+        "ServingRuntime that lists the format with autoSelect: true"
+    )
+
+
+def _listed(runtimes: Iterable[Runtime]) -> list[str]:
+    return sorted({_shown(each) for r in runtimes for each in r.spec.supported_model_formats or ()})
+
+
+def _shown(wanted: ModelFormat | SupportedModelFormat) -> str:
+    return f"{wanted.name} (version {wanted.version})" if wanted.version else wanted.name

@@ -1,0 +1,168 @@
+"""The status of an InferenceService, from what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rouse.api.base import Object
+from rouse.api.inferenceservice.lifecycle import (
+    LATEST_DEPLOYMENT_READY,
+    PREDICTOR_READY,
+    READY,
+    STOPPED,
+    Finding,
+    Reason,
+    condition_of,
+    set_conditions,
+)
+from rouse.api.inferenceservice.modes import KNATIVE
+from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler.coldstart import latest_cold_start
+from rouse.compiler.config import Config
+from rouse.compiler.errors import CompileError
+from rouse.compiler.network import local_host, public_url
+from rouse.compiler.observed import Observed
+from rouse.compiler.rollout import Rollout
+from rouse.compiler.runtimes import Runtime
+
+__all__ = ["make_refused_status", "make_status", "make_stopped_status", "timestamp"]
+
+
+def timestamp(now: datetime) -> str:
+    """Return the time as RFC 3339 in UTC, to the second."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def make_status(
+    isvc: InferenceService,
+    *,
+    knative_service: Object,
+    rollout: Rollout,
+    conditions: Sequence[Finding],
+    runtime: Runtime | None,
+    observed: Observed,
+    config: Config,
+    now: datetime,
+) -> Object:
+    """Return the whole status; ``knative_service`` is the wanted one."""
+    before = observed.previous_status
+    live = observed.knative_services.get(knative_service["metadata"]["name"]) or {}
+    status: Object = {
+        "conditions": set_conditions(conditions, before.get("conditions") or (), timestamp(now)),
+        "deploymentMode": KNATIVE,
+        "modelStatus": _model_status(conditions, rollout, observed),
+        "components": {"predictor": _component(rollout, knative_service["spec"]["traffic"], live)},
+        "address": {"url": f"http://{local_host(isvc, config)}"},
+    }
+    if rollout.shares:
+        status["url"] = public_url(isvc, config)
+    if runtime is not None:
+        field = "servingRuntimeName" if runtime.namespace else "clusterServingRuntimeName"
+        status[field] = runtime.name
+    cold_start = latest_cold_start(observed.revisions, (before.get("coldStart") or {}).get("last"))
+    if cold_start is not None:
+        status["coldStart"] = {"last": cold_start}
+    return _with_generation(status, isvc.metadata.generation)
+
+
+def make_stopped_status(isvc: InferenceService, before: Mapping[str, Any], now: datetime) -> Object:
+    """Return the status of a service that is told not to run."""
+    message = "the annotation serving.kserve.io/stop is true; remove it to serve again"
+    findings = [
+        Finding(READY, "False", Reason.STOPPED, message),
+        Finding(PREDICTOR_READY, "False", Reason.STOPPED, message),
+        Finding(STOPPED, "True", Reason.STOPPED, message),
+    ]
+    status: Object = {
+        "conditions": set_conditions(findings, before.get("conditions") or (), timestamp(now)),
+        "deploymentMode": KNATIVE,
+    }
+    if before.get("coldStart"):
+        status["coldStart"] = before["coldStart"]
+    return _with_generation(status, isvc.metadata.generation)
+
+
+def make_refused_status(
+    generation: int | None, error: CompileError, before: Mapping[str, Any], now: datetime
+) -> Object:
+    """Return the status of a service whose spec cannot be compiled.
+
+    What is said about revisions that go on serving stays.
+    """
+    refused = {
+        type_: Finding(type_, "False", error.reason, error.message)
+        for type_ in (READY, PREDICTOR_READY, LATEST_DEPLOYMENT_READY)
+    }
+    kept = [
+        Finding(c["type"], c["status"], c.get("reason", ""), c.get("message", ""))
+        for c in before.get("conditions") or ()
+        if c["type"] not in refused
+    ]
+    failed = {"reason": error.reason, "message": error.message}
+    last = (before.get("modelStatus") or {}).get("lastFailureInfo") or {}
+    same = all(last.get(key) == value for key, value in failed.items()) and last.get("time")
+    active = (before.get("modelStatus") or {}).get("states", {}).get("activeModelState", "Pending")
+    status = {
+        **before,
+        "conditions": set_conditions(
+            [*refused.values(), *kept], before.get("conditions") or (), timestamp(now)
+        ),
+        "modelStatus": {
+            "transitionStatus": "InvalidSpec",
+            "states": {"activeModelState": active, "targetModelState": "FailedToLoad"},
+            "lastFailureInfo": {**failed, "time": last["time"] if same else timestamp(now)},
+        },
+    }
+    return _with_generation(status, generation)
+
+
+def _with_generation(status: Object, generation: int | None) -> Object:
+    return status if generation is None else {**status, "observedGeneration": generation}
+
+
+def _component(rollout: Rollout, traffic: list[Object], live: Mapping[str, Any]) -> Object:
+    names = {
+        "latestCreatedRevision": rollout.latest_created,
+        "latestReadyRevision": rollout.latest_ready,
+        "latestRolledoutRevision": rollout.rolled_out,
+        "previousRolledoutRevision": rollout.previous,
+    }
+    component: Object = {field: name for field, name in names.items() if name}
+    status = live.get("status") or {}
+    component |= {field: status[field] for field in ("url", "address") if status.get(field)}
+    if rollout.shares:
+        urls = {each.get("tag"): each.get("url") for each in status.get("traffic") or ()}
+        component["traffic"] = [_target(each, rollout, urls) for each in traffic]
+    return component
+
+
+def _target(wanted: Object, rollout: Rollout, urls: Mapping[str | None, str | None]) -> Object:
+    target = {"revisionName": rollout.latest_ready, **wanted}
+    url = urls.get(wanted["tag"])
+    return {**target, "url": url} if url else target
+
+
+def _model_status(conditions: Sequence[Finding], rollout: Rollout, observed: Observed) -> Object:
+    latest = next(c for c in conditions if c.type == LATEST_DEPLOYMENT_READY)
+    transition, target = {
+        "True": ("UpToDate", "Loaded"),
+        "False": ("BlockedByFailedLoad", "FailedToLoad"),
+        "Unknown": ("InProgress", "Loading" if rollout.latest_created else "Pending"),
+    }[latest.status]
+    active = "Loaded" if rollout.shares else "Pending"
+    if latest.status == "False" and not rollout.shares:
+        active = "FailedToLoad"
+    status: Object = {
+        "transitionStatus": transition,
+        "states": {"activeModelState": active, "targetModelState": target},
+    }
+    if latest.status == "False":
+        ready = condition_of(observed.revisions.get(rollout.latest_created), "Ready")
+        status["lastFailureInfo"] = {
+            "reason": "ModelLoadFailed",
+            "message": ready.get("message", latest.message),
+            "modelRevisionName": rollout.latest_created,
+        } | ({"time": ready["lastTransitionTime"]} if ready.get("lastTransitionTime") else {})
+    return status

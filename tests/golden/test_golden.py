@@ -1,0 +1,126 @@
+"""Manifest in, wanted objects and status out.
+
+Each folder here is a case: ``input.yaml`` (an InferenceService, and runtimes beside the built-in
+ones), ``observed.yaml`` where something was seen already (Knative Services, Revisions, a
+VirtualService, and the InferenceService with its last status), ``wanted.yaml``. The word
+WANTED-TEMPLATE in ``observed.yaml`` stands for the hash of the template that the input compiles to.
+
+``ROUSE_REFRESH_GOLDEN=1`` writes wanted.yaml anew; read the difference before you keep it.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import orjson
+import pytest
+import yaml
+
+from rouse.compiler import Compiled, Config, Observed, RuntimeSet, compile_object
+
+Object = dict[str, Any]
+
+HERE = Path(__file__).parent
+CASES = sorted(folder.name for folder in HERE.iterdir() if (folder / "input.yaml").exists())
+RUNTIMES = HERE.parents[1] / "manifests" / "runtimes"
+SCHEMAS = HERE.parents[2] / "shared" / "schemas"
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def documents(path: Path, **words: str) -> list[Object]:
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    for word, meaning in words.items():
+        text = text.replace(word.replace("_", "-"), meaning)
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def compile_case(case: str) -> Compiled:
+    folder = HERE / case
+    service, *own_runtimes = documents(folder / "input.yaml")
+    built_in = [each for file in sorted(RUNTIMES.glob("*.yaml")) for each in documents(file)]
+    runtimes = RuntimeSet.of([*built_in, *own_runtimes])
+    assert not runtimes.invalid
+
+    def compiled(observed: Observed) -> Compiled:
+        return compile_object(
+            service, runtimes=runtimes, config=Config(), observed=observed, now=NOW
+        )
+
+    wanted_hash = ""
+    for obj in compiled(Observed()).objects:
+        if obj["apiVersion"] == "serving.knative.dev/v1":
+            template = obj["spec"]["template"]
+            wanted_hash = template["metadata"]["annotations"]["rouse.dev/template-hash"]
+    return compiled(observe(documents(folder / "observed.yaml", WANTED_TEMPLATE=wanted_hash)))
+
+
+def observe(objects: list[Object]) -> Observed:
+    def named(kind: str) -> dict[str, Object]:
+        return {obj["metadata"]["name"]: obj for obj in objects if obj["kind"] == kind}
+
+    return Observed(
+        knative_services=named("Service"),
+        revisions=named("Revision"),
+        virtual_service=next(iter(named("VirtualService").values()), None),
+        previous_status=next((i["status"] for i in named("InferenceService").values()), {}),
+    )
+
+
+def shown(compiled: Compiled) -> str:
+    about = {
+        "prune": compiled.prune,
+        "events": [f"{event.type} {event.reason}: {event.message}" for event in compiled.events],
+        "status": compiled.status,
+    }
+    # Through JSON: a date or a tuple that slipped in would fail here, and aliases go.
+    whole = orjson.loads(orjson.dumps([about, *compiled.objects]))
+    return yaml.safe_dump_all(whole, sort_keys=True, width=100, allow_unicode=True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_wanted_objects(case: str) -> None:
+    got = shown(compile_case(case))
+    file = HERE / case / "wanted.yaml"
+    if os.environ.get("ROUSE_REFRESH_GOLDEN") == "1":
+        file.write_text(got, encoding="utf-8")
+    assert got == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_wanted_objects_fit_the_schemas_of_knative_and_istio(case: str) -> None:
+    if not SCHEMAS.is_dir():
+        pytest.skip("the upstream schemas are not at ../shared/schemas")
+    for obj in compile_case(case).objects:
+        schema = upstream_schema(obj["kind"]) if obj["apiVersion"] != "v1" else {}
+        jsonschema.validate(obj, schema)
+
+
+@cache
+def upstream_schema(kind: str) -> Object:
+    file = {
+        "Service": "knative/services.serving.knative.dev.yaml",
+        "VirtualService": "istio/virtualservices.networking.istio.io.yaml",
+    }[kind]
+    definition = yaml.load((SCHEMAS / file).read_text("utf-8"), Loader=yaml.CSafeLoader)
+    schema = closed(definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
+    schema["properties"] |= {"apiVersion": {}, "kind": {}, "metadata": {}}
+    result: Object = schema
+    return result
+
+
+def closed(schema: Any) -> Any:
+    """Make a structural schema refuse unknown fields, as kubectl does with strict validation."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    copied = {key: closed(value) for key, value in schema.items()}
+    open_ = schema.get("x-kubernetes-preserve-unknown-fields")
+    if schema.get("type") == "object" and "properties" in schema and not open_:
+        copied.setdefault("additionalProperties", False)
+    return copied

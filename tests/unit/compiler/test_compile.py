@@ -1,0 +1,238 @@
+"""What holds for every InferenceService."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rouse.api.inferenceservice.types import FRAMEWORKS
+from rouse.api.names import is_dns_label
+from rouse.compiler import Compiled, Config, Observed, RuntimeSet, compile_object
+
+Object = dict[str, Any]
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ROOT = Path(__file__).parents[3]
+SAMPLES = ROOT.parent / "shared" / "samples" / "kserve"
+FORMATS = [name for name in FRAMEWORKS if name != "sklearn"]
+
+
+def every_runtime() -> RuntimeSet:
+    """The built-in runtimes, and one that serves all other formats of KServe."""
+    built_in = [
+        document
+        for file in sorted((ROOT / "manifests" / "runtimes").glob("*.yaml"))
+        for document in yaml.safe_load_all(file.read_text("utf-8"))
+    ]
+    others = {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "ClusterServingRuntime",
+        "metadata": {"name": "custom-kserve-huggingfaceserver"},
+        "spec": {
+            "supportedModelFormats": [{"name": f, "autoSelect": True} for f in FORMATS],
+            "containers": [{"name": "kserve-container", "image": "example.com/all:1"}],
+        },
+    }
+    return RuntimeSet.of([*built_in, others])
+
+
+RUNTIMES = every_runtime()
+
+
+def compiled(obj: Object, observed: Observed | None = None) -> Compiled:
+    return compile_object(
+        obj, runtimes=RUNTIMES, config=Config(), observed=observed or Observed(), now=NOW
+    )
+
+
+def service(name: str, predictor: Object, **metadata: Any) -> Object:
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": name, "namespace": "ns", "uid": "u", **metadata},
+        "spec": {"predictor": predictor},
+    }
+
+
+def test_the_built_in_runtimes_are_valid() -> None:
+    assert RUNTIMES.invalid == {}
+
+
+texts = st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["x", "y"]), max_size=4)
+containers = st.fixed_dictionaries(
+    {},
+    optional={
+        "image": st.just("i:1"),
+        "args": st.lists(st.just("--x"), max_size=2),
+        "env": st.lists(st.sampled_from("AB"), unique=True).map(
+            lambda names: [{"name": name, "value": "1"} for name in names]
+        ),
+        "resources": st.fixed_dictionaries(
+            {"limits": st.dictionaries(st.sampled_from(["cpu", "memory"]), st.just("1"))}
+        ),
+    },
+)
+models = containers.flatmap(
+    lambda container: st.fixed_dictionaries(
+        {
+            "modelFormat": st.sampled_from([*FORMATS, "sklearn"]).map(lambda name: {"name": name}),
+            **{key: st.just(value) for key, value in container.items()},
+        },
+        optional={"storageUri": st.sampled_from(["pvc://c/p", "pvc://c", "s3://b/m", "hf://o/m"])},
+    )
+)
+predictors = st.one_of(
+    st.fixed_dictionaries({"model": models}),
+    st.fixed_dictionaries(
+        {
+            "containers": st.lists(
+                containers.map(lambda c: {**c, "name": "c"}), min_size=1, max_size=1
+            )
+        }
+    ),
+).flatmap(
+    lambda base: st.fixed_dictionaries(
+        {key: st.just(value) for key, value in base.items()},
+        optional={
+            "minReplicas": st.integers(0, 2),
+            "maxReplicas": st.integers(2, 5),
+            "timeout": st.integers(0, 600),
+            "containerConcurrency": st.integers(0, 10),
+            "canaryTrafficPercent": st.integers(0, 100),
+            "scaleMetric": st.sampled_from(["cpu", "memory", "concurrency", "rps"]),
+            "labels": texts,
+            "annotations": texts,
+            "nodeSelector": texts,
+        },
+    )
+)
+services = st.builds(
+    service,
+    st.from_regex(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True),
+    predictors,
+    labels=texts,
+    annotations=texts,
+)
+
+
+def shuffled(value: Any, order: random.Random) -> Any:
+    """The same JSON with the keys of every object in another order."""
+    if isinstance(value, list):
+        return [shuffled(each, order) for each in value]
+    if not isinstance(value, dict):
+        return value
+    keys = list(value)
+    order.shuffle(keys)
+    return {key: shuffled(value[key], order) for key in keys}
+
+
+@settings(max_examples=150, deadline=None)
+@given(services, st.randoms(use_true_random=False))
+def test_equal_inputs_give_equal_bytes(obj: Object, order: random.Random) -> None:
+    first = compiled(obj)
+    assert first.objects, first.status
+    assert first.encode() == compiled(obj).encode() == compiled(shuffled(obj, order)).encode()
+    for each in first.objects:
+        assert is_dns_label(each["metadata"]["name"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(services, st.sampled_from(["ready", "serving"]), st.integers(0, 100))
+def test_weights_sum_to_100(obj: Object, state: str, percent: int) -> None:
+    obj["spec"]["predictor"]["canaryTrafficPercent"] = percent
+    [name] = [o["metadata"]["name"] for o in compiled(obj).objects[:1]]
+    status = {"latestCreatedRevisionName": "r2", "latestReadyRevisionName": "r2"}
+    before = {"components": {"predictor": {"latestRolledoutRevision": "r1"}}}
+    observed = Observed(
+        knative_services={name: {"metadata": {"name": name}, "status": status}},
+        revisions={"r1": {}, "r2": {}},
+        previous_status=before if state == "serving" else {},
+    )
+    routes = compiled(obj, observed).objects[-1]["spec"]["http"][0]["route"]
+    assert sum(route["weight"] for route in routes) == 100
+    assert all(route["weight"] > 0 for route in routes)
+
+
+def test_what_cannot_be_read_is_told_in_the_status() -> None:
+    got = compiled(service("iris", {"minReplica": 1, "model": {"modelFormat": {"name": "x"}}}))
+    assert got.objects == ()
+    assert not got.prune
+    [ready] = [c for c in got.status["conditions"] if c["type"] == "Ready"]
+    assert ready["reason"] == "InvalidPredictorSpec"
+    assert ready["message"] == (
+        'spec.predictor.minReplica: unknown field; did you mean "minReplicas"?'
+    )
+
+
+def test_a_condition_of_the_gateways_is_waited_for_where_it_is_required() -> None:
+    obj = service("iris", {"sklearn": {"storageUri": "pvc://c"}}, generation=1)
+    status = {"latestCreatedRevisionName": "r1", "latestReadyRevisionName": "r1"}
+    services = {"iris-predictor": {"metadata": {"name": "iris-predictor"}, "status": status}}
+
+    def ingress(virtual_service: Object | None) -> str:
+        got = compile_object(
+            obj,
+            runtimes=RUNTIMES,
+            config=Config(ingress_status="required"),
+            observed=Observed(
+                knative_services=services, revisions={"r1": {}}, virtual_service=virtual_service
+            ),
+            now=NOW,
+        )
+        [condition] = [c for c in got.status["conditions"] if c["type"] == "IngressReady"]
+        return f"{condition['status']} {condition.get('reason', '')}".strip()
+
+    wanted = compiled(obj, Observed(knative_services=services, revisions={"r1": {}})).objects[-1]
+    wanted["metadata"]["generation"] = 2
+    assert ingress(wanted) == "Unknown IngressNotConfigured"
+    reconciled = {"type": "Reconciled", "status": "True"}
+    wanted["status"] = {"conditions": [reconciled], "observedGeneration": 1}
+    assert ingress(wanted) == "Unknown IngressNotConfigured"
+    wanted["status"]["observedGeneration"] = 2
+    assert ingress(wanted) == "True"
+    reconciled |= {"status": "False", "reason": "BadHost"}
+    assert ingress(wanted) == "False BadHost"
+
+
+REFUSED = {
+    "batcher__basic__batcher_v1beta1.yaml": "spec.predictor.batcher",
+    "explanation__aif__germancredit__bias.yaml": "spec.explainer",
+    "explanation__aix__Fetch_20newsgroups__aix-explainer.yaml": "spec.explainer",
+    "explanation__aix__mnist__aix-explainer.yaml": "spec.explainer",
+    "explanation__alibi__income__income.yaml": "spec.explainer.alibi: unknown field",
+    "explanation__art__mnist__art.yaml": "spec.explainer",
+    "kafka__mnist_kafka.yaml": "spec.transformer",
+    "kafka__mnist_kafka_new.yaml": "spec.transformer",
+    "logger__basic__sklearn-logging.yaml": "spec.predictor.logger",
+    "logger__knative-eventing__sklearn-logging.yaml": "spec.predictor.logger",
+    "outlier-detection__alibi-detect__cifar10__cifar10.yaml": "spec.predictor.logger",
+    "rollout-strategy__rollout-strategy-example.yaml": "the mode Standard",
+    "v1beta1__torchserve__v1__bloom__bloom-560m.yaml": "spec.predictor.nodeName?",
+    "v1beta1__transformer__feast__driver_transformer.yaml": "spec.transformer",
+    "v1beta1__transformer__feast__driver_transformer_new.yaml": "spec.transformer",
+    "v1beta1__triton__bert__bert_v1beta1.yaml": "spec.transformer",
+    "v1beta1__triton__torchscript__torch_grpc_transformer.yaml": "spec.transformer",
+}
+"""Samples of KServe that this version refuses, and what it says."""
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="KServe's samples are not at ../shared/samples")
+def test_the_samples_of_kserve_compile_or_are_refused_for_a_known_reason() -> None:
+    for file in sorted(SAMPLES.glob("*.yaml")):
+        for obj in filter(None, yaml.safe_load_all(file.read_text("utf-8"))):
+            if obj["kind"] != "InferenceService":
+                continue
+            got = compiled(obj)
+            [ready] = [c for c in got.status["conditions"] if c["type"] == "Ready"]
+            if file.name in REFUSED:
+                assert got.objects == (), file.name
+                assert REFUSED[file.name] in ready["message"], file.name
+            else:
+                assert len(got.objects) == 2, (file.name, ready)
