@@ -11,9 +11,20 @@ import yaml
 from rouse.embedded.apiserver.conversion import to_storage
 from rouse.embedded.apiserver.errors import Object, StatusError, bad_request
 from rouse.embedded.apiserver.http import Request
+from rouse.embedded.apiserver.protobuf import MEDIA_TYPE, decode_protobuf
 from rouse.embedded.apiserver.routes import Target
 
-__all__ = ["MAX_BODY", "decode", "media_type", "parse_json", "parse_yaml"]
+__all__ = [
+    "MAX_BODY",
+    "check_metadata",
+    "decode",
+    "media_type",
+    "parse",
+    "parse_json",
+    "parse_yaml",
+    "typed",
+    "unsupported",
+]
 
 MAX_BODY = 3 * 1024 * 1024
 MAX_DEPTH = 100
@@ -28,26 +39,31 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def decode(request: Request, target: Target, *, kind: str = "") -> Object:
+def decode(request: Request, target: Target) -> Object:
     """The object in the body, in its storage version.
 
     400 when it cannot be parsed or is of another kind than the path, 415 for other formats.
     """
+    return typed(parse(request), target)
+
+
+def parse(request: Request) -> Any:
+    """The value in the body, by its Content-Type."""
     media = media_type(request)
     if media in _JSON:
-        obj = parse_json(request.body)
-    elif media in _YAML:
-        obj = parse_yaml(request.body)
-    else:
-        raise unsupported(media, "application/json, application/yaml")
-    return typed(obj, target, kind=kind)
+        return parse_json(request.body)
+    if media in _YAML:
+        return parse_yaml(request.body)
+    if media == MEDIA_TYPE:
+        return decode_protobuf(request.body)
+    raise unsupported(media, "application/json, application/yaml")
 
 
-def typed(obj: Any, target: Target, *, kind: str = "") -> Object:
+def typed(obj: Any, target: Target) -> Object:
     """Check that the parsed body is of the path's kind; fills in what may be left out."""
     if not isinstance(obj, dict):
         raise bad_request("the body of the request must be an object")
-    wanted = kind or target.resource.kind
+    wanted = target.resource.kind
     given = obj.get("kind") or wanted
     version = obj.get("apiVersion") or target.api_version
     if given != wanted or version != target.api_version:

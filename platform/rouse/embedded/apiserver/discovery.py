@@ -8,12 +8,13 @@ import orjson
 
 from rouse.embedded.apiserver.errors import Object, no_such_resource
 from rouse.embedded.apiserver.http import Request, Response, json_response
+from rouse.embedded.apiserver.openapi_documents import OpenApiDocuments
 from rouse.embedded.apiserver.registry import Registry
 from rouse.embedded.apiserver.resources import Resource
 
 __all__ = ["VERSION", "Discovery"]
 
-VERSION = "v1.32.0"
+VERSION = "v1.34.0"
 """The Kubernetes version whose API is followed: kubectl checks its own skew against it."""
 
 _SUBRESOURCE_VERBS = {
@@ -21,6 +22,7 @@ _SUBRESOURCE_VERBS = {
     "scale": ["get", "patch", "update"],
     "log": ["get"],
 }
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _GROUP_ORDER = ("apps", "events.k8s.io", "batch", "autoscaling", "policy")
 
 
@@ -29,11 +31,14 @@ class Discovery:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._documents = OpenApiDocuments(registry)
         self._built: dict[str, Response] = {}
         self._generation = -1
 
     def answer(self, segments: list[str], request: Request) -> Response | None:
         """The document at a path outside the resources, None when there is none."""
+        if segments[0] == "openapi":
+            return self._documents.answer(segments, request)
         if self._generation != self._registry.generation:
             self._built.clear()
             self._generation = self._registry.generation
@@ -149,6 +154,7 @@ class Discovery:
 
 
 def _version() -> Object:
+    machine = platform.machine()
     major, minor, _ = VERSION.removeprefix("v").split(".")
     return {
         "major": major,
@@ -159,7 +165,7 @@ def _version() -> Object:
         "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": "none",
         "compiler": platform.python_implementation(),
-        "platform": f"{platform.system().lower()}/{platform.machine()}",
+        "platform": f"{platform.system().lower()}/{_MACHINES.get(machine, machine)}",
     }
 
 
@@ -172,13 +178,6 @@ def _aggregated(accept: str) -> str:
             if f"v={version}" in [piece.strip() for piece in part.split(";")]:
                 return version
     return ""
-
-
-def _subresources(resource: Resource) -> list[str]:
-    named = ["status"] if resource.status else []
-    if resource.scale is not None:
-        named.append("scale")
-    return named + [name for name in resource.subresources if name in _SUBRESOURCE_VERBS]
 
 
 def _subresource_kind(resource: Resource, name: str, version: str) -> tuple[str, str, str]:
@@ -200,7 +199,7 @@ def _entries(resource: Resource) -> list[Object]:
     if resource.categories:
         entry["categories"] = list(resource.categories)
     entries = [entry]
-    for name in _subresources(resource):
+    for name in resource.served_subresources():
         group, version, kind = _subresource_kind(resource, name, "")
         sub: Object = {
             "name": f"{resource.plural}/{name}",
@@ -228,7 +227,7 @@ def _described(resource: Resource, version: str) -> Object:
     if resource.categories:
         entry["categories"] = list(resource.categories)
     parts = []
-    for name in _subresources(resource):
+    for name in resource.served_subresources():
         group, kind_version, kind = _subresource_kind(resource, name, version)
         parts.append(
             {

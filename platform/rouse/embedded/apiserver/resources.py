@@ -70,6 +70,13 @@ class Resource:
         """The version objects are written in."""
         return self.stored_version or self.versions[0]
 
+    def served_subresources(self) -> list[str]:
+        """status, scale and its own, as far as they can be read and written."""
+        named = ["status"] if self.status else []
+        if self.scale is not None:
+            named.append("scale")
+        return named + [name for name in self.subresources if name == "log"]
+
     def api_version(self, version: str) -> str:
         """``group/version``, or the version alone in the core group."""
         return f"{self.group}/{version}" if self.group else version

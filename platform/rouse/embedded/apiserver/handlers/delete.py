@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from rouse.embedded.apiserver import views
-from rouse.embedded.apiserver.decoding import media_type, parse_json, parse_yaml
+from rouse.embedded.apiserver.decoding import parse
 from rouse.embedded.apiserver.deletion import Options, Propagation, delete
 from rouse.embedded.apiserver.errors import Object, bad_request, forbidden, success
 from rouse.embedded.apiserver.handlers.read import request_selector, selected
@@ -111,8 +111,7 @@ def _propagation(body: Object, request: Request) -> Propagation:
 def _body(request: Request) -> Object:
     if not request.body.strip():
         return {}
-    yaml = "yaml" in media_type(request)
-    parsed = parse_yaml(request.body) if yaml else parse_json(request.body)
+    parsed = parse(request)
     if parsed is None:
         return {}
     if not isinstance(parsed, dict):

@@ -14,6 +14,7 @@ from rouse.embedded.apiserver.handlers.read import check_revision, request_selec
 from rouse.embedded.apiserver.http import Request, StreamResponse
 from rouse.embedded.apiserver.negotiation import Output, output
 from rouse.embedded.apiserver.routes import Target
+from rouse.embedded.apiserver.selectors import Selector, selector
 from rouse.embedded.apiserver.state import State
 from rouse.embedded.apiserver.watchers import Watcher
 
@@ -44,7 +45,7 @@ def watch_objects(state: State, target: Target, request: Request) -> StreamRespo
     plain = form == Output()
     watcher = Watcher(
         target.namespace,
-        request_selector(target, request),
+        _selector(target, request),
         lambda record: views.watched(state, target, form, record, include),
         target.api_version if plain else None,
     )
@@ -60,11 +61,18 @@ def watch_objects(state: State, target: Target, request: Request) -> StreamRespo
     return StreamResponse(_stream(state, target, watcher, options))
 
 
+def _selector(target: Target, request: Request) -> Selector:
+    """The request's selectors; a watch of one object selects its name."""
+    if not target.name:
+        return request_selector(target, request)
+    return selector(target.resource.bucket, "", f"metadata.name={target.name}")
+
+
 def _replay(
     state: State, target: Target, request: Request, watcher: Watcher, options: _Options
 ) -> None:
     if options.initial:
-        chosen = request_selector(target, request)
+        chosen = _selector(target, request)
         for record in selected(state, target, chosen):
             watcher.push_state(record)
         return
