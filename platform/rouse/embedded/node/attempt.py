@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -36,7 +36,8 @@ class PodParts:
 
     pod: dict[str, Any]
     services: NodeServices
-    sources: Sources
+    get_sources: Callable[[], Awaitable[Sources]]
+    """Reads the ConfigMaps and Secrets as they are now; raises PodSetupError."""
     volumes: Mapping[str, Path]
     commands: Mapping[str, LocalCommand]
     ports: PodPorts
@@ -96,7 +97,7 @@ class Attempt:
         Raises PodSetupError when it cannot be started. Cancelled, it kills the process.
         """
         try:
-            invocation = self._invocation()
+            invocation = self._invocation(await self._parts.get_sources())
             self.process = await self._start(invocation)
             return await self._supervise(self.process, invocation)
         finally:
@@ -110,7 +111,7 @@ class Attempt:
         if self.process is not None:
             await self.process.stop(grace_s)
 
-    def _invocation(self) -> Invocation:
+    def _invocation(self, sources: Sources) -> Invocation:
         services, container = self._parts.services, self._container
         scratch = services.paths.pod(*self._place) / container["name"]
         scratch.mkdir(parents=True, exist_ok=True)
@@ -120,7 +121,7 @@ class Attempt:
             local=self._parts.commands[container["name"]],
             mounts=mounts_of(container, self._parts.volumes, scratch),
             ports=self._parts.ports.actual,
-            sources=self._parts.sources,
+            sources=sources,
             base=services.base,
             cwd=str(scratch),
         )

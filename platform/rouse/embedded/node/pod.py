@@ -17,7 +17,7 @@ from rouse.embedded.node.images import ImageTable, LocalCommand
 from rouse.embedded.node.podports import PodPorts
 from rouse.embedded.node.ports import serving_container
 from rouse.embedded.node.services import NodeServices
-from rouse.embedded.node.sources import Kind, fetch, references
+from rouse.embedded.node.sources import Kind, Sources, fetch, references
 from rouse.embedded.node.state import ContainerState, PodState
 from rouse.embedded.node.volumes import prepare_volumes, remove_scratch
 from rouse.errors import ApiError
@@ -144,7 +144,7 @@ class PodRunner:
                 if self._waiting[0] != error.reason:
                     self._event("Warning", error.reason, error.message)
                 self._waiting = (error.reason, error.message)
-            except (ApiError, OSError) as error:
+            except OSError as error:
                 self._waiting = (Reason.CREATING, str(error))
             except Exception as error:
                 logger.exception("pod %s: the node failed", self.key)
@@ -154,18 +154,24 @@ class PodRunner:
             self._launched = time.monotonic()
 
     async def _prepare(self) -> PodParts:
-        async def get(kind: Kind, name: str) -> dict[str, Any] | None:
-            return await self._services.get_source(self.key.namespace, kind, name)
-
         commands = commands_of(self.pod, self._services.images)
-        sources = await fetch(references(self.pod), get)
+        sources = await self._sources()
         volumes = prepare_volumes(self.pod, self._services.paths, sources)
         listening = frozenset(name for name, command in commands.items() if command.listen)
         self._ports = PodPorts(self.pod, listening, self._services.ports)
         self._waiting = (Reason.CREATING, "")
         return PodParts(
-            self.pod, self._services, sources, volumes, commands, self._ports, self._event
+            self.pod, self._services, self._sources, volumes, commands, self._ports, self._event
         )
+
+    async def _sources(self) -> Sources:
+        async def get(kind: Kind, name: str) -> dict[str, Any] | None:
+            return await self._services.get_source(self.key.namespace, kind, name)
+
+        try:
+            return await fetch(references(self.pod), get)
+        except ApiError as error:
+            raise PodSetupError(Reason.CONFIG_ERROR, str(error)) from error
 
     async def _initialize(self, parts: PodParts) -> bool:
         for container in self.pod["spec"].get("initContainers") or []:
