@@ -4,13 +4,12 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rouse.embedded.node import ImageTable, Node, NodePaths, WarmPool
 from rouse.embedded.node.images import BUILT_IN
-from tests.unit.node.harness import IMAGES, MakePod, Watched, quick_backoff, unreachable_client
+from tests.unit.node.harness import IMAGES, MakePod, Watched, pod, quick_backoff, unreachable_client
 
 
 @pytest.fixture
@@ -23,28 +22,7 @@ def paths() -> Iterator[NodePaths]:
 
 @pytest.fixture
 def make_pod() -> MakePod:
-    def make(
-        image: str = "test/warm:v1", name: str = "iris-1", *args: str, **container: Any
-    ) -> dict[str, Any]:
-        return {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": name, "namespace": "default"},
-            "spec": {
-                "nodeName": "rouse-local",
-                "containers": [
-                    {
-                        "name": "kserve-container",
-                        "image": image,
-                        "args": ["--model_name=iris", "--port=8080", *args],
-                        "ports": [{"containerPort": 8080}],
-                        **container,
-                    }
-                ],
-            },
-        }
-
-    return make
+    return pod
 
 
 @pytest.fixture

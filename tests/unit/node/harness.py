@@ -31,6 +31,29 @@ IMAGES = {
 MakePod = Callable[..., dict[str, Any]]
 
 
+def pod(
+    image: str = "test/warm:v1", name: str = "iris-1", *args: str, **container: Any
+) -> dict[str, Any]:
+    """A pod with one serving container; ``args`` are added to its own."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "nodeName": "rouse-local",
+            "containers": [
+                {
+                    "name": "kserve-container",
+                    "image": image,
+                    "args": ["--model_name=iris", "--port=8080", *args],
+                    "ports": [{"containerPort": 8080}],
+                    **container,
+                }
+            ],
+        },
+    }
+
+
 class Watched:
     """A node, and the states its subscribers saw."""
 

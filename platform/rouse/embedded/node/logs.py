@@ -158,8 +158,9 @@ class ContainerLog:
             self._close_pipe(fd)
             return False
         stream, splitter = self._pipes[fd]
-        if self._within_rate(len(data)):
-            self._append(stream, splitter.feed(data))
+        within = self._within_rate(len(data))
+        # what comes after a gap is not the rest of the line before it
+        self._append(stream, splitter.feed(data) if within else splitter.flush())
         return True
 
     def _close_pipe(self, fd: int) -> None:

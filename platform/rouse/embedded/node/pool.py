@@ -53,6 +53,10 @@ class WarmPool:
         """The parent of a command, if one runs now."""
         return self._parents.get(command)
 
+    def parents(self) -> tuple[WarmParent, ...]:
+        """The parents that run now."""
+        return tuple(self._parents.values())
+
     async def spawn(self, command: tuple[str, ...], request: SpawnRequest) -> ForkedProcess:
         """Fork a replica of ``command``, waiting for an import under way.
 
