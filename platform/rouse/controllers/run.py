@@ -18,7 +18,7 @@ from rouse.controllers.inferenceservice import make_manager
 from rouse.errors import EngineError, RouseError
 from rouse.kube.client import KubeClient
 from rouse.kube.config import ClusterConfig, connect, load_kubeconfig
-from rouse.kube.lease import LeaderElector
+from rouse.kube.lease import LeaderElector, LeaseTimes
 from rouse.kube.objects import Key
 
 __all__ = ["LEASE", "LeadershipLostError", "run", "run_controllers"]
@@ -33,7 +33,11 @@ class LeadershipLostError(EngineError):
 
 
 async def run(
-    config: ClusterConfig, *, leader_election: bool = False, ready: Callable[[], None]
+    config: ClusterConfig,
+    *,
+    leader_election: bool = False,
+    lease_times: LeaseTimes | None = None,
+    ready: Callable[[], None],
 ) -> None:
     """Run the controllers until cancelled or SIGTERM or SIGINT comes.
 
@@ -42,7 +46,7 @@ async def run(
     """
     async with connect(config) as client, _stop_signal() as stop:
         if leader_election:
-            await _run_as_leader(client, ready, stop)
+            await _run_as_leader(client, lease_times, ready, stop)
         else:
             await _run_until(client, ready, stop)
 
@@ -116,9 +120,10 @@ async def _run_until(client: KubeClient, ready: Callable[[], None], *ends: async
 
 
 async def _run_as_leader(
-    client: KubeClient, ready: Callable[[], None], stop: asyncio.Event
+    client: KubeClient, times: LeaseTimes | None, ready: Callable[[], None], stop: asyncio.Event
 ) -> None:
-    elector = LeaderElector(client, LEASE, f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
+    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    elector = LeaderElector(client, LEASE, identity, times=times)
     lost = asyncio.Event()
 
     async def lead() -> None:

@@ -39,6 +39,10 @@ def service(**predictor: Any) -> Object:
     }
 
 
+class Crash(BaseException):
+    """The process ended here: nothing in it may run on."""
+
+
 @dataclass
 class Faults(httpx.AsyncBaseTransport):
     """Passes requests on, notes the writes, and fails those it was told to."""
@@ -47,6 +51,9 @@ class Faults(httpx.AsyncBaseTransport):
     writes: list[str] = field(default_factory=list)
     requests: Counter[str] = field(default_factory=Counter)
     planned: list[tuple[str, int, str, str]] = field(default_factory=list)
+    count: int = 0
+    crash_after: int = 0
+    """The write after which, once it is stored, the process is as good as gone; 0 for none."""
 
     def fail(self, what: str, code: int, reason: str, message: str = "no") -> None:
         """Let the next request whose ``METHOD plural/name`` begins so fail."""
@@ -61,9 +68,13 @@ class Faults(httpx.AsyncBaseTransport):
                 self.planned.remove(fault)
                 status = {"kind": "Status", "code": code, "reason": reason, "message": message}
                 return httpx.Response(code, content=orjson.dumps(status))
+        response = await self.inner.handle_async_request(request)
         if request.method != "GET" and " events" not in line:
             self.writes.append(line)
-        return await self.inner.handle_async_request(request)
+            self.count += 1
+            if self.count == self.crash_after:
+                raise Crash
+        return response
 
 
 def _short(request: httpx.Request) -> str:
@@ -87,12 +98,16 @@ class Harness:
         self.sources = Sources.of(self.client)
         self.recorder = EventRecorder(self.client, "test")
         self.settings = Settings(self.sources, self.recorder)
-        self.reconcile = Reconciler(
-            self.client, self.sources, self.settings, self.recorder, clock=lambda: NOW
-        )
+        self.crashes = 0
+        self.reconcile = self._reconciler()
         self.changed = asyncio.Event()
         for informer in self.sources.all():
             informer.add_handler(lambda _type, _obj: self.changed.set())
+
+    def _reconciler(self) -> Reconciler:
+        return Reconciler(
+            self.client, self.sources, self.settings, self.recorder, clock=lambda: NOW
+        )
 
     async def start(self) -> None:
         for informer in self.sources.all():
@@ -127,7 +142,11 @@ class Harness:
         for _ in range(10):
             await self.caught_up()
             self.faults.writes.clear()
-            await self.reconcile(KEY)
+            try:
+                await self.reconcile(KEY)
+            except Crash:
+                self.crashes += 1
+                self.reconcile = self._reconciler()
             if not self.faults.writes:
                 return written
             written += self.faults.writes

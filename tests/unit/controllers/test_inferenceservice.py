@@ -299,3 +299,39 @@ async def test_settings_are_taken_up_and_bad_ones_reported(world: Harness) -> No
     await world.user.patch(CONFIG_MAPS, "rouse-config", change, namespace="rouse-system")
     assert await world.settle() == []
     assert world.settings.config.domain == "models.example"
+
+
+async def _play(world: Harness) -> None:
+    """The whole life of a canary, as user and Knative; reconciled at every step."""
+    second = {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://models/iris2"}
+    await world.apply(service())
+    await world.settle()
+    await world.knative("iris-predictor-00001")
+    await world.settle()
+    await world.apply(service(model=second, canaryTrafficPercent=20))
+    await world.settle()
+    await world.knative("iris-predictor-00002")
+    await world.settle()
+
+
+async def _end(world: Harness) -> list[Object]:
+    """What is there at the end, without what no two runs share."""
+    found = []
+    for resource in (INFERENCE_SERVICES, KNATIVE_SERVICES, SERVICES, VIRTUAL_SERVICES):
+        for one in (await world.user.list(resource, KEY.namespace)).items:
+            status = one.get("status") if resource is INFERENCE_SERVICES else None
+            found.append({"kind": one["kind"], "spec": one["spec"], "status": status})
+    return found
+
+
+async def test_a_crash_after_any_write_leads_to_the_same_end() -> None:
+    async with harness() as world:
+        await _play(world)
+        expected, writes = await _end(world), world.faults.count
+    assert writes > 6
+    for crash in range(1, writes + 1):
+        async with harness() as world:
+            world.faults.crash_after = crash
+            await _play(world)
+            assert world.crashes == 1
+            assert await _end(world) == expected, f"after write {crash} of {writes}"
