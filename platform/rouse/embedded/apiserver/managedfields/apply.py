@@ -35,6 +35,7 @@ __all__ = ["apply_patch", "update_managed_fields"]
 
 Object = dict[str, Any]
 
+_IDENTITY = ("apiVersion", "kind", "metadata")
 _BEFORE = "before-first-apply"
 
 
@@ -67,10 +68,7 @@ def apply_patch(
     merged: Object = merge(live or {}, config, node)
     if last is not None:
         owned = reduce(union, (entry.fields for entry in managers.values()), fields)
-        merged = remove(merged, last.fields, owned, node)
-    if manager == KUBECTL and not subresource:
-        merged = with_last_applied(merged, live, applied)
-
+        merged = remove(merged, last.fields, owned, node, keys=_IDENTITY)
     change = compare(bare(live), bare(merged), node)
     if not force:
         allowed = covered_fields(live, node) if manager == KUBECTL else {}
@@ -79,6 +77,8 @@ def apply_patch(
     if live is not None and last is not None and not change.changed and not change.removed:
         me = replace(me, time=last.time) if last.fields == fields else me
     managers[me.key] = me
+    if manager == KUBECTL and not subresource:
+        merged = with_last_applied(merged, live, applied)
     out = with_managed(merged, encode(managers))
     return live if live is not None and out == live else out
 

@@ -70,7 +70,8 @@ def remove(
 ) -> Any:
     """The value without the fields of ``given_up`` under which nothing is ``owned`` by anyone.
 
-    ``keys`` are fields of a list item that name it; they stay as long as the item does.
+    ``keys`` are fields of the value that stay as long as it does itself, such as those that name a
+    list item.
     """
     if shares_fields(value, node):
         out = dict(value)
@@ -79,11 +80,11 @@ def remove(
             if element[:2] != "f:" or name not in out:
                 continue
             kept = owned.get(element)
-            if kept is not None:
-                child = node.child(name) if node is not None else None
-                out[name] = remove(out[name], gone, kept, child)
-            elif name not in keys:
+            if kept is None and name not in keys:
                 del out[name]
+            else:
+                child = node.child(name) if node is not None else None
+                out[name] = remove(out[name], gone, kept or {}, child)
         return out
     if node is not None and shares_items(value, node):
         left: list[Any] = []

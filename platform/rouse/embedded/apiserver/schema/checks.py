@@ -6,43 +6,25 @@ that a path is only built when something is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from rouse.embedded.apiserver.schema.patterns import FORMATS, compile_pattern
-from rouse.errors import FieldError
+from rouse.embedded.apiserver.schema.findings import (
+    Check,
+    Finding,
+    Findings,
+    Rule,
+    bound,
+    duplicates,
+    shown_value,
+    under,
+)
+from rouse.embedded.apiserver.schema.rules import Rules, value_rules
 
 if TYPE_CHECKING:
     from rouse.embedded.apiserver.schema.node import Node
 
-__all__ = ["Check", "Finding", "compile_check"]
-
-
-@dataclass(slots=True)
-class Finding:
-    """What is wrong with one value; ``where`` grows outwards as the finding is handed up."""
-
-    kind: str
-    shown: str = ""
-    detail: str = ""
-    in_body: bool = False
-    where: list[str | int] = field(default_factory=list)
-
-    def error(self) -> FieldError:
-        """The finding in the API's words."""
-        path = ""
-        for step in reversed(self.where):
-            path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
-        detail = f"{path} in body {self.detail}" if self.in_body else self.detail
-        return FieldError(path, ": ".join(part for part in (self.kind, self.shown, detail) if part))
-
-
-Findings = list[Finding]
-Check = Callable[[Any], Findings | None]
-Rule = Callable[[Any], Findings | None]
+__all__ = ["compile_check"]
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -56,7 +38,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def compile_check(node: Node) -> Check:
     """The check of a schema part: its type, its bounds, its children and its ``allOf`` and kin."""
-    rules = [*_scalar_rules(node.raw), *_junctor_rules(node)]
+    rules = [*value_rules(node.raw), *_junctor_rules(node)]
     by_type: dict[type, list[Rule]] = {str: [], int: [], float: [], bool: [], dict: [], list: []}
     for kinds, rule in rules:
         for kind in kinds:
@@ -104,10 +86,6 @@ def _type_name(value: Any) -> str:
     return type(value).__name__
 
 
-def _shown(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
 def _object_rule(node: Node) -> Rule:
     required = tuple(node.raw.get("required") or ())
     child = node.child
@@ -119,7 +97,7 @@ def _object_rule(node: Node) -> Rule:
             if part is not None:
                 bad = part.check(item)
                 if bad:
-                    found += _under(name, bad)
+                    found += under(name, bad)
         for name in required:
             if name not in value:
                 found.append(Finding("Required value", where=[name]))
@@ -144,142 +122,17 @@ def _array_rule(node: Node) -> Rule:
             for index, item in enumerate(value):
                 bad = items.check(item)
                 if bad:
-                    found += _under(index, bad)
+                    found += under(index, bad)
         if identity is not None:
-            found += _duplicates(value, identity)
+            found += duplicates(value, identity)
         return found
 
     return check
 
 
-def _duplicates(value: list[Any], identity: Callable[[Any], Any]) -> Iterable[Finding]:
-    seen: set[bytes] = set()
-    for index, item in enumerate(value):
-        key = orjson.dumps(identity(item), option=orjson.OPT_SORT_KEYS)
-        if key in seen:
-            yield Finding("Duplicate value", key.decode(), where=[index])
-        seen.add(key)
-
-
-def _under(step: str | int, findings: Findings) -> Findings:
-    for finding in findings:
-        finding.where.append(step)
-    return findings
-
-
-def _bound(holds: Callable[[Any], bool], detail: str, shown: Callable[[Any], str] = _shown) -> Rule:
-    def check(value: Any) -> Findings | None:
-        return None if holds(value) else [Finding("Invalid value", shown(value), detail, True)]
-
-    return check
-
-
-def _length(value: Any) -> str:
-    return str(len(value))
-
-
-_Rules = list[tuple[tuple[type, ...], Rule]]
-_NUMBERS = (int, float)
-
-
-def _scalar_rules(raw: Mapping[str, Any]) -> _Rules:
-    rules: _Rules = [*_number_rules(raw), *_string_rules(raw), *_size_rules(raw)]
-    if raw.get("enum"):
-        values = raw["enum"]
-        listed = "supported values: " + ", ".join(_shown(value) for value in values)
-
-        def check_enum(value: Any) -> Findings | None:
-            if any(value == one and type(value) is type(one) for one in values):
-                return None
-            return [Finding("Unsupported value", _shown(value), listed)]
-
-        rules.append(((str, int, float, bool, dict, list), check_enum))
-    return rules
-
-
-def _number_rules(raw: Mapping[str, Any]) -> _Rules:
-    rules: _Rules = []
-    low, high, step = raw.get("minimum"), raw.get("maximum"), raw.get("multipleOf")
-    if low is not None and raw.get("exclusiveMinimum"):
-        rules.append((_NUMBERS, _bound(lambda value: value > low, f"should be greater than {low}")))
-    elif low is not None:
-        detail = f"should be greater than or equal to {low}"
-        rules.append((_NUMBERS, _bound(lambda value: value >= low, detail)))
-    if high is not None and raw.get("exclusiveMaximum"):
-        rules.append((_NUMBERS, _bound(lambda value: value < high, f"should be less than {high}")))
-    elif high is not None:
-        detail = f"should be less than or equal to {high}"
-        rules.append((_NUMBERS, _bound(lambda value: value <= high, detail)))
-    if step is not None:
-        detail = f"should be a multiple of {step}"
-        rules.append((_NUMBERS, _bound(lambda value: value % step == 0, detail)))
-    return rules
-
-
-def _string_rules(raw: Mapping[str, Any]) -> _Rules:
-    rules: _Rules = []
-    shortest, longest = raw.get("minLength"), raw.get("maxLength")
-    if shortest is not None:
-        detail = f"should be at least {shortest} chars long"
-        rules.append(((str,), _bound(lambda value: len(value) >= shortest, detail)))
-    if longest is not None:
-        too_long = f"may not be more than {longest} bytes"
-        rules.append(
-            (
-                (str,),
-                lambda value: (
-                    None if len(value) <= longest else [Finding("Too long", detail=too_long)]
-                ),
-            )
-        )
-    if raw.get("pattern"):
-        matches = compile_pattern(raw["pattern"])
-        if matches is not None:
-            rules.append(((str,), _bound(matches, f"should match '{raw['pattern']}'")))
-    name = raw.get("format", "")
-    if name in FORMATS:
-
-        def check_format(value: str) -> Findings | None:
-            if FORMATS[name](value):
-                return None
-            detail = f"must be of type {name}: {_shown(value)}"
-            return [Finding("Invalid value", _shown(value), detail, True)]
-
-        rules.append(((str,), check_format))
-    return rules
-
-
-def _size_rules(raw: Mapping[str, Any]) -> _Rules:
-    rules: _Rules = []
-    for kind, noun in ((list, "Items"), (dict, "Properties")):
-        fewest, most = raw.get(f"min{noun}"), raw.get(f"max{noun}")
-        if fewest is not None:
-            rules.append(((kind,), _at_least(fewest, noun.lower())))
-        if most is not None:
-            rules.append(((kind,), _at_most(most)))
-    if raw.get("uniqueItems"):
-        rules.append(((list,), lambda value: list(_duplicates(value, lambda item: item))))
-    return rules
-
-
-def _at_least(fewest: int, noun: str) -> Rule:
-    return _bound(
-        lambda value: len(value) >= fewest, f"should have at least {fewest} {noun}", _length
-    )
-
-
-def _at_most(most: int) -> Rule:
-    def check(value: Any) -> Findings | None:
-        if len(value) <= most:
-            return None
-        return [Finding("Too many", str(len(value)), f"must have at most {most} items")]
-
-    return check
-
-
-def _junctor_rules(node: Node) -> _Rules:
+def _junctor_rules(node: Node) -> Rules:
     every = (str, int, float, bool, dict, list)
-    rules: _Rules = []
+    rules: Rules = []
     raw = node.raw
     for part in raw.get("allOf") or ():
         rules.append((every, _all_of(node.part(part))))
@@ -288,7 +141,7 @@ def _junctor_rules(node: Node) -> _Rules:
         rules.append(
             (
                 every,
-                _bound(
+                bound(
                     lambda value: any(not part.check(value) for part in parts),
                     "must validate at least one schema (anyOf)",
                 ),
@@ -299,7 +152,7 @@ def _junctor_rules(node: Node) -> _Rules:
     if raw.get("not"):
         forbidden = node.part(raw["not"])
         detail = "must not validate the schema (not)"
-        rules.append((every, _bound(lambda value: bool(forbidden.check(value)), detail)))
+        rules.append((every, bound(lambda value: bool(forbidden.check(value)), detail)))
     return rules
 
 
@@ -314,6 +167,6 @@ def _one_of(parts: list[Node]) -> Rule:
             return None
         found = f"Found {valid} valid alternatives" if valid else "Found none valid"
         detail = f"must validate one and only one schema (oneOf). {found}"
-        return [Finding("Invalid value", _shown(value), detail, True)]
+        return [Finding("Invalid value", shown_value(value), detail, True)]
 
     return check

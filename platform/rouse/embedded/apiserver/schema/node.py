@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rouse.embedded.apiserver.schema.checks import Check, compile_check
+from rouse.embedded.apiserver.schema.checks import compile_check
+from rouse.embedded.apiserver.schema.findings import Check
 
 __all__ = ["Node", "Raw"]
 
