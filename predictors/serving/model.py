@@ -56,5 +56,8 @@ class Runtime(Protocol):
     def warm(self) -> None:
         """Import all that models of the framework commonly need. Starts no thread."""
 
+    def rehearse(self) -> None:
+        """Load and ask a made-up model, so that the next first time is not. Starts no thread."""
+
     def model(self, name: str, folder: Path) -> Model:
         """The model kept in `folder`, not yet loaded. Raises `StartupError`."""

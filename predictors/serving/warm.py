@@ -1,8 +1,12 @@
-"""The warm parent: it has imported its framework, and forks a predictor on demand.
+"""The warm parent: it has imported its framework, and gives a process to every predictor asked for.
 
 It speaks to the node over the SOCK_SEQPACKET socket of ROUSE_WARM_FD: one JSON object a datagram,
 file descriptors beside it. It starts no thread, because a thread does not survive a fork but the
 locks it held do.
+
+A fork of a process this size takes 5 ms, and the child's first touch of every page it writes as
+much again. So one spare child is kept ahead: forked, rehearsed, waiting. It becomes the next
+predictor, and when the wake-up is over the parent makes another.
 """
 
 from __future__ import annotations
@@ -18,11 +22,12 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import orjson
+
+from predictors.serving.spawn import DATAGRAM, MAX_FDS, MalformedError, Spawn, id_of, parse
 
 if TYPE_CHECKING:
     from predictors.serving.model import Runtime
@@ -31,8 +36,7 @@ __all__ = ["run_warm_parent"]
 
 _log = logging.getLogger(__name__)
 
-_DATAGRAM: Final = 64 * 1024
-_MAX_FDS: Final = 8
+_REFILL_SECONDS: Final = 0.5
 _PR_SET_PDEATHSIG: Final = 1
 # Found before the first fork: looking it up takes longer than the call.
 _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
@@ -40,23 +44,8 @@ _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
 Entry = Callable[[Sequence[str]], int]
 
 
-@dataclass(frozen=True)
-class _Spawn:
-    """A request to start a predictor; `fds` are its stdout, stderr and listening socket."""
-
-    id: str
-    args: list[str]
-    env: dict[str, str]
-    cwd: str
-    fds: tuple[int, int, int]
-
-
-class _MalformedError(Exception):
-    """A datagram that is no spawn request."""
-
-
 def run_warm_parent(runtime: Runtime, entry: Entry) -> int:
-    """Import, say so, then fork `entry` for every request until the node hangs up."""
+    """Import, say so, then start `entry` for every request until the node hangs up."""
     number = os.environ.pop("ROUSE_WARM_FD", "")
     try:
         channel = socket.socket(fileno=int(number))
@@ -74,18 +63,29 @@ def run_warm_parent(runtime: Runtime, entry: Entry) -> int:
     gc.collect()
     gc.freeze()
     with channel:
-        parent = _Parent(channel, entry)
+        parent = _Parent(channel, runtime, entry)
+        parent.refill()
         parent.send(
             {"type": "ready", "framework": runtime.name, "pid": os.getpid(), "import_s": seconds}
         )
         return parent.run()
 
 
+class _Spare(NamedTuple):
+    """A forked child that waits for its request on the other end of `channel`."""
+
+    pid: int
+    channel: socket.socket
+
+
 class _Parent:
-    def __init__(self, channel: socket.socket, entry: Entry) -> None:
+    def __init__(self, channel: socket.socket, runtime: Runtime, entry: Entry) -> None:
         self._channel = channel
+        self._runtime = runtime
         self._entry = entry
         self._children: dict[int, str] = {}
+        self._spare: _Spare | None = None
+        self._refill_at = 0.0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping = False
 
@@ -94,14 +94,16 @@ class _Parent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        channel = self._channel.fileno()
         while not self._stopping:
-            channel = self._channel.fileno()
-            readable, _, _ = select.select([channel, self._wake_read], [], [])
+            readable, _, _ = select.select([channel, self._wake_read], [], [], self._patience())
             if self._wake_read in readable:
                 os.read(self._wake_read, 4096)
             self._reap()
             if channel in readable and not self._receive():
                 break
+            if self._spare is None and monotonic() >= self._refill_at:
+                self.refill()
         self._kill_children()
         return 0
 
@@ -112,40 +114,87 @@ class _Parent:
         except OSError as error:
             _log.debug("the node does not listen: %s", error)
 
+    def refill(self) -> None:
+        """Have a spare child. Without one the next request costs a fork, so a failure may wait."""
+        self._refill_at = monotonic() + _REFILL_SECONDS
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                pid = os.fork()
+            except OSError as error:
+                ours.close()
+                _log.warning("no spare child: %s", error)
+                return
+            if pid == 0:
+                ours.close()
+                self._become(lambda: self._wait(theirs))
+        self._spare = _Spare(pid, ours)
+
+    def _patience(self) -> float | None:
+        """Seconds until a spare is due; None when there is one."""
+        return None if self._spare is not None else max(0.0, self._refill_at - monotonic())
+
     def _stop(self, *_: object) -> None:
         self._stopping = True
 
     def _receive(self) -> bool:
         """Handle one datagram; False at end of file."""
         try:
-            data, fds, flags, _ = socket.recv_fds(self._channel, _DATAGRAM, _MAX_FDS)
+            data, fds, flags, _ = socket.recv_fds(self._channel, DATAGRAM, MAX_FDS)
         except ConnectionError:
             return False
         if not data and not fds:
             return False
         try:
             if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-                raise _MalformedError("the datagram was truncated")
-            spawn = _parse(data, fds)
-            self._spawn(spawn)
-        except _MalformedError as error:
-            self.send({"type": "failed", "id": _id_of(data), "error": f"bad request: {error}"})
+                raise MalformedError("the datagram was truncated")
+            answer = self._spawn(data, fds)
+        except MalformedError as error:
+            answer = {"type": "failed", "id": id_of(data), "error": f"bad request: {error}"}
         except OSError as error:
-            self.send({"type": "failed", "id": _id_of(data), "error": f"fork failed: {error}"})
+            answer = {"type": "failed", "id": id_of(data), "error": f"fork failed: {error}"}
         finally:
             for fd in fds:
                 os.close(fd)
+        self.send(answer)
         return True
 
-    def _spawn(self, spawn: _Spawn) -> None:
+    def _spawn(self, data: bytes, fds: Sequence[int]) -> dict[str, Any]:
+        spawn = parse(data, fds)
+        pid = self._handed(data, fds) or self._forked(spawn)
+        self._children[pid] = spawn.id
+        return {"type": "spawned", "id": spawn.id, "pid": pid}
+
+    def _handed(self, data: bytes, fds: Sequence[int]) -> int | None:
+        """Give the request to the spare: its pid, or None if there is no spare alive."""
+        spare, self._spare = self._spare, None
+        self._refill_at = monotonic() + _REFILL_SECONDS
+        if spare is None:
+            return None
+        with spare.channel:
+            try:
+                socket.send_fds(spare.channel, [data], fds)
+            except OSError:
+                return None
+        return spare.pid
+
+    def _forked(self, spawn: Spawn) -> int:
         pid = os.fork()
         if pid == 0:
-            self._become(spawn)
-        self._children[pid] = spawn.id
-        self.send({"type": "spawned", "id": spawn.id, "pid": pid})
+            self._become(lambda: spawn)
+        return pid
 
-    def _become(self, spawn: _Spawn) -> NoReturn:
-        """The child: take over the request's descriptors and environment, run, and exit."""
+    def _wait(self, channel: socket.socket) -> Spawn:
+        """The spare's life until it is needed; it exits when the parent is gone."""
+        self._runtime.rehearse()
+        with channel:
+            data, fds, _, _ = socket.recv_fds(channel, DATAGRAM, MAX_FDS)
+        if not data:
+            raise SystemExit(0)
+        return parse(data, fds)
+
+    def _become(self, told: Callable[[], Spawn]) -> NoReturn:
+        """The child: learn what to be, run it, and exit."""
         code = 1
         try:
             _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -156,7 +205,8 @@ class _Parent:
             self._channel.close()
             os.close(self._wake_read)
             os.close(self._wake_write)
-            _adopt(spawn)
+            spawn = told()
+            spawn.adopt()
             code = self._entry(spawn.args)
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
@@ -169,68 +219,27 @@ class _Parent:
             os._exit(code)
 
     def _reap(self) -> None:
-        while self._children:
+        while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            if self._spare is not None and self._spare.pid == pid:
+                self._spare.channel.close()
+                self._spare = None
             name = self._children.pop(pid, None)
-            code = os.waitstatus_to_exitcode(status)
             if name is not None:
+                code = os.waitstatus_to_exitcode(status)
                 self.send({"type": "exited", "id": name, "pid": pid, "status": code})
 
     def _kill_children(self) -> None:
-        for pid in self._children:
+        pids = list(self._children)
+        if self._spare is not None:
+            self._spare.channel.close()
+            pids.append(self._spare.pid)
+        for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        for pid in list(self._children):
+        for pid in pids:
             os.waitpid(pid, 0)
-            del self._children[pid]
-
-
-def _adopt(spawn: _Spawn) -> None:
-    stdout, stderr, listener = spawn.fds
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(stdout, 1)
-    os.dup2(stderr, 2)
-    for fd in (null, stdout, stderr):
-        os.close(fd)
-    os.chdir(spawn.cwd)
-    os.environ.clear()
-    os.environ.update(spawn.env)
-    os.environ["ROUSE_LISTEN_FD"] = str(listener)
-    random = sys.modules.get("numpy.random")
-    if random is not None:
-        # Python reseeds its own generator after a fork; numpy's would repeat in every child.
-        random.seed()
-
-
-def _parse(data: bytes, fds: Sequence[int]) -> _Spawn:
-    try:
-        message = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise _MalformedError(f"not JSON: {error}") from None
-    if not isinstance(message, dict) or message.get("type") != "spawn":
-        raise _MalformedError('a message of type "spawn" is expected')
-    if len(fds) != 3:
-        raise _MalformedError(f"3 file descriptors are expected, got {len(fds)}")
-    name, cwd = message.get("id"), message.get("cwd")
-    if not isinstance(name, str) or not isinstance(cwd, str):
-        raise _MalformedError("id and cwd must be strings")
-    args, env = message.get("args"), message.get("env")
-    if not isinstance(args, list) or not all(isinstance(item, str) for item in args):
-        raise _MalformedError("args must be a list of strings")
-    if not isinstance(env, dict) or not all(isinstance(item, str) for item in env.values()):
-        raise _MalformedError("env must be an object of strings")
-    return _Spawn(name, args, env, cwd, (fds[0], fds[1], fds[2]))
-
-
-def _id_of(data: bytes) -> str | None:
-    try:
-        message = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    name = message.get("id") if isinstance(message, dict) else None
-    return name if isinstance(name, str) else None

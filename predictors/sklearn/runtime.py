@@ -61,6 +61,10 @@ class SklearnRuntime:
         self.prepare()
         for module in _COMMON:
             importlib.import_module(f"sklearn.{module}")
+        self.rehearse()
+
+    def rehearse(self) -> None:
+        """Load and ask a made-up classifier."""
         importlib.import_module("predictors.sklearn.rehearsal").rehearse()
 
     def model(self, name: str, folder: Path) -> Model:

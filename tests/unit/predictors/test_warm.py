@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -191,3 +192,37 @@ def _gone(pidfd: int) -> None:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     assert poll.poll(10_000)
+
+
+def test_a_spare_waits_and_is_replaced(parent: WarmParent, iris_folder: Path) -> None:
+    """The first replica is the child forked ahead; losing the spare costs nothing but a fork."""
+    [spare] = _children(parent)
+    pid, _, _ = parent.spawn("d/a/0", iris_folder)
+    assert pid == spare
+    spare = _next_spare(parent, {pid})
+    watched = os.pidfd_open(spare)
+    os.kill(spare, signal.SIGKILL)
+    _gone(watched)
+    os.close(watched)
+    other, _, _ = parent.spawn("d/b/0", iris_folder)
+    assert other not in (pid, spare)
+
+
+def test_replicas_asked_for_at_once_all_start(parent: WarmParent, iris_folder: Path) -> None:
+    pids = {parent.spawn(f"d/{number}/0", iris_folder)[0] for number in range(3)}
+    assert len(pids) == 3
+    assert pids <= _children(parent)
+
+
+def _children(parent: WarmParent) -> set[int]:
+    pid = parent.process.pid
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def _next_spare(parent: WarmParent, known: set[int]) -> int:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if new := _children(parent) - known:
+            return new.pop()
+        time.sleep(0.01)
+    raise AssertionError("no new spare")
