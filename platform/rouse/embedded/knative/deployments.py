@@ -1,0 +1,135 @@
+"""The engine's replica controller: the API's records follow the replicas that run.
+
+Processes are started and chosen for retirement by `Replicas`, without waiting; here their Pods are
+recorded and deleted, and the Deployment's scale and status written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from rouse.embedded.knative import names
+from rouse.embedded.knative.ports import Clock, Node
+from rouse.embedded.knative.replicas import Replica, Replicas
+from rouse.embedded.knative.status.deployment import deployment_status
+from rouse.embedded.knative.writes import rfc3339, write_status
+from rouse.errors import AlreadyExistsError, NotFoundError, RejectedError
+from rouse.kube.client import KubeClient
+from rouse.kube.events import EventRecorder
+from rouse.kube.informer import Informer
+from rouse.kube.objects import Key, Object, labels_of
+from rouse.kube.resources import DEPLOYMENTS, PODS
+
+__all__ = ["Deployments"]
+
+logger = logging.getLogger(__name__)
+
+_STOP_GRACE_S = 30.0
+
+
+class Deployments:
+    """Reconciles one Deployment by key.
+
+    ``settle(key)`` waits, for a bounded time, until the gateway no longer sends requests to
+    retiring replicas.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        node: Node,
+        replicas: Replicas,
+        *,
+        deployments: Informer,
+        pods: Informer,
+        settle: Callable[[Key], Awaitable[bool]],
+        events: EventRecorder,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._node = node
+        self._replicas = replicas
+        self._deployments = deployments
+        self._pods = pods
+        self._settle = settle
+        self._events = events
+        self._clock = clock
+
+    async def reconcile(self, key: Key) -> None:
+        """Make the API's records what the replicas are."""
+        deployment = self._deployments.get(key)
+        if deployment is None:
+            await self.abandon(key)
+            return
+        if names.REVISION_LABEL not in labels_of(deployment):
+            # Nobody here scales this one: what its spec says holds.
+            self._replicas.scale_to(key, int(deployment["spec"].get("replicas", 1)))
+        self._replicas.balance(key)
+        await self._record_scale(key, deployment)
+        await self._record_new(key, deployment)
+        await self._remove_retired(key)
+        await self._write_status(key)
+
+    async def abandon(self, key: Key) -> None:
+        """Stop what was started for a Deployment that is gone and never got a record."""
+        left = [one for one in self._replicas.forget(key) if not one.recorded]
+        await asyncio.gather(*(self._node.stop_pod(*one.key, _STOP_GRACE_S) for one in left))
+
+    async def _record_scale(self, key: Key, deployment: Object) -> None:
+        wanted = self._replicas.wanted(key)
+        if deployment["spec"].get("replicas", 1) != wanted:
+            body = {"spec": {"replicas": wanted}}
+            await self._client.patch(DEPLOYMENTS, key.name, body, namespace=key.namespace)
+
+    async def _record_new(self, key: Key, deployment: Object) -> None:
+        new = [
+            one
+            for one in self._replicas.all(key)
+            if not one.recorded and not one.retiring and not one.refused
+        ]
+        await asyncio.gather(*(self._create(key, deployment, one) for one in new))
+
+    async def _create(self, key: Key, deployment: Object, replica: Replica) -> None:
+        try:
+            await self._client.create(replica.pod)
+        except AlreadyExistsError:
+            pass
+        except (RejectedError, NotFoundError) as error:
+            # A replica without a record would run unseen.
+            self._events.emit(deployment, "Warning", "FailedCreate", str(error))
+            self._replicas.refuse(key, replica.key, str(error))
+            await self._node.stop_pod(*replica.key, _STOP_GRACE_S)
+            raise
+        replica.recorded = True
+
+    async def _remove_retired(self, key: Key) -> None:
+        retired = [one for one in self._replicas.all(key) if one.retiring]
+        if not retired:
+            return
+        if any(one.ready for one in retired) and not await self._settle(key):
+            logger.warning("%s: the gateway did not confirm in time; stopping replicas", key)
+        await asyncio.gather(*(self._remove(key, one) for one in retired))
+
+    async def _remove(self, key: Key, replica: Replica) -> None:
+        if not replica.recorded:
+            await self._node.stop_pod(*replica.key, _STOP_GRACE_S)
+            self._replicas.drop(key, replica.key)
+        elif not replica.pod["metadata"].get("deletionTimestamp"):
+            try:
+                await self._client.delete(PODS, replica.key.name, replica.key.namespace)
+            except NotFoundError:
+                if self._pods.get(replica.key) is None:
+                    self._replicas.drop(key, replica.key)
+
+    async def _write_status(self, key: Key) -> None:
+        deployment = self._deployments.get(key)
+        if deployment is not None:
+            status = deployment_status(
+                deployment,
+                self._replicas.all(key),
+                wanted=self._replicas.wanted(key),
+                now=rfc3339(self._clock.utc()),
+            )
+            await write_status(self._client, deployment, status)

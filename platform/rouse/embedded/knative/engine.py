@@ -1,0 +1,368 @@
+"""The embedded Knative Serving as one part: its controllers, scaler and activator, wired."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from rouse.coldstart import Activation
+from rouse.embedded.knative import names
+from rouse.embedded.knative.activator import QUEUE_LIMIT, Activator
+from rouse.embedded.knative.activator_server import ActivatorApp, ActivatorServer
+from rouse.embedded.knative.clock import SystemClock
+from rouse.embedded.knative.configuration import Configurations
+from rouse.embedded.knative.deployments import Deployments
+from rouse.embedded.knative.endpoints import Endpoints
+from rouse.embedded.knative.hosts import revision_of_host
+from rouse.embedded.knative.make.endpoints import Endpoint
+from rouse.embedded.knative.make.revision import timeout_s
+from rouse.embedded.knative.ports import Clock, Mesh, Node
+from rouse.embedded.knative.replicas import Replicas
+from rouse.embedded.knative.revision import RevisionInformers, Revisions
+from rouse.embedded.knative.route import Routes
+from rouse.embedded.knative.scaler import Scaler
+from rouse.embedded.knative.service import Services
+from rouse.embedded.knative.settings import NAMESPACE, Settings, parse_settings
+from rouse.embedded.knative.traffic import referenced
+from rouse.errors import ValidationError
+from rouse.kube.client import EventType, KubeClient
+from rouse.kube.controller import Controller
+from rouse.kube.events import EventRecorder
+from rouse.kube.informer import Informer
+from rouse.kube.objects import Key, Object, controller_of, key_of, labels_of, uid_of
+from rouse.kube.resources import (
+    CONFIG_MAPS,
+    CONFIGURATIONS,
+    DEPLOYMENTS,
+    DESTINATION_RULES,
+    ENDPOINT_SLICES,
+    KNATIVE_SERVICES,
+    POD_AUTOSCALERS,
+    PODS,
+    REVISIONS,
+    ROUTES,
+    SERVICES,
+    VIRTUAL_SERVICES,
+    Resource,
+)
+from rouse.kube.store import by_label
+
+__all__ = ["KnativeEngine"]
+
+logger = logging.getLogger(__name__)
+
+_HOST: Final = "127.0.0.1"
+_SETTLE_S: Final = 5.0
+_SYNC_S: Final = 30.0
+
+_BY_CONFIGURATION: Final = "configuration"
+
+_FOLLOWED: Final[Mapping[str, tuple[Resource, str | None]]] = {
+    "config_maps": (CONFIG_MAPS, NAMESPACE),
+    "services": (KNATIVE_SERVICES, None),
+    "configurations": (CONFIGURATIONS, None),
+    "revisions": (REVISIONS, None),
+    "routes": (ROUTES, None),
+    "deployments": (DEPLOYMENTS, None),
+    "pods": (PODS, None),
+    "pod_autoscalers": (POD_AUTOSCALERS, None),
+    "core_services": (SERVICES, None),
+    "slices": (ENDPOINT_SLICES, None),
+    "rules": (DESTINATION_RULES, None),
+    "virtual_services": (VIRTUAL_SERVICES, None),
+}
+
+
+class KnativeEngine:
+    """Runs Knative's objects on this machine's node, behind this machine's gateway.
+
+    ``activator_port`` is the gateway's own listener for requests of sleeping revisions;
+    ``activator_socket`` is where that listener asks. ``start`` returns when both are served.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        node: Node,
+        mesh: Mesh,
+        *,
+        activator_port: int,
+        activator_socket: Path,
+        clock: Clock | None = None,
+        queue_limit: int = QUEUE_LIMIT,
+        settle_s: float = _SETTLE_S,
+    ) -> None:
+        self._client = client
+        self._node = node
+        self._mesh = mesh
+        self._clock = clock or SystemClock()
+        self._settle_s = settle_s
+        self._settings = Settings()
+        self._activations: dict[Key, Activation] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._in = {
+            name: Informer(client, resource, namespace)
+            for name, (resource, namespace) in _FOLLOWED.items()
+        }
+        self._in["revisions"].add_index(_BY_CONFIGURATION, by_label(names.CONFIGURATION_LABEL))
+        self._events = EventRecorder(client, "rouse-engine")
+        self.replicas = Replicas(node)
+        self._endpoints = Endpoints(
+            client,
+            self.replicas,
+            mesh,
+            revisions=self._in["revisions"],
+            slices=self._in["slices"],
+            rules=self._in["rules"],
+            activator=Endpoint(_HOST, activator_port),
+            in_path=lambda key: self.scaler.in_path(key),
+        )
+        self.scaler = Scaler(
+            self.replicas,
+            mesh,
+            self._clock,
+            publish=lambda key: self._controllers["endpoints"].enqueue(key),
+            settled=lambda key: self._endpoints.settled(key, self._settle_s),
+            changed=lambda key: self._controllers["revisions"].enqueue(key),
+        )
+        self.activator = Activator(
+            self.replicas,
+            self._clock,
+            timeout_of=self._timeout_of,
+            poke=self.scaler.poke,
+            record=self._record,
+            queue_limit=queue_limit,
+        )
+        self._server = ActivatorServer(
+            ActivatorApp(self.activator, self._revision_of_host), activator_socket
+        )
+        self._controllers = self._make_controllers()
+        self.replicas.on_change(self._replicas_changed)
+
+    # Life
+
+    async def start(self) -> None:
+        """Read the API, take over what runs, and begin."""
+        informers = self._in.values()
+        try:
+            for informer in informers:
+                await informer.start()
+            await asyncio.gather(*(one.synced(_SYNC_S) for one in informers))
+            self._take_over()
+            await self._events.start()
+            for controller in self._controllers.values():
+                await controller.start()
+            await self._server.start()
+            self._tasks = [asyncio.create_task(self.scaler.run(), name="scaler")]
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop deciding; replicas are the node's and run until it stops them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        self.activator.close()
+        await self._server.stop()
+        await self.scaler.stop()
+        await asyncio.gather(*(one.stop() for one in self._controllers.values()))
+        await self._events.stop()
+        await asyncio.gather(*(one.stop() for one in self._in.values()))
+
+    def _take_over(self) -> None:
+        """Follow the API from here on: Deployments before their Pods, settings before all."""
+        self._in["config_maps"].add_handler(self._on_config)
+        self._read_settings()
+        self._in["deployments"].add_handler(self._on_deployment)
+        self._in["pods"].add_handler(self._on_pod)
+        self._in["revisions"].add_handler(self._on_revision)
+        self._in["services"].add_handler(self._controllers["services"].on_event)
+        self._in["configurations"].add_handler(self._on_configuration)
+        self._in["routes"].add_change_handler(self._on_route)
+        for name in ("slices", "rules"):
+            self._in[name].add_handler(self._on_owned("endpoints", "Revision"))
+        for name in ("pod_autoscalers", "core_services"):
+            self._in[name].add_handler(self._on_owned("revisions", "Revision"))
+        self._in["virtual_services"].add_handler(self._on_owned("routes", "Route"))
+
+    # Wiring
+
+    def _make_controllers(self) -> dict[str, Controller]:
+        client, clock, events = self._client, self._clock, self._events
+        informers = self._in
+        services = Services(
+            client,
+            services=informers["services"],
+            configurations=informers["configurations"],
+            routes=informers["routes"],
+            clock=clock,
+        )
+        configurations = Configurations(
+            client,
+            configurations=informers["configurations"],
+            revisions=informers["revisions"],
+            routes=informers["routes"],
+            settings=lambda: self._settings,
+            events=events,
+            clock=clock,
+        )
+        routes = Routes(
+            client,
+            routes=informers["routes"],
+            configurations=informers["configurations"],
+            revisions=informers["revisions"],
+            virtual_services=informers["virtual_services"],
+            effective=self._effective,
+            settings=lambda: self._settings,
+            clock=clock,
+        )
+        revisions = Revisions(
+            client,
+            self._node,
+            self.replicas,
+            self.scaler,
+            RevisionInformers(
+                revisions=informers["revisions"],
+                configurations=informers["configurations"],
+                routes=informers["routes"],
+                deployments=informers["deployments"],
+                pod_autoscalers=informers["pod_autoscalers"],
+                services=informers["core_services"],
+            ),
+            settings=lambda: self._settings,
+            last_activation=self._activations.get,
+            events=events,
+            clock=clock,
+        )
+        deployments = Deployments(
+            client,
+            self._node,
+            self.replicas,
+            deployments=informers["deployments"],
+            pods=informers["pods"],
+            settle=self._settle_deployment,
+            events=events,
+            clock=clock,
+        )
+        return {
+            "services": Controller("knative services", services.reconcile),
+            "configurations": Controller("configurations", configurations.reconcile),
+            "routes": Controller("routes", routes.reconcile, workers=8),
+            "revisions": Controller("revisions", revisions.reconcile),
+            "deployments": Controller("deployments", deployments.reconcile, workers=8),
+            "endpoints": Controller("endpoints", self._endpoints.reconcile, workers=8),
+        }
+
+    async def _settle_deployment(self, deployment: Key) -> bool:
+        key = names.revision_key_of_deployment(deployment)
+        if key is None or self._in["revisions"].get(key) is None:
+            return True
+        return await self._endpoints.settled(key, self._settle_s)
+
+    async def _effective(self, _virtual_service: Object, revisions: Sequence[Key]) -> bool:
+        settled = (self._endpoints.settled(key, self._settle_s) for key in revisions)
+        return all(await asyncio.gather(*settled))
+
+    # Events
+
+    def _on_config(self, _type: EventType, _obj: Object) -> None:
+        if self._read_settings():
+            for name in ("configurations", "routes", "revisions"):
+                for obj in self._in[name].list():
+                    self._controllers[name].enqueue(key_of(obj))
+
+    def _read_settings(self) -> bool:
+        """Take over the ConfigMaps; what is wrong leaves the former settings in force."""
+        data = {
+            one["metadata"]["name"]: one.get("data") or {} for one in self._in["config_maps"].list()
+        }
+        try:
+            settings = parse_settings(data)
+        except ValidationError as error:
+            logger.error("settings unchanged: %s", error)
+            return False
+        changed = settings != self._settings
+        self._settings = settings
+        return changed
+
+    def _on_deployment(self, type_: EventType, obj: Object) -> None:
+        key = key_of(obj)
+        if type_ is not EventType.DELETED and self.replicas.uid(key) in ("", uid_of(obj)):
+            self.replicas.track(obj)
+        self._controllers["deployments"].enqueue(key)
+        self._enqueue_owner("revisions", "Revision", obj)
+
+    def _on_pod(self, type_: EventType, obj: Object) -> None:
+        self.replicas.observe_pod(obj, deleted=type_ is EventType.DELETED)
+
+    def _on_revision(self, type_: EventType, obj: Object) -> None:
+        key = key_of(obj)
+        if type_ is EventType.DELETED:
+            self.activator.forget(key)
+            self._activations.pop(key, None)
+        for name in ("revisions", "endpoints"):
+            self._controllers[name].enqueue(key)
+        configuration = labels_of(obj).get(names.CONFIGURATION_LABEL, "")
+        if configuration:
+            self._controllers["configurations"].enqueue(Key(key.namespace, configuration))
+        self._enqueue_routes(key.namespace, {key.name, configuration})
+
+    def _on_configuration(self, _type: EventType, obj: Object) -> None:
+        key = key_of(obj)
+        self._controllers["configurations"].enqueue(key)
+        self._enqueue_owner("services", "Service", obj)
+        self._enqueue_routes(key.namespace, {key.name})
+        for revision in self._in["revisions"].indexed(_BY_CONFIGURATION, key.name):
+            if revision["metadata"]["namespace"] == key.namespace:
+                self._controllers["revisions"].enqueue(key_of(revision))
+
+    def _on_route(self, _type: EventType, obj: Object, before: Object | None) -> None:
+        key = key_of(obj)
+        self._controllers["routes"].enqueue(key)
+        self._enqueue_owner("services", "Service", obj)
+        # Those it left, or came to, may have another minimum now.
+        former = set() if before is None else referenced(before)
+        for name in former ^ referenced(obj):
+            self._controllers["revisions"].enqueue(Key(key.namespace, name))
+
+    def _enqueue_routes(self, namespace: str, referred: set[str]) -> None:
+        """The routes that refer to a revision or a configuration of these names."""
+        for route in self._in["routes"].list(namespace):
+            if referred & referenced(route):
+                self._controllers["routes"].enqueue(key_of(route))
+
+    def _on_owned(self, controller: str, kind: str) -> Callable[[EventType, Object], None]:
+        return lambda _type, obj: self._enqueue_owner(controller, kind, obj)
+
+    def _enqueue_owner(self, controller: str, kind: str, obj: Object) -> None:
+        owner = controller_of(obj)
+        if owner is not None and owner["kind"] == kind:
+            key = Key(obj["metadata"].get("namespace", ""), owner["name"])
+            self._controllers[controller].enqueue(key)
+
+    def _replicas_changed(self, deployment: Key) -> None:
+        self._controllers["deployments"].enqueue(deployment)
+        key = names.revision_key_of_deployment(deployment)
+        if key is not None and self._in["revisions"].get(key) is not None:
+            self._controllers["revisions"].enqueue(key)
+
+    # What the activator asks
+
+    def _timeout_of(self, key: Key) -> float | None:
+        revision = self._in["revisions"].get(key)
+        return None if revision is None else timeout_s(revision)
+
+    def _revision_of_host(self, host: str) -> Key | None:
+        return revision_of_host(
+            host, revision=self._in["revisions"].get, route=self._in["routes"].get
+        )
+
+    def _record(self, key: Key, activation: Activation) -> None:
+        """Kept here and written by the revision's reconciler: no write is in a request's way."""
+        self._activations[key] = activation
+        self._controllers["revisions"].enqueue(key)

@@ -1,0 +1,78 @@
+"""When a replica counts as failed, and how to tell why. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from rouse.embedded.knative.ports import PodState, Termination
+
+__all__ = ["Failure", "failure_of", "start_problem"]
+
+CRASH_LOOP: Final = "CrashLoopBackOff"
+_HOPELESS: Final = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RunContainerError",
+    }
+)
+"""Reasons that another attempt of the same pod will not cure by itself."""
+_LINES: Final = 10
+_GIVEN_UP_AT: Final = 2
+"""Crashes after which nobody is kept waiting; the first may have been bad luck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a replica does not run. ``exit_code`` is None where no process ever ran.
+
+    ``message`` holds the last log lines, or what the node says where there are none.
+    """
+
+    reason: str
+    message: str
+    exit_code: int | None = None
+
+    @property
+    def last_line(self) -> str:
+        """The last line of the message."""
+        lines = self.message.strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def failure_of(state: PodState | None) -> Failure | None:
+    """The failure of a replica that is given up for now: it crashed twice, or cannot start."""
+    problem = start_problem(state)
+    if problem is None or state is None:
+        return None
+    repeated = state.reason == CRASH_LOOP and state.restarts >= _GIVEN_UP_AT
+    if state.phase == "Failed" or state.reason in _HOPELESS or repeated:
+        return problem
+    return None
+
+
+def start_problem(state: PodState | None) -> Failure | None:
+    """What went wrong with a replica so far, its first crash included; None while all is well."""
+    if state is None or state.ready:
+        return None
+    ended = _last_end(state)
+    if ended is not None and (ended.exit_code != 0 or state.reason == CRASH_LOOP):
+        message = "\n".join(state.log_tail[-_LINES:]) or ended.message or state.message
+        return Failure(f"ExitCode{ended.exit_code}", message, ended.exit_code)
+    if state.phase == "Failed" or state.reason in _HOPELESS or state.reason == CRASH_LOOP:
+        message = state.message or "\n".join(state.log_tail[-_LINES:])
+        return Failure(state.reason or "Failed", message)
+    return None
+
+
+def _last_end(state: PodState) -> Termination | None:
+    for container in state.containers:
+        ended = container.ended or container.last
+        if ended is not None:
+            return ended
+    return None

@@ -1,0 +1,110 @@
+"""What the Knative engine needs of the node, the mesh and the clock, as ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from rouse.kube.objects import Key, Object
+
+__all__ = ["Clock", "ClusterStats", "Container", "Mesh", "Node", "PodState", "Termination"]
+
+
+class Termination(Protocol):
+    """How a container's process ended."""
+
+    @property
+    def exit_code(self) -> int: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def message(self) -> str: ...  # noqa: D102
+
+
+class Container(Protocol):
+    """One container of a pod; ``ended`` is this attempt's end, ``last`` that of the one before."""
+
+    @property
+    def ended(self) -> Termination | None: ...  # noqa: D102
+    @property
+    def last(self) -> Termination | None: ...  # noqa: D102
+
+
+class PodState(Protocol):
+    """What the node knows of a pod. ``timings``: seconds of each phase of its start."""
+
+    @property
+    def namespace(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def phase(self) -> str: ...  # noqa: D102
+    @property
+    def ready(self) -> bool: ...  # noqa: D102
+    @property
+    def host(self) -> str: ...  # noqa: D102
+    @property
+    def port(self) -> int | None: ...  # noqa: D102
+    @property
+    def timings(self) -> Mapping[str, float]: ...  # noqa: D102
+    @property
+    def restarts(self) -> int: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def message(self) -> str: ...  # noqa: D102
+    @property
+    def log_tail(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def containers(self) -> Sequence[Container]: ...  # noqa: D102
+
+
+class Node(Protocol):
+    """Starts and stops pods as processes of this machine."""
+
+    def launch(self, pod: Object) -> None:
+        """Start the pod's processes now, before the API has its record."""
+
+    def status(self, namespace: str, name: str) -> PodState | None:
+        """What is known of a pod; None where there is none."""
+
+    def subscribe(self, callback: Callable[[PodState], None]) -> None:
+        """Call ``callback`` in the event loop on every change."""
+
+    async def stop_pod(self, namespace: str, name: str, grace_s: float) -> None:
+        """Stop a pod's processes and wait until they are gone."""
+
+    def warm_up(self, pod_template: Object) -> None:
+        """See to it that a warm parent for this template exists; returns at once."""
+
+
+class ClusterStats(Protocol):
+    """Requests of one Service at the gateway: in flight now, and ever begun."""
+
+    @property
+    def active(self) -> int: ...  # noqa: D102
+    @property
+    def total(self) -> int: ...  # noqa: D102
+
+
+class Mesh(Protocol):
+    """The gateway that requests come through."""
+
+    async def stats(self) -> Mapping[Key, ClusterStats]:
+        """The statistics of every Service at this moment."""
+
+    async def serving(
+        self, key: Key, endpoints: frozenset[tuple[str, int]], timeout_s: float
+    ) -> bool:
+        """Wait until the gateway itself sends a Service's requests to exactly these endpoints."""
+
+
+class Clock(Protocol):
+    """Time, as an argument."""
+
+    def now(self) -> float:
+        """Seconds that only grow."""
+
+    def utc(self) -> datetime:
+        """The time of day."""

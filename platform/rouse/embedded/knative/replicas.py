@@ -1,0 +1,272 @@
+"""The replicas of every Deployment as this process knows them: started at once, recorded later.
+
+No I/O but through the node, which starts a process without waiting. The API's records follow
+(`rouse.embedded.knative.deployments`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rouse.embedded.knative.failures import Failure, failure_of, start_problem
+from rouse.embedded.knative.make.endpoints import Endpoint
+from rouse.embedded.knative.make.pod import make_pod
+from rouse.embedded.knative.names import pod_name, template_hash
+from rouse.embedded.knative.ports import Node, PodState
+from rouse.kube.objects import Key, Object, controller_of, key_of, uid_of
+
+__all__ = ["Replica", "Replicas"]
+
+
+@dataclass(slots=True)
+class Replica:
+    """One pod. ``recorded``: the API has it. ``retiring``: it gets no new requests and will go.
+
+    ``refused`` is why the API would not take its record; its process is stopped then.
+    """
+
+    key: Key
+    pod: Object
+    hashed: str
+    recorded: bool = False
+    retiring: bool = False
+    refused: str = ""
+    state: PodState | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answers requests."""
+        return self.state is not None and self.state.ready and self.state.port is not None
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where it listens, once it is ready."""
+        if self.state is None or not self.state.ready or self.state.port is None:
+            return None
+        return Endpoint(self.state.host, self.state.port)
+
+
+@dataclass(slots=True)
+class _Set:
+    """The replicas of one Deployment, oldest first."""
+
+    deployment: Object
+    hashed: str
+    wanted: int = 0
+    replicas: dict[Key, Replica] = field(default_factory=dict)
+
+
+class Replicas:
+    """Starts and retires replicas so that as many run as are wanted.
+
+    ``on_change`` is called with a Deployment's key whenever something about its replicas changed.
+    ``choose`` picks a random character of an alphabet.
+    """
+
+    def __init__(self, node: Node, *, choose: Callable[[str], str] = random.choice) -> None:
+        self._node = node
+        self._choose = choose
+        self._sets: dict[Key, _Set] = {}
+        self._owner: dict[Key, Key] = {}
+        self._listeners: list[Callable[[Key], None]] = []
+        node.subscribe(self.observe_state)
+
+    def on_change(self, listener: Callable[[Key], None]) -> None:
+        """Call ``listener`` with a Deployment's key after every change of its replicas."""
+        self._listeners.append(listener)
+
+    # What is known
+
+    def known(self, key: Key) -> bool:
+        """Whether the Deployment is tracked."""
+        return key in self._sets
+
+    def wanted(self, key: Key) -> int:
+        """How many replicas should run; 0 for a Deployment nobody tracks."""
+        found = self._sets.get(key)
+        return found.wanted if found else 0
+
+    def all(self, key: Key) -> list[Replica]:
+        """Every replica, the retiring ones included, oldest first."""
+        found = self._sets.get(key)
+        return list(found.replicas.values()) if found else []
+
+    def ready(self, key: Key) -> list[Replica]:
+        """The replicas that take requests."""
+        return [one for one in self.all(key) if one.ready and not one.retiring]
+
+    def endpoints(self, key: Key) -> frozenset[Endpoint]:
+        """Where the ready replicas listen."""
+        return frozenset(one.endpoint for one in self.ready(key) if one.endpoint is not None)
+
+    def failure(self, key: Key) -> Failure | None:
+        """Why no replica will become ready for now; None while one is or still may."""
+        failures = [_failure(one) for one in self.all(key) if not one.retiring]
+        return failures[0] if failures and None not in failures else None
+
+    def problem(self, key: Key) -> Failure | None:
+        """What went wrong so far with a replica that is not ready, a first crash included."""
+        problems = (_problem(one) for one in self.all(key) if not one.retiring)
+        return next((one for one in problems if one is not None), None)
+
+    # What is wanted
+
+    def track(self, deployment: Object) -> None:
+        """Take note of a Deployment, new or changed; a new one is wanted at its own scale."""
+        key = key_of(deployment)
+        hashed = template_hash(deployment["spec"]["template"])
+        known = self._sets.get(key)
+        if known is None:
+            replicas = int(deployment["spec"].get("replicas", 1))
+            self._sets[key] = _Set(deployment, hashed, replicas)
+            return
+        known.deployment = deployment
+        if known.hashed != hashed:
+            known.hashed = hashed
+            self._balance(key)
+
+    def forget(self, key: Key) -> list[Replica]:
+        """Stop tracking a Deployment that is gone; returns what was left of it."""
+        gone = self._sets.pop(key, None)
+        if gone is None:
+            return []
+        for pod in gone.replicas:
+            self._owner.pop(pod, None)
+        return list(gone.replicas.values())
+
+    def uid(self, key: Key) -> str:
+        """The uid of the Deployment tracked by this key, empty where none is."""
+        found = self._sets.get(key)
+        return uid_of(found.deployment) if found else ""
+
+    def scale_to(self, key: Key, count: int) -> None:
+        """Want ``count`` replicas: missing ones are launched before this returns."""
+        found = self._sets.get(key)
+        if found is None:
+            return
+        found.wanted = count
+        self._balance(key)
+
+    def balance(self, key: Key) -> None:
+        """Launch what is missing and retire what is too many; what was refused is tried anew."""
+        if key in self._sets:
+            for one in self.all(key):
+                if one.refused:
+                    self._owner.pop(one.key, None)
+                    del self._sets[key].replicas[one.key]
+            self._balance(key)
+
+    def refuse(self, key: Key, pod: Key, why: str) -> None:
+        """The API refused a replica's record; it counts as failed until `balance`."""
+        found = self._sets.get(key)
+        if found is not None and pod in found.replicas:
+            found.replicas[pod].refused = why
+            found.replicas[pod].state = None
+            self._changed(key)
+
+    # What happens
+
+    def observe_pod(self, pod: Object, *, deleted: bool = False) -> None:
+        """Take note of a pod's record in the API."""
+        key = key_of(pod)
+        owner = self._owner.get(key) or self._owner_of(pod)
+        if owner is None or owner not in self._sets:
+            return
+        replicas = self._sets[owner].replicas
+        if deleted:
+            self._drop(owner, key)
+            return
+        known = replicas.get(key)
+        if known is None:
+            hashed = (pod["metadata"].get("labels") or {}).get("pod-template-hash", "")
+            known = replicas[key] = Replica(key, pod, hashed)
+            known.state = self._node.status(*key)
+            self._owner[key] = owner
+        known.pod, known.recorded = pod, True
+        if pod["metadata"].get("deletionTimestamp") and not known.retiring:
+            known.retiring = True
+            self._balance(owner)
+        self._changed(owner)
+
+    def observe_state(self, state: PodState) -> None:
+        """Take note of what the node says of a pod."""
+        key = Key(state.namespace, state.name)
+        owner = self._owner.get(key)
+        if owner is None or owner not in self._sets:
+            return
+        replica = self._sets[owner].replicas[key]
+        if not replica.refused:
+            replica.state = state
+            self._changed(owner)
+            self._balance(owner)
+
+    def drop(self, key: Key, pod: Key) -> None:
+        """Forget one replica whose process is gone and whose record never was."""
+        if key in self._sets:
+            self._drop(key, pod)
+
+    def _drop(self, owner: Key, pod: Key) -> None:
+        self._owner.pop(pod, None)
+        if self._sets[owner].replicas.pop(pod, None) is not None:
+            self._balance(owner)
+            self._changed(owner)
+
+    def _owner_of(self, pod: Object) -> Key | None:
+        owner = controller_of(pod)
+        if owner is None or owner["kind"] != "Deployment":
+            return None
+        return Key(pod["metadata"].get("namespace", ""), owner["name"])
+
+    def _balance(self, key: Key) -> None:
+        found = self._sets[key]
+        before = self._count(found)
+        staying = [one for one in found.replicas.values() if not one.retiring]
+        current = [one for one in staying if one.hashed == found.hashed]
+        for _ in range(found.wanted - len(current)):
+            self._launch(key, found)
+        surplus = len(current) - found.wanted
+        if surplus > 0:
+            for one in sorted(enumerate(current), key=_first_to_go)[:surplus]:
+                one[1].retiring = True
+        if sum(one.ready for one in current) >= found.wanted:
+            # Replicas of a former template serve until those of the new one do.
+            for former in staying:
+                former.retiring = former.retiring or former.hashed != found.hashed
+        if self._count(found) != before:
+            self._changed(key)
+
+    @staticmethod
+    def _count(found: _Set) -> tuple[int, int]:
+        replicas = found.replicas.values()
+        return len(replicas), sum(one.retiring for one in replicas)
+
+    def _launch(self, key: Key, found: _Set) -> None:
+        name = pod_name(key.name, found.hashed, self._choose)
+        pod = make_pod(found.deployment, name, found.hashed)
+        replica = Replica(key_of(pod), pod, found.hashed)
+        found.replicas[replica.key] = replica
+        self._owner[replica.key] = key
+        self._node.launch(pod)
+        replica.state = replica.state or self._node.status(*replica.key)
+
+    def _changed(self, key: Key) -> None:
+        for listener in self._listeners:
+            listener(key)
+
+
+def _failure(replica: Replica) -> Failure | None:
+    if replica.refused:
+        return Failure("FailedCreate", replica.refused)
+    return failure_of(replica.state)
+
+
+def _problem(replica: Replica) -> Failure | None:
+    return _failure(replica) or start_problem(replica.state)
+
+
+def _first_to_go(indexed: tuple[int, Replica]) -> tuple[bool, int]:
+    """Unready before ready, and of those the newest first."""
+    index, replica = indexed
+    return replica.ready, -index

@@ -1,0 +1,1 @@
+"""What is observed -> the status of an object. Pure."""
