@@ -1,0 +1,143 @@
+"""Objects changed -> translate -> publish, level-based: what is told is only that, not what."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from rouse.embedded.mesh.endpoints import EndpointTable
+from rouse.embedded.mesh.objects import MeshObjects, service_of_slice
+from rouse.embedded.mesh.publisher import Publisher
+from rouse.embedded.mesh.translate.endpoints import Endpoint
+from rouse.embedded.mesh.translate.problems import Finding
+from rouse.embedded.mesh.translate.snapshot import EMPTY, Translator
+from rouse.errors import EngineError
+from rouse.kube.objects import Key, Object
+
+__all__ = ["MeshLoop"]
+
+_LOG: Final = logging.getLogger(__name__)
+_RETRY_S: Final = 1.0
+
+
+class MeshLoop:
+    """Follows `MeshObjects`. Endpoints go their own, short way; all else is translated anew."""
+
+    def __init__(
+        self,
+        objects: MeshObjects,
+        publisher: Publisher,
+        table: EndpointTable,
+        *,
+        debounce: float,
+        report: Callable[[Finding], None],
+    ) -> None:
+        self._objects = objects
+        self._publisher = publisher
+        self._table = table
+        self._debounce = debounce
+        self._report = report
+        self._translator = Translator()
+        self._snapshot = EMPTY
+        self._reported: frozenset[Finding] = frozenset()
+        self._dirty = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._slices_of: set[Key] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def write_all(self, listeners: Iterable[Object]) -> None:
+        """Translate the objects as they are and write every file."""
+        self._snapshot = self._translator.translate(self._objects)
+        self._publisher.write_all(self._snapshot, listeners)
+        self._report_new(self._snapshot.findings)
+
+    async def start(self) -> None:
+        """Follow changes from now on."""
+        self._task = asyncio.create_task(self._run(), name="mesh translation")
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def changed(self, obj: Object) -> None:
+        """Note that an object changed; must be called in the event loop."""
+        service = service_of_slice(obj)
+        if service is None:
+            self._dirty.set()
+            self._idle.clear()
+            return
+        if not self._slices_of:
+            asyncio.get_running_loop().call_later(self._debounce, self._flush_endpoints)
+        self._slices_of.add(service)
+
+    async def serving(self, key: Key, endpoints: frozenset[Endpoint], timeout: float) -> bool:
+        """Wait until Envoy has exactly these endpoints in every cluster of a Service."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._serves(key, endpoints):
+                    await self._table.changed()
+        except TimeoutError:
+            return False
+        return True
+
+    async def settled(self, timeout: float) -> bool:
+        """Wait until all changes noted so far are in effect at Envoy."""
+        try:
+            async with asyncio.timeout(timeout):
+                self._flush_endpoints()
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return await self._publisher.settled(timeout)
+
+    def _serves(self, key: Key, endpoints: frozenset[Endpoint]) -> bool:
+        names = self._publisher.subscriptions(self._translator.clusters_of(key))
+        return bool(names) and all(self._table.is_effective(name, endpoints) for name in names)
+
+    def _flush_endpoints(self) -> None:
+        services, self._slices_of = self._slices_of, set()
+        for service in services:
+            self._table.set(self._translator.endpoints_of(service, self._objects))
+
+    async def _run(self) -> None:
+        while True:
+            if not self._dirty.is_set():
+                self._idle.set()
+            await self._wait()
+            try:
+                self._publisher.retire()
+                if self._dirty.is_set():
+                    await self._step()
+            except (EngineError, OSError) as error:
+                _LOG.error("the mesh cannot apply a change, trying again: %s", error)
+                self._dirty.set()
+                await asyncio.sleep(_RETRY_S)
+
+    async def _wait(self) -> None:
+        """Wait for a change, or until a cluster is to be retired."""
+        due = self._publisher.retirement
+        try:
+            async with asyncio.timeout_at(due):
+                await self._dirty.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(self._debounce)
+
+    async def _step(self) -> None:
+        self._dirty.clear()
+        self._snapshot = self._translator.translate(self._objects)
+        await self._publisher.publish(self._snapshot)
+        self._report_new(self._snapshot.findings)
+        if refused := await self._publisher.confirm():
+            reason = await self._publisher.reason(refused)
+            _LOG.error("Envoy refused %s: %s", ", ".join(sorted(refused)), reason)
+
+    def _report_new(self, findings: Iterable[Finding]) -> None:
+        current = frozenset(findings)
+        for finding in sorted(current - self._reported, key=str):
+            self._report(finding)
+        self._reported = current

@@ -1,0 +1,1 @@
+"""Kubernetes objects in, Envoy configuration out. Pure: no files, sockets or clocks."""

@@ -1,0 +1,169 @@
+"""The three listeners: ingress gateway, local gateway, activator."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rouse.embedded.mesh.translate.envoy import typed
+from rouse.embedded.mesh.translate.names import (
+    ACTIVATOR,
+    ACTIVATOR_CHECK,
+    REPLICAS,
+)
+from rouse.embedded.mesh.translate.replies import local_replies
+from rouse.kube.objects import Object
+
+__all__ = ["ACTIVATOR_TIMEOUT_S", "ORIGINAL_DST_HEADER", "make_activator", "make_gateway"]
+
+ORIGINAL_DST_HEADER: Final = "x-envoy-original-dst-host"
+ACTIVATOR_TIMEOUT_S: Final = 660
+"""Longer than any revision's timeout (600 s), so that the activator decides, not Envoy."""
+
+_BUFFER_BYTES: Final = 1 << 20
+_HEADER_KIB: Final = 96
+_MOST_HEADERS: Final = 200
+_IDLE: Final = "3600s"
+_CHECK_HEADERS: Final = (
+    "knative-serving-revision",
+    "knative-serving-namespace",
+    "traceparent",
+    "x-request-id",
+)
+_DENIAL_HEADERS: Final = ("retry-after", "content-type", "server-timing")
+_ROUTER: Final = {
+    "name": "envoy.filters.http.router",
+    "typed_config": typed(
+        "envoy.extensions.filters.http.router.v3.Router", {"suppress_envoy_headers": True}
+    ),
+}
+_NO_SPOOFING: Final = {
+    "name": "envoy.http.early_header_mutation.header_mutation",
+    "typed_config": typed(
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        {"mutations": [{"remove": ORIGINAL_DST_HEADER}]},
+    ),
+}
+"""A client must not choose the address its request goes to."""
+
+
+def make_gateway(name: str, host: str, port: int, routes: Object, *, shared: bool) -> Object:
+    """Make a listener whose route table is ``name``; ``routes`` is the table's config source.
+
+    ``shared`` lets several worker threads accept on sockets of their own.
+    """
+    filters = [
+        # Off unless a route configures it, so that other requests do not pass through it.
+        {"name": f"envoy.filters.http.{kind}", "disabled": True, "typed_config": typed(type_name)}
+        for kind, type_name in (
+            ("cors", "envoy.extensions.filters.http.cors.v3.Cors"),
+            ("fault", "envoy.extensions.filters.http.fault.v3.HTTPFault"),
+        )
+    ]
+    manager = _manager(name, [*filters, _ROUTER])
+    manager["use_remote_address"] = True
+    manager["rds"] = {"route_config_name": name, "config_source": routes}
+    return _listener(name, host, port, manager, shared=shared)
+
+
+def make_activator(host: str, port: int, *, shared: bool) -> Object:
+    """Make the listener that asks the activator first and then goes where it says."""
+    manager = _manager(ACTIVATOR, [_activator_filter(), _ROUTER])
+    manager |= {
+        "skip_xff_append": True,
+        "generate_request_id": False,
+        "route_config": {
+            "name": ACTIVATOR,
+            "virtual_hosts": [
+                {
+                    "name": ACTIVATOR,
+                    "domains": ["*"],
+                    "routes": [
+                        {
+                            "match": {"prefix": "/"},
+                            "route": {"cluster": REPLICAS, "timeout": "0s"},
+                        }
+                    ],
+                }
+            ],
+        },
+    }
+    return _listener(ACTIVATOR, host, port, manager, shared=shared)
+
+
+def _activator_filter() -> Object:
+    def exactly(*names: str) -> Object:
+        return {"patterns": [{"exact": name} for name in names]}
+
+    config = {
+        "transport_api_version": "V3",
+        "stat_prefix": ACTIVATOR,
+        "failure_mode_allow": False,
+        "status_on_error": {"code": "NetworkAuthenticationRequired"},
+        "allowed_headers": exactly(*_CHECK_HEADERS),
+        "http_service": {
+            "server_uri": {
+                "uri": "http://activator",
+                "cluster": ACTIVATOR_CHECK,
+                "timeout": f"{ACTIVATOR_TIMEOUT_S}s",
+            },
+            "authorization_response": {
+                "allowed_upstream_headers": exactly(ORIGINAL_DST_HEADER),
+                "allowed_client_headers": exactly(*_DENIAL_HEADERS),
+                "allowed_client_headers_on_success": exactly("server-timing"),
+            },
+        },
+    }
+    return {
+        "name": "envoy.filters.http.ext_authz",
+        "typed_config": typed("envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", config),
+    }
+
+
+def _manager(name: str, filters: list[Object]) -> Object:
+    return {
+        "stat_prefix": name,
+        "codec_type": "AUTO",
+        "http_filters": filters,
+        "early_header_mutation_extensions": [_NO_SPOOFING],
+        "local_reply_config": local_replies(),
+        "normalize_path": True,
+        "strip_trailing_host_dot": True,
+        "server_header_transformation": "APPEND_IF_ABSENT",
+        "stream_idle_timeout": _IDLE,
+        "request_headers_timeout": "30s",
+        "max_request_headers_kb": _HEADER_KIB,
+        "common_http_protocol_options": {
+            "idle_timeout": _IDLE,
+            "max_headers_count": _MOST_HEADERS,
+        },
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
+        "http2_protocol_options": {
+            "max_concurrent_streams": 1024,
+            "initial_stream_window_size": _BUFFER_BYTES,
+            "initial_connection_window_size": 16 * _BUFFER_BYTES,
+            "allow_connect": True,
+        },
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+    }
+
+
+def _listener(name: str, host: str, port: int, manager: Object, *, shared: bool) -> Object:
+    network_filter = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": typed(
+            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            manager,
+        ),
+    }
+    return typed(
+        "envoy.config.listener.v3.Listener",
+        {
+            "name": name,
+            "address": {"socket_address": {"address": host, "port_value": port}},
+            # With one worker another process could otherwise share the port unnoticed.
+            "enable_reuse_port": shared,
+            "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
+            "tcp_backlog_size": 4096,
+            "filter_chains": [{"filters": [network_filter]}],
+        },
+    )
