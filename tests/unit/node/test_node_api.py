@@ -205,6 +205,32 @@ async def test_a_pod_marked_for_deletion_while_no_engine_ran_is_removed(
         await cluster.until_gone()
 
 
+async def test_leftovers_of_forgotten_pods_are_removed(
+    cluster: Cluster, make_pod: MakePod, paths: NodePaths
+) -> None:
+    await cluster.client.create(make_pod())
+    left = [paths.pod("default", "old"), paths.pod_log("default", "old"), paths.pods / "odd"]
+    for folder in [*left, paths.pod("default", "iris-1")]:
+        folder.mkdir(parents=True)
+    async with cluster.node() as watched:
+        await watched.ready()
+        async with asyncio.timeout(5):
+            while any(folder.exists() for folder in left):
+                await asyncio.sleep(0.01)
+        assert paths.pod("default", "iris-1").exists()
+
+
+async def test_an_api_that_is_away_does_not_hold_the_end_up(
+    cluster: Cluster, make_pod: MakePod
+) -> None:
+    async with cluster.node() as watched:
+        await cluster.client.create(make_pod())
+        await watched.ready()
+        await cluster.client.delete(PODS, "iris-1", "default")
+        await watched.until(lambda s: s.terminating)
+        await cluster.client.aclose()
+
+
 async def test_config_and_secrets_come_from_the_api(cluster: Cluster, make_pod: MakePod) -> None:
     metadata = {"name": "words", "namespace": "default"}
     await cluster.client.create(

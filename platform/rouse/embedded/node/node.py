@@ -23,8 +23,9 @@ from rouse.embedded.node.services import NodeServices
 from rouse.embedded.node.sources import Kind
 from rouse.embedded.node.state import PodState
 from rouse.embedded.node.status import make_pod_status
+from rouse.embedded.node.volumes import remove_scratch
 from rouse.embedded.node.writer import BackgroundWriter
-from rouse.errors import ApiError, ConflictError, NotFoundError
+from rouse.errors import ApiError, ConflictError, NotFoundError, UnavailableError
 from rouse.kube import (
     EventRecorder,
     EventType,
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 _DEFAULT_GRACE_S: Final = 30.0
 _REMEMBERED: Final = 4096
+_RECORDS_S: Final = 2.0
 _SOURCES: Final[dict[Kind, Resource]] = {"ConfigMap": CONFIG_MAPS, "Secret": SECRETS}
 
 
@@ -88,7 +90,7 @@ class Node:
         self._subscribers: list[Callable[[PodState], None]] = []
         self._informer = Informer(client, PODS)
         self._writer = BackgroundWriter(self._write_status)
-        self._registration: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """End leftovers of a killed engine and follow the API's pods; does not wait for the API."""
@@ -101,19 +103,26 @@ class Node:
         self._writer.start()
         self._informer.add_handler(self._on_pod)
         await self._informer.start()
-        self._registration = asyncio.create_task(self._register(), name="node registration")
+        self._background = [
+            asyncio.create_task(self._register(), name="node registration"),
+            asyncio.create_task(self._clean_up(), name="node clean-up"),
+        ]
 
     async def stop(self, grace_s: float = _DEFAULT_GRACE_S) -> None:
         """End every pod, every warm parent and all background work; nothing is left running."""
         self._stopping = True
         await self._informer.stop()
-        if self._registration is not None:
-            self._registration.cancel()
-            await asyncio.gather(self._registration, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         stops = [runner.stop(grace_s) for runner in self._pods.values()]
-        for problem in await asyncio.gather(*stops, *self._ending, return_exceptions=True):
+        for problem in await asyncio.gather(*stops, return_exceptions=True):
             if isinstance(problem, BaseException):
                 logger.error("a pod did not end: %s", problem)
+        if self._ending:  # their processes have ended; the API may be away for their records
+            await asyncio.wait(self._ending, timeout=_RECORDS_S)
+        for task in self._ending:
+            task.cancel()
         await self._warm.stop()
         await self._writer.stop()
         self._notify.stop()
@@ -279,6 +288,19 @@ class Node:
     def _record(self, pod: dict[str, Any], type_: str, reason: str, message: str) -> None:
         if self._events is not None:
             self._events.emit(pod, type_, reason, message)
+
+    async def _clean_up(self) -> None:
+        """Remove what is left of pods that were deleted while no engine ran."""
+        while True:
+            try:
+                await self._informer.synced()
+                break
+            except UnavailableError:
+                continue
+        folders = [*self._paths.pods.iterdir(), *self._paths.pod_logs.iterdir()]
+        known = {*self._pods, *(key_of(pod) for pod in self._informer.list())}
+        left = [each for each in folders if Key(*each.name.partition("_")[::2]) not in known]
+        await remove_scratch(*left)
 
     async def _register(self) -> None:
         backoff = RestartBackoff(initial=0.1, maximum=5.0)

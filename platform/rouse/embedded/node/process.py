@@ -49,7 +49,7 @@ class OwnedProcess:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; a process that is gone is not an error."""
-        if self.alive and self._pidfd >= 0:
+        if self._pidfd >= 0:
             try:
                 signal.pidfd_send_signal(self._pidfd, number)
             except ProcessLookupError:
@@ -57,7 +57,7 @@ class OwnedProcess:
 
     def kill(self) -> None:
         """SIGKILL to the process and its whole group."""
-        if self.alive:
+        if self._pidfd >= 0:  # else it has ended, and its number may be another's
             kill_group(self.pid)
             self.signal(signal.SIGKILL)
 
