@@ -13,6 +13,7 @@ __all__ = ["GVK", "definitions_of", "is_described"]
 Raw = dict[str, Any]
 
 GVK = "x-kubernetes-group-version-kind"
+_OPEN = "x-kubernetes-preserve-unknown-fields"
 _REF = "#/definitions/"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _IDENTITY: Mapping[str, Raw] = {
@@ -46,7 +47,7 @@ def definitions_of(resources: Iterable[ResourceDescription]) -> dict[str, Raw]:
 def _kind(resource: ResourceDescription) -> Raw:
     if resource.builtin_definition:
         return dict(builtin_definitions()[resource.builtin_definition])
-    raw = dict(resource.schema or {"x-kubernetes-preserve-unknown-fields": True})
+    raw = dict(resource.schema) if resource.schema is not None else _undescribed(resource)
     properties = raw.get("properties") or {}
     metadata = {
         "$ref": f"{_REF}{_META}ObjectMeta",
@@ -57,6 +58,20 @@ def _kind(resource: ResourceDescription) -> Raw:
         "type": "object",
         "properties": {**_IDENTITY, **properties, "metadata": metadata},
     }
+
+
+def _undescribed(resource: ResourceDescription) -> Raw:
+    """A kind of which only the outline is known; its parts can still be asked for by name."""
+    outline: Raw = {
+        "description": f"A {resource.kind} of {resource.group}; its fields are not described here.",
+        _OPEN: True,
+    }
+    if not resource.native:
+        outline["properties"] = {
+            "spec": {"description": "What is wanted.", "type": "object", _OPEN: True},
+            "status": {"description": "What was observed.", "type": "object", _OPEN: True},
+        }
+    return outline
 
 
 def _list(resource: ResourceDescription) -> Raw:
