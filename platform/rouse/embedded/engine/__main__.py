@@ -44,6 +44,7 @@ def main() -> int:
     home.prepare()
     warm = tuple(name for name in given.warm.split(",") if name)
     options = EngineOptions(given.api_port, given.gateway_port, warm)
+    code = 0
     try:
         uvloop.run(run(home, options, began=_BEGAN, ready=lambda: tell({"ready": True})))
     except* RouseError as errors:
@@ -51,8 +52,8 @@ def main() -> int:
         for error in leaves:
             logging.error("%s", error)
         tell({"error": "; ".join(str(error) for error in leaves)})
-        return 1
-    return 0
+        code = 1
+    return code
 
 
 def _leaves(group: BaseExceptionGroup[RouseError]) -> list[BaseException]:

@@ -24,14 +24,16 @@ from rouse.embedded.engine.state import EngineLock, EngineState, process_start
 from rouse.embedded.home import Home
 from rouse.embedded.knative import KnativeEngine
 from rouse.embedded.mesh import Mesh, MeshPaths, MeshPorts
-from rouse.embedded.node import ImageTable, Node, NodePaths, WarmPool
+from rouse.embedded.node import Node, NodePaths
 from rouse.kube.client import KubeClient
 from rouse.kube.config import connect, load_kubeconfig
+from rouse.kube.events import EventRecorder
 
 __all__ = ["run"]
 
 _LOG: Final = logging.getLogger(__name__)
 _PART_TIMEOUT_S: Final = 30.0
+_STOP_GRACE_S: Final = 10.0
 
 
 async def run(
@@ -95,9 +97,16 @@ async def _start_engine(
     home: Home, options: EngineOptions, client: KubeClient, stack: AsyncExitStack
 ) -> None:
     """The node, the mesh and Knative, in this process; stopped in the opposite order."""
+    events = EventRecorder(client, "rouse-node")
+    await events.start()
+    stack.push_async_callback(events.stop)
     node_paths = NodePaths(home.root, run=home.run)
-    warm = WarmPool(node_paths)
-    node = Node(client, node_paths, images=ImageTable.load(node_paths.images_file), warm=warm)
+    node = Node(client, node_paths, events=events)
+    stack.push_async_callback(node.stop, grace_s=_STOP_GRACE_S)
+    await node.start()
+    # Importing a framework takes the longest of all: it begins first.
+    for framework in options.warm:
+        node.warm_up_framework(framework)
     activator_socket = home.run / "activator.sock"
     ports = MeshPorts(ingress=options.gateway_port, local=free_port(), activator=free_port())
     mesh = Mesh(
@@ -109,15 +118,10 @@ async def _start_engine(
     knative = KnativeEngine(
         client, node, mesh, activator_port=ports.activator, activator_socket=activator_socket
     )
-    stack.push_async_callback(node.stop)
     stack.push_async_callback(mesh.stop)
-    async with asyncio.TaskGroup() as starting:
-        starting.create_task(node.start())
-        starting.create_task(mesh.start())
+    await mesh.start()
     stack.push_async_callback(knative.stop)
     await knative.start()
-    for framework in options.warm:
-        node.warm_up_framework(framework)
 
 
 @asynccontextmanager
