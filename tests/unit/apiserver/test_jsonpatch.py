@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rouse.embedded.apiserver.jsonpatch import PatchError, json_patch, merge_patch
@@ -202,6 +202,7 @@ def _merge_diff(old: Any, new: Any) -> Any:
     return out
 
 
+@settings(deadline=None)
 @given(_without_nulls, _without_nulls)
 def test_a_merge_patch_of_the_difference_leads_there(old: Any, new: Any) -> None:
     patch = _merge_diff(old, new)
@@ -209,6 +210,7 @@ def test_a_merge_patch_of_the_difference_leads_there(old: Any, new: Any) -> None
     assert merge_patch(new, patch) == new
 
 
+@settings(deadline=None)
 @given(_json, _json)
 def test_merge_patch_is_idempotent(doc: Any, patch: Any) -> None:
     once = merge_patch(doc, patch)
@@ -228,6 +230,7 @@ def _places(value: Any, at: tuple[Any, ...] = ()) -> list[list[Any]]:
     return below
 
 
+@settings(deadline=None)
 @given(_json, st.data())
 def test_removing_and_adding_again_restores(doc: Any, data: st.DataObject) -> None:
     places = [steps for steps in _places(doc) if steps]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rouse.embedded.apiserver.jsonpath import JSONPath, JSONPathError, compile_path
@@ -90,6 +90,7 @@ def test_one_compilation_per_text() -> None:
 _keys = st.text(st.characters(codec="utf-8", exclude_characters="'\\\n"), min_size=1, max_size=5)
 
 
+@settings(deadline=None)
 @given(st.lists(_keys, min_size=1, max_size=4), st.integers())
 def test_quoted_steps_lead_anywhere(keys: list[str], value: int) -> None:
     doc: Any = value

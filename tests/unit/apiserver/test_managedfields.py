@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rouse.embedded.apiserver.managedfields import (
@@ -462,6 +462,7 @@ def _configs(draw: st.DrawFn) -> Object:
     return obj
 
 
+@settings(deadline=None)
 @given(_configs(), _configs())
 def test_apply_is_idempotent(first: Object, second: Object) -> None:
     live = _apply(None, first, "one")
@@ -469,6 +470,7 @@ def test_apply_is_idempotent(first: Object, second: Object) -> None:
     assert _apply(live, second, "two", now="2027-01-01T00:00:00Z") is live
 
 
+@settings(deadline=None)
 @given(_configs(), _configs())
 def test_apply_replaces_ones_own_earlier_apply(first: Object, second: Object) -> None:
     """One manager alone: the second apply leaves what a first apply of the second would."""
@@ -485,6 +487,7 @@ def _without_empty(value: Any) -> Any:
     return [_without_empty(item) for item in value] if isinstance(value, list) else value
 
 
+@settings(deadline=None)
 @given(_configs(), _configs())
 def test_every_field_of_a_create_and_its_updates_has_one_owner(
     first: Object, second: Object
@@ -518,6 +521,7 @@ def _clean(tree: Object) -> Object:
     return out
 
 
+@settings(deadline=None)
 @given(_trees, _trees)
 def test_the_algebra_of_field_sets(left: Object, right: Object) -> None:
     a, b = set(member_paths(left)), set(member_paths(right))

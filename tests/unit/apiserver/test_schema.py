@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rouse.embedded.apiserver.schema import Schema, nearest, schema_for_builtin
@@ -412,6 +412,7 @@ _values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_values)
 def test_any_value_gets_an_answer_and_pruning_is_idempotent(value: Any) -> None:
     schema = _spec(_DEEP)

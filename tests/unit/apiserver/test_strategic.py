@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rouse.embedded.apiserver.jsonpatch import PatchError
@@ -201,6 +201,7 @@ _container = st.fixed_dictionaries(
 _list_of_containers = st.lists(_container, max_size=4, unique_by=lambda each: each["name"])
 
 
+@settings(deadline=None)
 @given(_list_of_containers, _list_of_containers)
 def test_a_patch_is_idempotent_and_complete(live: list[Object], patch: list[Object]) -> None:
     body = {"spec": {"containers": patch, "$setElementOrder/containers": patch}}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rouse.embedded.apiserver.table import Column, human_duration, make_table
@@ -51,6 +51,7 @@ def test_durations(seconds: float, wanted: str) -> None:
     assert human_duration(seconds) == wanted
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_a_duration_is_short(seconds: int) -> None:
     assert len(human_duration(seconds)) <= 7
