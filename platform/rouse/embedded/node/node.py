@@ -17,27 +17,24 @@ from rouse.embedded.node.orphans import end_orphans
 from rouse.embedded.node.paths import NodePaths
 from rouse.embedded.node.pod import PodRunner, commands_of
 from rouse.embedded.node.pool import WarmPool
+from rouse.embedded.node.records import PodRecords
 from rouse.embedded.node.register import make_node, register_node
 from rouse.embedded.node.restarts import RestartBackoff
 from rouse.embedded.node.services import NodeServices
-from rouse.embedded.node.sources import Kind
 from rouse.embedded.node.state import PodState
-from rouse.embedded.node.status import make_pod_status
 from rouse.embedded.node.volumes import remove_scratch
 from rouse.embedded.node.writer import BackgroundWriter
-from rouse.errors import ApiError, ConflictError, NotFoundError, UnavailableError
+from rouse.errors import ApiError, UnavailableError
 from rouse.kube import (
     EventRecorder,
     EventType,
     Informer,
     Key,
     KubeClient,
-    PatchKind,
-    Resource,
     key_of,
 )
 from rouse.kube.objects import uid_of
-from rouse.kube.resources import CONFIG_MAPS, PODS, SECRETS
+from rouse.kube.resources import PODS
 
 __all__ = ["Node"]
 
@@ -46,7 +43,6 @@ logger = logging.getLogger(__name__)
 _DEFAULT_GRACE_S: Final = 30.0
 _REMEMBERED: Final = 4096
 _RECORDS_S: Final = 2.0
-_SOURCES: Final[dict[Kind, Resource]] = {"ConfigMap": CONFIG_MAPS, "Secret": SECRETS}
 
 
 class Node:
@@ -71,6 +67,7 @@ class Node:
         self._client = client
         self._paths = paths
         self._events = events
+        self._records = PodRecords(client)
         self._notify = NotifySocket(paths.notify_socket)
         self._warm = warm or WarmPool(paths)
         self._services = NodeServices(
@@ -78,7 +75,7 @@ class Node:
             images=images or ImageTable(paths.images_file),
             warm=self._warm,
             notify=self._notify,
-            get_source=self._source,
+            get_source=self._records.source,
             record=self._record,
             backoff=backoff,
         )
@@ -116,9 +113,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         stops = [runner.stop(grace_s) for runner in self._pods.values()]
-        for problem in await asyncio.gather(*stops, return_exceptions=True):
-            if isinstance(problem, BaseException):
-                logger.error("a pod did not end: %s", problem)
+        await asyncio.gather(*stops)
         if self._ending:  # their processes have ended; the API may be away for their records
             await asyncio.wait(self._ending, timeout=_RECORDS_S)
         for task in self._ending:
@@ -134,7 +129,7 @@ class Node:
         """
         key = key_of(pod)
         uid = uid_of(pod)
-        if key in self._pods or (uid and (key, uid) in self._ended):
+        if self._stopping or key in self._pods or (uid and (key, uid) in self._ended):
             return
         if self._ended.pop((key, ""), True) is None and uid:
             self._ended[key, uid] = None  # the record of a launch that was stopped before it came
@@ -231,23 +226,7 @@ class Node:
             self._ended.popitem(last=False)
         await runner.remove()
         if "deletionTimestamp" in runner.pod["metadata"]:
-            await self._forget(key, uid_of(runner.pod))
-
-    async def _forget(self, key: Key, uid: str) -> None:
-        """Take the record of an ended pod out of the API."""
-        backoff = RestartBackoff(initial=0.05, maximum=5.0)
-        while True:
-            try:
-                await self._client.delete(PODS, key.name, key.namespace, uid=uid, grace_seconds=0)
-            except (NotFoundError, ConflictError):
-                return  # gone, or another pod has the name by now
-            except ApiError as error:
-                logger.warning("pod %s has ended but its record stays: %s", key, error)
-                if not error.retryable:
-                    return
-                await asyncio.sleep(backoff.next(0))
-            else:
-                return
+            await self._records.forget(key, uid_of(runner.pod))
 
     def _changed(self, runner: PodRunner) -> None:
         state = runner.state()
@@ -260,30 +239,8 @@ class Node:
 
     async def _write_status(self, key: Key) -> None:
         runner = self._pods.get(key)
-        if runner is None or not uid_of(runner.pod):
-            return  # ended, or not in the API yet: its adoption marks it again
-        live = runner.pod.get("status") or {}
-        wanted = make_pod_status(runner.state(), live, time.time())
-        if all(live.get(field) == value for field, value in wanted.items()):
-            return
-        body = {"metadata": {"uid": uid_of(runner.pod)}, "status": wanted}
-        try:
-            await self._client.patch(
-                PODS,
-                key.name,
-                body,
-                namespace=key.namespace,
-                kind=PatchKind.MERGE,
-                subresource="status",
-            )
-        except (NotFoundError, ConflictError):
-            pass  # the record is gone; the informer will say so
-
-    async def _source(self, namespace: str, kind: Kind, name: str) -> dict[str, Any] | None:
-        try:
-            return await self._client.get(_SOURCES[kind], name, namespace)
-        except NotFoundError:
-            return None
+        if runner is not None:
+            await self._records.write_status(runner)
 
     def _record(self, pod: dict[str, Any], type_: str, reason: str, message: str) -> None:
         if self._events is not None:

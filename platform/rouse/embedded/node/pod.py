@@ -20,7 +20,7 @@ from rouse.embedded.node.services import NodeServices
 from rouse.embedded.node.sources import Kind, Sources, fetch, references
 from rouse.embedded.node.state import ContainerState, PodState
 from rouse.embedded.node.volumes import prepare_volumes, remove_scratch
-from rouse.errors import ApiError
+from rouse.errors import ApiError, EngineError
 from rouse.kube.objects import Key, key_of, uid_of
 
 __all__ = ["PodRunner", "commands_of"]
@@ -90,7 +90,10 @@ class PodRunner:
             self.terminating = True
             self._on_change(self)
         runners = [*self._init.values(), *self._containers.values()]
-        await asyncio.gather(*(runner.stop(grace_s) for runner in runners))
+        stops = [runner.stop(grace_s) for runner in runners]
+        for problem in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(problem, EngineError):
+                logger.error("pod %s: %s", self.key, problem)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
