@@ -47,7 +47,11 @@ def _settings(arguments: argparse.Namespace, env: Mapping[str, str]) -> Settings
         listen_fd=env.get("ROUSE_LISTEN_FD"),
         notify_socket=env.get("ROUSE_NOTIFY_SOCKET"),
         drain_seconds=arguments.drain_seconds,
-        limits=Limits(body_bytes=arguments.max_body, in_flight=arguments.max_in_flight),
+        limits=Limits(
+            body_bytes=arguments.max_body,
+            body_seconds=arguments.body_seconds,
+            in_flight=arguments.max_in_flight,
+        ),
     )
 
 
@@ -66,6 +70,7 @@ def _parser(framework: str) -> argparse.ArgumentParser:
     add("--grpc_port", type=_port, default=0, help="not served yet")
     add("--workers", type=int, default=1, help="worker processes; only 1")
     add("--max_body", type=int, default=Limits.body_bytes, help="largest body, in bytes")
+    add("--body_seconds", type=float, default=Limits.body_seconds, help="for a body to arrive")
     add("--max_in_flight", type=int, default=Limits.in_flight, help="requests before 503")
     add("--drain_seconds", type=float, default=30.0, help="for requests in flight at SIGTERM")
     add("--log_level", choices=logs.LEVELS, default="info", help="debug adds stack traces")

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+from contextlib import ExitStack
 from typing import Any, Final
 
 import uvloop
@@ -117,15 +118,12 @@ class _Server:
         try:
             with notifier.phase("import"):
                 self._runtime.prepare()
-            source = fetched(settings.source)
-            with notifier.phase("fetch"):
-                folder = source.__enter__()
-            try:
+            with ExitStack() as stack:
+                with notifier.phase("fetch"):
+                    folder = stack.enter_context(fetched(settings.source))
                 with notifier.phase("load"):
                     model = self._runtime.model(settings.model_name, folder)
                     model.load()
-            finally:
-                source.__exit__(None, None, None)
         except StartupError:
             raise
         except Exception as error:

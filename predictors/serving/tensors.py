@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from predictors.serving.errors import InvalidInputError
 
-__all__ = ["DATATYPES", "Array", "Tensor", "TensorSpec", "datatype_of", "decode", "encode"]
+__all__ = [
+    "DATATYPES",
+    "MAX_DIMENSIONS",
+    "Array",
+    "Tensor",
+    "TensorSpec",
+    "datatype_of",
+    "decode",
+    "encode",
+]
 
 Array = NDArray[Any]
 
@@ -30,6 +39,9 @@ DATATYPES: Final[Mapping[str, np.dtype[Any]]] = {
     "FP64": np.dtype(np.float64),
     "BYTES": np.dtype(object),
 }
+MAX_DIMENSIONS: Final = 32
+"""numpy walks through no deeper nested values."""
+
 _NAMES: Final = {dtype: name for name, dtype in DATATYPES.items()}
 
 
@@ -142,6 +154,8 @@ def _numbers(data: list[Any], dtype: np.dtype[Any], field: str, datatype: str) -
 
 def _strings(data: list[Any], index: int) -> Array:
     array: Array = np.array(data, dtype=object)
+    if array.ndim > MAX_DIMENSIONS:
+        raise InvalidInputError(f"inputs[{index}].data is nested deeper than {MAX_DIMENSIONS}.")
     for value in array.flat:
         if type(value) is not str:
             raise InvalidInputError(

@@ -12,7 +12,7 @@ from predictors.serving.dataplane import infer
 from predictors.serving.errors import InvalidInputError
 from predictors.serving.model import Model
 from predictors.serving.protocols import Answer, parse_object
-from predictors.serving.tensors import Array, Tensor
+from predictors.serving.tensors import MAX_DIMENSIONS, Array, Tensor
 
 __all__ = ["predict", "rows_to_tensors"]
 
@@ -55,6 +55,8 @@ def _array(rows: list[Any], field: str) -> Array:
     if array.dtype.kind in "biuf":
         return array
     array = np.array(rows, dtype=object)
+    if array.ndim > MAX_DIMENSIONS:
+        raise InvalidInputError(f"{field} is nested deeper than {MAX_DIMENSIONS}.")
     if any(isinstance(value, dict | list) for value in array.flat):
         raise InvalidInputError(_first_misfit(rows, field))
     if all(value is None or type(value) in (int, float, bool) for value in array.flat):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -167,6 +168,21 @@ async def test_a_body_that_ends_early_harms_nobody(client: httpx.AsyncClient, se
     with socket.create_connection(("127.0.0.1", server.port)) as broken:
         broken.sendall(f"POST {V1} HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{{".encode())
     assert (await client.post(V1, json={"instances": [ROW]})).status_code == 200
+
+
+async def test_a_body_that_never_comes_is_given_up(
+    start: Callable[..., Any], iris_folder: Path
+) -> None:
+    predictor = start(iris_folder, "--body_seconds=0.2")
+    for body in (b"content-length: 9\r\n\r\n{", b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n"):
+        with socket.create_connection(("127.0.0.1", predictor.port), timeout=20) as stuck:
+            stuck.sendall(f"POST {V1} HTTP/1.1\r\nhost: x\r\n".encode() + body)
+            answer = await asyncio.to_thread(stuck.recv, 65536)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"The body did not arrive within 0.2 s." in answer
+    async with httpx.AsyncClient(base_url=predictor.url) as client:
+        assert (await client.post(V1, json={"instances": [ROW]})).status_code == 200
+        assert "requests_in_flight 0\n" in (await client.get("/metrics")).text
 
 
 async def test_metrics_count_what_was_answered(client: httpx.AsyncClient) -> None:

@@ -9,6 +9,12 @@ from predictors.serving.errors import InvalidInputError
 from predictors.serving.tensors import DATATYPES, Tensor, datatype_of, decode, encode
 
 
+def nested(value: Any, depth: int) -> Any:
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def tensor(**changes: Any) -> dict[str, Any]:
     return {"name": "x", "datatype": "FP64", "shape": [1, 2], "data": [1.5, 2.5]} | changes
 
@@ -57,6 +63,7 @@ def test_accepted(given: dict[str, Any], expected: list[Any]) -> None:
         (tensor(data=[1, "2"]), "inputs[2].data must hold FP64 values only."),
         (tensor(data=[1, None]), "inputs[2].data must hold FP64 values only."),
         (tensor(data=[True, False]), "inputs[2].data must hold FP64 values only."),
+        (tensor(datatype="BYTES", data=nested("a", 40)), "inputs[2].data is nested deeper than"),
         (tensor(data=[[1], [1, 2]]), "inputs[2].data is ragged: its rows differ in length."),
         (tensor(datatype="INT8", data=[1, 300]), "inputs[2].data has values that INT8 cannot hold"),
         (tensor(datatype="UINT8", data=[1, -1]), "inputs[2].data has values that UINT8 cannot"),

@@ -89,7 +89,16 @@ def parent(tmp_path: Path) -> Iterator[WarmParent]:
     warm.close()
 
 
-def test_it_says_what_it_is_and_has_one_thread(parent: WarmParent) -> None:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
+    """One parent for the tests that leave it as it was."""
+    warm = WarmParent(tmp_path_factory.mktemp("w"))
+    yield warm
+    warm.close()
+
+
+def test_it_says_what_it_is_and_has_one_thread(shared: WarmParent) -> None:
+    parent = shared
     assert parent.hello["type"] == "ready"
     assert parent.hello["framework"] == "sklearn"
     assert parent.hello["pid"] == parent.process.pid
@@ -175,8 +184,9 @@ def test_replicas_do_not_outlive_it(
     ],
 )
 def test_wrong_messages_are_answered_and_leak_nothing(
-    parent: WarmParent, message: Any, fds: int, reason: str
+    shared: WarmParent, message: Any, fds: int, reason: str
 ) -> None:
+    parent = shared
     folder = f"/proc/{parent.process.pid}/fd"
     before = len(os.listdir(folder))
     parent.send(message, [1] * fds)
