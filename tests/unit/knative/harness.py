@@ -189,6 +189,10 @@ class MemoryMesh:
             return False
         return True
 
+    async def settled(self, timeout_s: float) -> bool:
+        await asyncio.sleep(0)
+        return not self.deaf
+
 
 class World:
     """One engine with everything around it."""

@@ -102,6 +102,7 @@ class KnativeEngine:
         self._settle_s = settle_s
         self._settings = Settings()
         self._activations: dict[Key, Activation] = {}
+        self._route_written = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._in = {
             name: Informer(client, resource, namespace)
@@ -189,6 +190,7 @@ class KnativeEngine:
         for name in ("pod_autoscalers", "core_services"):
             self._in[name].add_handler(self._on_owned("revisions", "Revision"))
         self._in["virtual_services"].add_handler(self._on_owned("routes", "Route"))
+        self._in["virtual_services"].add_handler(lambda *_: self._route_written.set())
 
     # Wiring
 
@@ -264,9 +266,27 @@ class KnativeEngine:
             return True
         return await self._endpoints.settled(key, self._settle_s)
 
-    async def _effective(self, _virtual_service: Object, revisions: Sequence[Key]) -> bool:
+    async def _effective(self, virtual_service: Object, revisions: Sequence[Key]) -> bool:
+        """Whether the gateway routes as the VirtualService says, to revisions it has."""
+        if not await self._seen(virtual_service):
+            return False
         settled = (self._endpoints.settled(key, self._settle_s) for key in revisions)
-        return all(await asyncio.gather(*settled))
+        return all(await asyncio.gather(*settled)) and await self._mesh.settled(self._settle_s)
+
+    async def _seen(self, virtual_service: Object) -> bool:
+        """Wait until the write is in the watch that the mesh follows too."""
+        key = key_of(virtual_service)
+        version = int(virtual_service["metadata"]["resourceVersion"])
+        try:
+            async with asyncio.timeout(self._settle_s):
+                while True:
+                    self._route_written.clear()
+                    found = self._in["virtual_services"].get(key)
+                    if found is not None and int(found["metadata"]["resourceVersion"]) >= version:
+                        return True
+                    await self._route_written.wait()
+        except TimeoutError:
+            return False
 
     # Events
 

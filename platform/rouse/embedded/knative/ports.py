@@ -99,6 +99,9 @@ class Mesh(Protocol):
     ) -> bool:
         """Wait until the gateway itself sends a Service's requests to exactly these endpoints."""
 
+    async def settled(self, timeout_s: float) -> bool:
+        """Wait until everything the mesh has read from the API is in effect at the gateway."""
+
 
 class Clock(Protocol):
     """Time, as an argument."""
