@@ -404,3 +404,14 @@ def test_a_load_balancer_waits_for_its_address() -> None:
     assert _cells("", "Service", service)["External-IP"] == "<pending>"
     service["status"] = {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}, {"hostname": "h"}]}}
     assert _cells("", "Service", service)["External-IP"] == "1.2.3.4,h"
+
+
+def test_an_odd_object_is_shown_by_its_name_and_hides_no_other() -> None:
+    printer = printer_for("", "Endpoints")
+    odd: Object = {"metadata": {"name": "odd"}, "subsets": [7]}
+    good: Object = {"metadata": {"name": "good", "creationTimestamp": _ago(seconds=5)}}
+    table = make_table([odd, good], printer.columns, now=_NOW, row_maker=printer.row)
+    assert [row["cells"] for row in table["rows"]] == [
+        ["odd", None, None],
+        ["good", "<none>", "5s"],
+    ]

@@ -56,12 +56,13 @@ def make_table(
     """A Table of the objects; its own ``metadata`` is empty, for the caller to fill.
 
     Without a row maker the cells come from the columns' JSON paths, as for custom resources: a
-    missing or ill-typed value is null, a ``date`` is shown as the time since.
+    missing or ill-typed value is null, a ``date`` is shown as the time since. An object whose parts
+    are not what the row maker expects is shown by its name alone.
     """
     make_row = row_maker or _path_row(columns)
     rows: list[Object] = []
     for obj in objects:
-        row: Object = {"cells": make_row(obj, now)}
+        row: Object = {"cells": _cells(make_row, obj, now, len(columns))}
         shown = _row_object(obj, include_object)
         if shown is not None:
             row["object"] = shown
@@ -73,6 +74,14 @@ def make_table(
         "columnDefinitions": [column.definition() for column in columns],
         "rows": rows,
     }
+
+
+def _cells(make_row: RowMaker, obj: Object, now: datetime, width: int) -> list[Any]:
+    try:
+        return make_row(obj, now)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Kinds without a schema may hold anything: one odd object must not hide all the others.
+        return [obj.get("metadata", {}).get("name"), *[None] * (width - 1)]
 
 
 def _row_object(obj: Object, include: IncludeObject) -> Object | None:
