@@ -64,7 +64,7 @@ class Engine:
     def command(self, argv: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
         """Run any command with this engine's ROUSE_HOME and KUBECONFIG."""
         done = subprocess.run(
-            argv, env=self.environ, capture_output=True, text=True, timeout=120, check=False
+            argv, env=self.environ, capture_output=True, text=True, timeout=60, check=False
         )
         if check and done.returncode:
             raise RouseError(

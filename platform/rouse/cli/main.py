@@ -40,7 +40,8 @@ for _command in (
 def main() -> NoReturn:
     """Run the command line; a RouseError is one line on stderr and exit code 1."""
     try:
-        rouse(standalone_mode=False)
+        # An Exit raised by a command comes back as the exit code.
+        code = rouse(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -52,4 +53,4 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -100,7 +100,8 @@ async def _readable(fd: int, timeout_s: float) -> bytes:
     come = asyncio.Event()
     loop.add_reader(fd, come.set)
     try:
-        await asyncio.wait_for(come.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await come.wait()
     except TimeoutError:
         return b""
     finally:
