@@ -96,12 +96,6 @@ class Admin:
         """Return the number of requests the gateways have not answered yet."""
         return sum((await self._stats(_IN_FLIGHT)).values())
 
-    async def config_dump(self, resource: str) -> list[Mapping[str, object]]:
-        """Return one kind of configuration as Envoy has it, such as ``dynamic_route_configs``."""
-        raw = await self._get("/config_dump", {"resource": resource})
-        configs: list[Mapping[str, object]] = orjson.loads(raw).get("configs", [])
-        return configs
-
     async def drain(self) -> None:
         """Close the listening sockets; requests in flight go on."""
         await self._request("POST", "/drain_listeners", {})

@@ -10,9 +10,10 @@ from typing import Final
 from rouse.embedded.mesh.endpoints import EndpointTable
 from rouse.embedded.mesh.objects import MeshObjects, service_of_slice
 from rouse.embedded.mesh.publisher import Publisher
+from rouse.embedded.mesh.quarantine import Quarantine
 from rouse.embedded.mesh.translate.endpoints import Endpoint
 from rouse.embedded.mesh.translate.problems import Finding
-from rouse.embedded.mesh.translate.snapshot import EMPTY, Translator
+from rouse.embedded.mesh.translate.snapshot import Translator
 from rouse.errors import EngineError
 from rouse.kube.objects import Key, Object
 
@@ -40,7 +41,7 @@ class MeshLoop:
         self._debounce = debounce
         self._report = report
         self._translator = Translator()
-        self._snapshot = EMPTY
+        self._quarantine = Quarantine(objects)
         self._reported: frozenset[Finding] = frozenset()
         self._dirty = asyncio.Event()
         self._idle = asyncio.Event()
@@ -49,12 +50,13 @@ class MeshLoop:
 
     def write_all(self, listeners: Iterable[Object]) -> None:
         """Translate the objects as they are and write every file."""
-        self._snapshot = self._translator.translate(self._objects)
-        self._publisher.write_all(self._snapshot, listeners)
-        self._report_new(self._snapshot.findings)
+        snapshot = self._translator.translate(self._objects)
+        self._publisher.write_all(snapshot, listeners)
+        self._report_new(snapshot.findings)
 
     async def start(self) -> None:
-        """Follow changes from now on."""
+        """Follow changes from now on; first of all, see whether Envoy took what it started with."""
+        self._dirty.set()
         self._task = asyncio.create_task(self._run(), name="mesh translation")
 
     async def stop(self) -> None:
@@ -101,7 +103,13 @@ class MeshLoop:
     def _flush_endpoints(self) -> None:
         services, self._slices_of = self._slices_of, set()
         for service in services:
-            self._table.set(self._translator.endpoints_of(service, self._objects))
+            found = self._translator.endpoints_of(service, self._objects)
+            if all(found.values()):
+                self._table.set(found)
+            else:
+                # Perhaps its last replica went because routes lead elsewhere now: those go first.
+                self._dirty.set()
+                self._idle.clear()
 
     async def _run(self) -> None:
         while True:
@@ -129,12 +137,15 @@ class MeshLoop:
 
     async def _step(self) -> None:
         self._dirty.clear()
-        self._snapshot = self._translator.translate(self._objects)
-        await self._publisher.publish(self._snapshot)
-        self._report_new(self._snapshot.findings)
-        if refused := await self._publisher.confirm():
-            reason = await self._publisher.reason(refused)
-            _LOG.error("Envoy refused %s: %s", ", ".join(sorted(refused)), reason)
+        findings: list[Finding] = []
+
+        async def attempt() -> str:
+            snapshot = self._translator.translate(self._quarantine)
+            findings[:] = snapshot.findings
+            return await self._publisher.publish(snapshot)
+
+        await self._quarantine.publish(attempt)
+        self._report_new([*findings, *self._quarantine.findings])
 
     def _report_new(self, findings: Iterable[Finding]) -> None:
         current = frozenset(findings)

@@ -67,6 +67,7 @@ class Gateway:
             self._admin,
             linger=self._options.linger,
             clock=asyncio.get_running_loop().time,
+            refusal=self._envoy.last_refusal,
         )
         self._loop = MeshLoop(
             objects,

@@ -28,6 +28,7 @@ _POLL_S: Final = 0.01
 _LOG_CHECK_S: Final = 15.0
 _TERM_S: Final = 3.0
 _TAIL_LINES: Final = 12
+_REFUSED: Final = "config update rejected: "
 _TAIL_BYTES: Final = 16 << 10
 
 
@@ -81,6 +82,13 @@ class EnvoyProcess:
         except OSError:
             return ()
         return tuple(text.splitlines()[-_TAIL_LINES:])
+
+    def last_refusal(self) -> str:
+        """Return why Envoy last refused a file."""
+        for line in reversed(self.log_tail()):
+            if _REFUSED in line:
+                return line.partition(_REFUSED)[2]
+        return f"see {self._paths.log}"
 
     async def _launch(self) -> None:
         self._paths.admin_socket.unlink(missing_ok=True)

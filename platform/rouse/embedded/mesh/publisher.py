@@ -27,10 +27,14 @@ _LOG: Final = logging.getLogger(__name__)
 _WARMING_S: Final = 2.0
 _CONFIRM_S: Final = 2.0
 _POLL_S: Final = 0.002
+_ROUTES: Final = "rds."
 
 
 class Publisher:
-    """Owns the xDS files and the endpoint table. ``linger`` is in seconds, as is the clock."""
+    """Owns the xDS files and the endpoint table. ``linger`` is in seconds, as is the clock.
+
+    ``refusal`` returns what Envoy last said when it refused a file.
+    """
 
     def __init__(
         self,
@@ -40,19 +44,22 @@ class Publisher:
         *,
         linger: float,
         clock: Callable[[], float],
+        refusal: Callable[[], str],
     ) -> None:
         self._table = table
         self._admin = admin
         self._linger = linger
         self._clock = clock
+        self._refusal = refusal
         self._files = {
             "lds": DiscoveryFile(paths.listeners),
             "cds": DiscoveryFile(paths.clusters),
-            **{f"rds.{name}": DiscoveryFile(paths.routes(name)) for name in (INGRESS, LOCAL)},
+            **{f"{_ROUTES}{name}": DiscoveryFile(paths.routes(name)) for name in (INGRESS, LOCAL)},
         }
         self._clusters: dict[str, Object] = {}
         self._retire_at: dict[str, float] = {}
-        self._refused: dict[str, int] = {}
+        self._refusals: dict[str, int] = {}
+        self._refused: dict[str, str] = {}
 
     def subscriptions(self, clusters: Iterable[str]) -> list[str]:
         """Return the names under which Envoy asks for the endpoints of these clusters."""
@@ -67,9 +74,9 @@ class Publisher:
         self._write_routes(snapshot.virtual_hosts)
         self._files["lds"].write(listeners)
 
-    async def publish(self, snapshot: Snapshot) -> None:
-        """Bring Envoy from whatever it has to this snapshot."""
-        self._table.set(snapshot.endpoints)
+    async def publish(self, snapshot: Snapshot) -> str:
+        """Bring Envoy from whatever it has to this snapshot; returns what `confirm` does."""
+        self._table.set({name: some for name, some in snapshot.endpoints.items() if some})
         both = dict(sorted({**self._clusters, **snapshot.clusters}.items()))
         self._clusters = both
         if self._files["cds"].write(both.values()):
@@ -79,6 +86,10 @@ class Publisher:
         self._retire_at = {
             name: self._retire_at.get(name, due) for name in both if name not in snapshot.clusters
         }
+        refusal = await self.confirm()
+        # Only now, when no route leads there any more, may the last endpoint of a cluster go.
+        self._table.set(snapshot.endpoints)
+        return refusal
 
     @property
     def retirement(self) -> float | None:
@@ -96,30 +107,44 @@ class Publisher:
         self._files["cds"].write(self._clusters.values())
         self._table.keep_only(self._clusters)
 
-    async def confirm(self) -> frozenset[str]:
-        """Wait until Envoy has every file as written; returns those it refused or ignored."""
-        deadline = self._clock() + _CONFIRM_S
-        while True:
-            accepted = await self._admin.versions()
-            behind = [
-                name for name, file in self._files.items() if accepted.get(name) != file.version
-            ]
-            if not behind:
-                return frozenset()
-            refusals = await self._admin.refusals()
-            refused = {
-                name for name in behind if refusals.get(name, 0) > self._refused.get(name, 0)
-            }
-            if refused or self._clock() > deadline:
-                self._refused = refusals
-                return frozenset(refused or behind)
-            await asyncio.sleep(_POLL_S)
+    async def confirm(self) -> str:
+        """Wait until Envoy has every file as written; returns why it refused a route table.
 
-    async def reason(self, refused: Iterable[str]) -> str:
-        """Return what Envoy says of a refused file."""
-        if any(name.startswith("rds") for name in refused):
-            return await self._error_state("dynamic_route_configs")
-        return "see Envoy's log"
+        '' when it refused none. Raises EngineError when Envoy does not take the files in time.
+        """
+        deadline = self._clock() + _CONFIRM_S
+        while behind := await self._behind():
+            late = self._clock() > deadline
+            await self._note_refusals(behind, any_count=late)
+            if late and (silent := [name for name in behind if not self._is_refused(name)]):
+                raise EngineError(f"Envoy has not taken {', '.join(silent)} in {_CONFIRM_S:g} s")
+            await asyncio.sleep(_POLL_S)
+        tables = [name for name in self._files if name.startswith(_ROUTES)]
+        return self._refusal() if any(self._is_refused(name) for name in tables) else ""
+
+    async def _note_refusals(self, behind: Iterable[str], *, any_count: bool) -> None:
+        """Note which files Envoy refused since the last look, or ever (``any_count``).
+
+        Envoy counts from 0 again after a restart, so a new refusal may not show as a higher count.
+        """
+        counts = await self._admin.refusals()
+        for name in behind:
+            if counts.get(name, 0) > (0 if any_count else self._refusals.get(name, 0)):
+                self._refused[name] = self._files[name].version
+                _LOG.error("Envoy refused %s: %s", self._files[name].path, self._refusal())
+        self._refusals = counts
+
+    async def _behind(self) -> list[str]:
+        """Return the files Envoy has neither taken nor refused."""
+        accepted = await self._admin.versions()
+        return [
+            name
+            for name, file in self._files.items()
+            if accepted.get(name) != file.version and not self._is_refused(name)
+        ]
+
+    def _is_refused(self, name: str) -> bool:
+        return self._refused.get(name) == self._files[name].version
 
     async def settled(self, timeout: float) -> bool:
         """Wait until files and endpoints are in effect; False when the timeout (s) passes."""
@@ -135,16 +160,9 @@ class Publisher:
     def _write_routes(self, virtual_hosts: Mapping[str, list[Object]]) -> None:
         for listener in (INGRESS, LOCAL):
             table = make_route_table(listener, virtual_hosts.get(listener, []))
-            self._files[f"rds.{listener}"].write([table])
+            self._files[_ROUTES + listener].write([table])
 
     async def _warm(self, clusters: Iterable[str]) -> None:
         names = self.subscriptions(clusters)
         if not await self._table.effective(names, _WARMING_S):
             _LOG.warning("Envoy did not take the new clusters in %g s; going on", _WARMING_S)
-
-    async def _error_state(self, resource: str) -> str:
-        for config in await self._admin.config_dump(resource):
-            error = config.get("error_state")
-            if isinstance(error, dict) and error.get("details"):
-                return str(error["details"])
-        return "no reason given; see Envoy's log"

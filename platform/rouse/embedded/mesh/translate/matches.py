@@ -84,6 +84,9 @@ def _header_matches(block: Object, path: str) -> list[Object]:
         matches.append(_header_match(name, wanted, f"{path}.headers[{name}]"))
     for name, unwanted in _items(block, "withoutHeaders", path):
         match = _header_match(name, unwanted, f"{path}.withoutHeaders[{name}]")
+        if "string_match" in match:
+            # Envoy otherwise takes a missing header for a failed match, inverted or not.
+            match["treat_missing_header_as_empty"] = True
         matches.append(match | {"invert_match": True})
     return matches
 

@@ -17,7 +17,7 @@ from rouse.embedded.mesh.translate.rules import Rules, age_order
 from rouse.embedded.mesh.translate.virtualservices import HostRoutes, make_host_routes
 from rouse.kube.objects import Key, Object, key_of, labels_of
 
-__all__ = ["EMPTY", "ObjectSource", "Snapshot", "Translator"]
+__all__ = ["ObjectSource", "Snapshot", "Translator"]
 
 _REVISION_LABEL: Final = "serving.knative.dev/revision"
 _SERVICE_TYPE_LABEL: Final = "networking.internal.knative.dev/serviceType"
@@ -44,9 +44,6 @@ class Snapshot:
     endpoints: Mapping[str, frozenset[Endpoint]]
     virtual_hosts: Mapping[str, list[Object]]
     findings: tuple[Finding, ...] = ()
-
-
-EMPTY: Final = Snapshot({}, {}, {})
 
 
 @dataclass(frozen=True, slots=True)
