@@ -216,11 +216,12 @@ class World:
         holds: Callable[[Object], object],
         *,
         namespace: str = "default",
+        seconds: float = 5,
     ) -> Object:
-        """The object once ``holds``; fails with its last state after 5 s."""
+        """The object once ``holds``; fails with its last state after some seconds."""
         last: Object | None = None
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(seconds):
                 while True:
                     try:
                         last = await self.client.get(resource, name, namespace)
@@ -232,8 +233,8 @@ class World:
         except TimeoutError:
             raise AssertionError(f"{resource} {name} never came to be so: {last}") from None
 
-    async def until_true(self, holds: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+    async def until_true(self, holds: Callable[[], object], *, seconds: float = 5) -> None:
+        async with asyncio.timeout(seconds):
             while not holds():
                 await asyncio.sleep(0.002)
 
@@ -245,6 +246,12 @@ class World:
             if self.clock.seconds % 2 == 0:
                 self.engine.scaler.tick()
             await asyncio.sleep(0.003)
+
+    async def live_until(self, holds: Callable[[], object], *, seconds: float = 10) -> None:
+        """Let the clock's seconds pass until ``holds``; ``seconds`` are real ones."""
+        async with asyncio.timeout(seconds):
+            while not holds():
+                await self.seconds(1)
 
 
 FAST = {

@@ -38,6 +38,7 @@ from tests.unit.knative.harness import (
 )
 
 KEY = Key("default", "iris-00001")
+DEPLOYMENT = Key("default", "iris-00001-deployment")
 
 
 async def ready_service(w: World, name: str = "iris", **annotations: str) -> None:
@@ -46,7 +47,7 @@ async def ready_service(w: World, name: str = "iris", **annotations: str) -> Non
 
 
 async def asleep(w: World) -> None:
-    await w.seconds(12)
+    await w.live_until(lambda: w.engine.replicas.wanted(DEPLOYMENT) == 0)
     await w.until(DEPLOYMENTS, "iris-00001-deployment", lambda d: d["spec"]["replicas"] == 0)
     await w.until(REVISIONS, "iris-00001", lambda r: condition(r, "Active")[0] == "False")
     await w.until_true(lambda: not w.node.pods)
@@ -141,16 +142,18 @@ async def test_a_request_while_it_goes_to_sleep_turns_it_back(tmp_path: Path) ->
 async def test_a_request_in_flight_at_the_last_moment_turns_it_back(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await ready_service(w)
-        while w.engine.scaler.in_path(KEY) is False:
-            await w.seconds(1)
+        scaler = w.engine.scaler.get(KEY)
+        assert scaler is not None
+        await w.live_until(lambda: scaler.in_path)
+        await w.until_true(lambda: scaler.confirmed)
         w.mesh.counts[KEY] = Stats(1, 1)
         # No scrape has seen it yet; the last look must.
-        await asyncio.sleep(0.05)
         w.clock.pass_(4)
+        asked = w.mesh.asked
         w.engine.scaler.tick()
-        await asyncio.sleep(0.05)
+        await w.until_true(lambda: not scaler.in_path)
+        assert w.mesh.asked == asked + 1
         assert w.node.stopped == []
-        assert w.engine.scaler.in_path(KEY) is False
 
 
 async def test_nothing_stops_before_the_gateway_confirms(tmp_path: Path) -> None:
@@ -178,7 +181,7 @@ async def test_load_scales_up_and_down_again(tmp_path: Path) -> None:
         await w.seconds(2)
         await w.until_true(lambda: len(w.mesh.endpoints(KEY)) == 4)
         w.mesh.counts[KEY] = Stats(1, 9)
-        await w.seconds(14)
+        await w.live_until(lambda: w.engine.replicas.wanted(DEPLOYMENT) == 1)
         await w.until(DEPLOYMENTS, "iris-00001-deployment", lambda d: d["spec"]["replicas"] == 1)
         await w.until_true(lambda: len(w.node.pods) == 1)
         [kept] = w.node.pods.values()
@@ -200,7 +203,7 @@ async def test_a_new_template_makes_a_revision_and_moves_the_traffic(tmp_path: P
         route = await w.client.get(VIRTUAL_SERVICES, "iris-ingress", "default")
         [destination] = route["spec"]["http"][0]["route"]
         assert destination["destination"]["host"] == "iris-00002.default.svc.cluster.local"
-        await w.seconds(12)
+        await w.live_until(lambda: w.engine.replicas.wanted(DEPLOYMENT) == 0)
         await w.until(DEPLOYMENTS, "iris-00001-deployment", lambda d: d["spec"]["replicas"] == 0)
 
 
@@ -290,6 +293,24 @@ async def test_a_deleted_pod_is_replaced(tmp_path: Path) -> None:
         )
 
 
+async def test_a_hundred_sleepers_woken_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        names = [f"m{index}" for index in range(100)]
+        await asyncio.gather(*(w.client.create(knative_service(name)) for name in names))
+        for name in names:
+            await w.until(KNATIVE_SERVICES, name, is_ready, seconds=40)
+        await w.live_until(lambda: not w.node.pods, seconds=40)
+        launched = len(w.node.launched)
+        keys = [Key("default", f"{name}-00001") for name in names]
+        admissions = await asyncio.gather(*(w.engine.activator.admit(key) for key in keys))
+        assert len({one.endpoint.port for one in admissions}) == 100
+        assert len(w.node.launched) == launched + 100
+        at_the_activator = {("127.0.0.1", ACTIVATOR_PORT)}
+        await w.until_true(
+            lambda: all(w.mesh.endpoints(key) != at_the_activator for key in keys), seconds=20
+        )
+
+
 async def test_deleting_the_service_ends_everything(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await ready_service(w)
@@ -341,9 +362,7 @@ async def test_a_restarted_engine_takes_over(tmp_path: Path) -> None:
         )
         await again.start()
         try:
-            await w.until_true(
-                lambda: len(again.replicas.ready(Key("default", "iris-00001-deployment"))) == 2
-            )
+            await w.until_true(lambda: len(again.replicas.ready(DEPLOYMENT)) == 2)
             await asyncio.sleep(0.1)
             assert set(w.node.pods) == pods
         finally:
