@@ -33,6 +33,12 @@ class GranianApp:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
+        self._streams: set[asyncio.Future[None]] = set()
+
+    def end_streams(self) -> None:
+        """End every watch and followed log: an open one would hold up the stop."""
+        for stream in self._streams:
+            stream.cancel()
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
         """Answer one request; a stream ends when either side hangs up."""
@@ -51,7 +57,22 @@ class GranianApp:
         if isinstance(answer, Response):
             proto.response_bytes(answer.status, headers, answer.body)
         else:
-            await _stream(proto, answer, headers)
+            await self._stream(proto, answer, headers)
+
+    async def _stream(
+        self, proto: Any, answer: StreamResponse, headers: list[tuple[str, str]]
+    ) -> None:
+        transport = proto.response_stream(answer.status, headers)
+        sender = asyncio.ensure_future(_send(transport, answer.chunks))
+        gone = asyncio.ensure_future(_hung_up(proto))
+        self._streams.add(sender)
+        try:
+            await asyncio.wait([sender, gone], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._streams.discard(sender)
+            for task in (sender, gone):
+                task.cancel()
+            await asyncio.wait([sender, gone])
 
 
 class Listener:
@@ -59,8 +80,9 @@ class Listener:
 
     def __init__(self, server: ApiServer, identity: Identity, host: str, port: int) -> None:
         check_port(host, port)
+        self._app = GranianApp(server)
         self._granian = Server(
-            GranianApp(server),
+            self._app,
             address=host,
             port=port,
             interface=Interfaces.RSGI,
@@ -97,6 +119,7 @@ class Listener:
         """Stop accepting and end."""
         if self._task is None:
             return
+        self._app.end_streams()
         self._granian.stop()  # type: ignore[no-untyped-call]
         _, pending = await asyncio.wait([self._task], timeout=STOP_S)
         for task in pending:
@@ -131,16 +154,9 @@ async def _body(proto: Any) -> bytes:
     return b"".join(blocks)
 
 
-async def _stream(proto: Any, answer: StreamResponse, headers: list[tuple[str, str]]) -> None:
-    transport = proto.response_stream(answer.status, headers)
-    sender = asyncio.ensure_future(_send(transport, answer.chunks))
-    gone = asyncio.ensure_future(proto.client_disconnect())
-    try:
-        await asyncio.wait([sender, gone], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (sender, gone):
-            task.cancel()
-        await asyncio.gather(sender, gone, return_exceptions=True)
+async def _hung_up(proto: Any) -> None:
+    """Granian's own future is not asyncio's: only a task around it can be waited on with others."""
+    await proto.client_disconnect()
 
 
 async def _send(transport: Any, chunks: AsyncIterator[bytes]) -> None:

@@ -37,7 +37,9 @@ MANAGER = "rouse-bootstrap"
 async def bootstrap(server: ApiServer, manifests: Path | None) -> None:
     """Apply the namespaces and every manifest; raises EngineError naming what is refused."""
     for name in NAMESPACES:
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        labels = {"kubernetes.io/metadata.name": name}
+        metadata = {"name": name, "labels": labels}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         await _apply(server, namespace, "the namespaces")
     if manifests is None:
         return

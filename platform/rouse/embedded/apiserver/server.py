@@ -64,6 +64,7 @@ class ApiServer:
             EventExpiry(state),
         )
         self._unlisten = state.store.listen(state.hub.publish)
+        self._stopped = False
         self.ready = False
 
     async def start(self) -> None:
@@ -75,7 +76,10 @@ class ApiServer:
         self.ready = True
 
     async def stop(self) -> None:
-        """End the watches, finish the writes, close the store."""
+        """End the watches, finish the writes, close the store; a second call does nothing."""
+        if self._stopped:
+            return
+        self._stopped = True
         self.ready = False
         self.state.hub.close()
         for worker in self._workers:

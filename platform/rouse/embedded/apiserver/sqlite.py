@@ -49,7 +49,7 @@ class SqliteFile:
 
     def open(self) -> None:
         """Open or create the file; raises EngineError when another server holds it."""
-        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=2.0)
+        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=1.0)
         try:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute("PRAGMA journal_mode=WAL")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 
 from rouse.embedded.apiserver.crds import complete_definition
@@ -68,13 +67,6 @@ def _secret(obj: Object, old: Object | None, now: str) -> None:
     if isinstance(plain, dict) and plain:
         coded = {key: base64.b64encode(str(text).encode()).decode() for key, text in plain.items()}
         obj["data"] = {**(obj.get("data") or {}), **coded}
-    for key, text in (obj.get("data") or {}).items():
-        try:
-            base64.b64decode(text, validate=True)
-        except (TypeError, ValueError, binascii.Error) as error:
-            raise bad_request(
-                f"data[{key}] is not base64; use stringData for plain text"
-            ) from error
 
 
 def _deployment(obj: Object, old: Object | None, now: str) -> None:

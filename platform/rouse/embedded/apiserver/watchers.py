@@ -125,6 +125,10 @@ class Hub:
         """Stop telling it."""
         self._watchers.get(bucket, set()).discard(watcher)
 
+    def count(self) -> int:
+        """How many are watching."""
+        return sum(len(watchers) for watchers in self._watchers.values())
+
     def close_bucket(self, bucket: str) -> None:
         """End every watch of a resource that is served no longer."""
         for watcher in self._watchers.pop(bucket, set()):

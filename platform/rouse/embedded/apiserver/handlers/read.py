@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rouse.embedded.apiserver import views
-from rouse.embedded.apiserver.errors import Object, StatusError, bad_request
+from rouse.embedded.apiserver.errors import Object, StatusError, bad_request, expired
 from rouse.embedded.apiserver.http import Request, Response
 from rouse.embedded.apiserver.negotiation import output
 from rouse.embedded.apiserver.pages import Pages
@@ -33,7 +33,7 @@ def list_objects(state: State, target: Target, request: Request, pages: Pages) -
     if token:
         revision, records = pages.take(token)
     else:
-        check_revision(state, request)
+        _check_match(state, request)
         revision = state.store.revision
         records = selected(state, target, chosen)
     metadata: Object = {"resourceVersion": str(revision)}
@@ -65,31 +65,29 @@ def selected(state: State, target: Target, chosen: Selector) -> list[Record]:
     return found if chosen.empty else [record for record in found if chosen.matches(record)]
 
 
-def check_revision(state: State, request: Request) -> None:
-    """Refuse a resourceVersion this server cannot serve: a list always shows the newest state."""
-    text = request.query.get("resourceVersion", "")
+def check_revision(state: State, request: Request) -> int:
+    """The asked resourceVersion, 0 when none; 504 for one this server has not reached."""
+    revision = request.number("resourceVersion") or 0
+    if revision > state.store.revision:
+        cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+        raise StatusError(
+            504,
+            "Timeout",
+            f"Too large resource version: {revision}, current: {state.store.revision}",
+            details={"causes": [cause], "retryAfterSeconds": 1},
+        )
+    return revision
+
+
+def _check_match(state: State, request: Request) -> None:
+    """A list always shows the newest state; refuse what asks for another."""
     match = request.query.get("resourceVersionMatch", "")
     if match not in {"", "Exact", "NotOlderThan"}:
         raise bad_request(
             f'resourceVersionMatch={match!r}: supported values: "Exact", "NotOlderThan"'
         )
-    if match and not text:
+    if match and not request.query.get("resourceVersion"):
         raise bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
-    revision = request.number("resourceVersion") or 0
-    if revision > state.store.revision:
-        refusal = StatusError(
-            504,
-            "Timeout",
-            f"Too large resource version: {revision}, current: {state.store.revision}",
-            details={
-                "causes": [
-                    {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-                ],
-                "retryAfterSeconds": 1,
-            },
-        )
-        raise refusal
+    revision = check_revision(state, request)
     if match == "Exact" and revision != state.store.revision:
-        raise StatusError(
-            410, "Expired", f"The resourceVersion for the provided list is too old: {revision}"
-        )
+        raise expired(f"The resourceVersion for the provided list is too old: {revision}")

@@ -39,8 +39,7 @@ class _Options:
 def watch_objects(state: State, target: Target, request: Request) -> StreamResponse:
     """Register the watcher now, with nothing lost in between; stream later."""
     form = output(request.headers.get("accept", ""))
-    options = _options(request)
-    check_revision(state, request)
+    options = _options(request, check_revision(state, request))
     include = views.include_of(request)
     plain = form == Output()
     watcher = Watcher(
@@ -98,9 +97,8 @@ async def _stream(
         state.hub.discard(bucket, watcher)
 
 
-def _options(request: Request) -> _Options:
+def _options(request: Request, revision: int) -> _Options:
     timeout = request.number("timeoutSeconds") or DEFAULT_TIMEOUT_S
-    revision = request.number("resourceVersion") or 0
     marks = request.flag("allowWatchBookmarks")
     asked = "sendInitialEvents" in request.query
     announced = request.flag("sendInitialEvents")
