@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 from rouse.errors import InvalidError
 from rouse.kube.client import KubeClient
@@ -68,25 +67,29 @@ async def _resolve(client: KubeClient, wanted: str) -> Resource:
     raise InvalidError(f'the API has no resource "{wanted}"; it has: {", ".join(sorted(known))}')
 
 
-def _in_group(item: dict[str, Any], sought: str, group: str, known: set[str]) -> Resource | None:
+def _in_group(item: Object, sought: str, group: str, known: set[str]) -> Resource | None:
+    """The resource, in the first version of the group that has it."""
     name = item["metadata"].get("name", "")
     if group and not name.startswith(group):
         return None
-    version = item["versions"][0]
-    for entry in version["resources"]:
-        known.add(entry["resource"])
-        names = {
-            entry["resource"],
-            entry.get("singularResource", ""),
-            entry["responseKind"]["kind"].lower(),
-            *entry.get("shortNames", []),
-        }
-        if sought in names:
-            return Resource(
-                group=name,
-                version=version["version"],
-                kind=entry["responseKind"]["kind"],
-                plural=entry["resource"],
-                namespaced=entry["scope"] == "Namespaced",
-            )
+    for version in item["versions"]:
+        for entry in version["resources"]:
+            known.add(entry["resource"])
+            if sought in _names(entry):
+                return Resource(
+                    group=name,
+                    version=version["version"],
+                    kind=entry["responseKind"]["kind"],
+                    plural=entry["resource"],
+                    namespaced=entry["scope"] == "Namespaced",
+                )
     return None
+
+
+def _names(entry: Object) -> set[str]:
+    return {
+        entry["resource"],
+        entry.get("singularResource", ""),
+        entry["responseKind"]["kind"].lower(),
+        *entry.get("shortNames", []),
+    }
