@@ -10,7 +10,7 @@ from rouse.embedded.mesh.translate.names import (
     ACTIVATOR_CHECK,
     REPLICAS,
 )
-from rouse.embedded.mesh.translate.replies import local_replies
+from rouse.embedded.mesh.translate.replies import activator_replies, gateway_replies
 from rouse.kube.objects import Object
 
 __all__ = ["ACTIVATOR_TIMEOUT_S", "ORIGINAL_DST_HEADER", "make_activator", "make_gateway"]
@@ -61,6 +61,7 @@ def make_gateway(name: str, host: str, port: int, routes: Object, *, shared: boo
     ]
     manager = _manager(name, [*filters, _ROUTER])
     manager["use_remote_address"] = True
+    manager["local_reply_config"] = gateway_replies()
     manager["rds"] = {"route_config_name": name, "config_source": routes}
     return _listener(name, host, port, manager, shared=shared)
 
@@ -69,6 +70,7 @@ def make_activator(host: str, port: int, *, shared: bool) -> Object:
     """Make the listener that asks the activator first and then goes where it says."""
     manager = _manager(ACTIVATOR, [_activator_filter(), _ROUTER])
     manager |= {
+        "local_reply_config": activator_replies(),
         "skip_xff_append": True,
         "generate_request_id": False,
         "route_config": {
@@ -125,7 +127,6 @@ def _manager(name: str, filters: list[Object]) -> Object:
         "codec_type": "AUTO",
         "http_filters": filters,
         "early_header_mutation_extensions": [_NO_SPOOFING],
-        "local_reply_config": local_replies(),
         "normalize_path": True,
         "strip_trailing_host_dot": True,
         "server_header_transformation": "APPEND_IF_ABSENT",

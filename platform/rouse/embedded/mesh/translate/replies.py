@@ -7,11 +7,13 @@ from typing import Final
 
 from rouse.kube.objects import Object
 
-__all__ = ["CHECK_FAILED", "local_replies"]
+__all__ = ["CHECK_FAILED", "activator_replies", "gateway_replies", "travel_status"]
 
 CHECK_FAILED: Final = 511
 """Stands for "the activator did not answer" inside the activator listener; clients see 503."""
 
+_SHIFT: Final = 50
+_SHIFTED: Final = (500, 502, 503, 504)
 _RETRY: Final = [
     {
         "header": {"key": "retry-after", "value": "1"},
@@ -35,22 +37,37 @@ _REPLIES: Final[Sequence[tuple[Sequence[str], str, bool]]] = (
 """Response flags, message, whether to ask for a retry."""
 
 
-def local_replies() -> Object:
-    """Make ``local_reply_config``. Direct responses of routes and denials keep their own body."""
-    failed: Object = {
-        "filter": {
-            "status_code_filter": {
-                "comparison": {
-                    "op": "EQ",
-                    "value": {"default_value": CHECK_FAILED, "runtime_key": "rouse.check_failed"},
-                }
-            }
-        },
+def travel_status(status: int) -> int:
+    """Return the status with which the activator sends a refusal that clients see as ``status``.
+
+    Envoy takes any 5xx of a check for a failed check and drops its body and headers. So 5xx travel
+    as 4xx that nobody else uses, and the activator listener turns them back: 503 as 453.
+    """
+    return status - _SHIFT if status in _SHIFTED else status
+
+
+def gateway_replies() -> Object:
+    """Make ``local_reply_config`` of a gateway. Direct responses of routes keep their own body."""
+    return {"mappers": [_mapper(*reply) for reply in _REPLIES]}
+
+
+def activator_replies() -> Object:
+    """Make ``local_reply_config`` of the activator listener. Refusals keep their own body."""
+    refusals = [
+        {"filter": _status_is(status - _SHIFT), "status_code": status} for status in _SHIFTED
+    ]
+    failed = {
+        "filter": _status_is(CHECK_FAILED),
         "status_code": 503,
         "body_format_override": {"json_format": {"error": "the activator is not available"}},
         "headers_to_add": _RETRY,
     }
-    return {"mappers": [*(_mapper(*reply) for reply in _REPLIES), failed]}
+    return {"mappers": [*(_mapper(*reply) for reply in _REPLIES), *refusals, failed]}
+
+
+def _status_is(status: int) -> Object:
+    value = {"default_value": status, "runtime_key": f"rouse.status_{status}"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
 
 
 def _mapper(flags: Sequence[str], message: str, retry: bool) -> Object:
