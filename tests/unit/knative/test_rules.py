@@ -119,6 +119,16 @@ CRASHED = (ContainerState(last=Ended(3, message="bye")),)
             False,
         ),
         (
+            PodState(
+                "n",
+                "p",
+                containers=CRASHED,
+                log_tail=('{"time":"08:54","level":"error","message":"no"}', '{"a":1}', "{x"),
+            ),
+            ("ExitCode3", 'no\n{"a":1}\n{x'),
+            False,
+        ),
+        (
             PodState("n", "p", reason="CreateContainerConfigError", message="no such claim"),
             ("CreateContainerConfigError", "no such claim"),
             True,

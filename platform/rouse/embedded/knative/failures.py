@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+
 from rouse.embedded.knative.ports import PodState, Termination
 
 __all__ = ["Failure", "failure_of", "start_problem"]
@@ -62,12 +64,28 @@ def start_problem(state: PodState | None) -> Failure | None:
         return None
     ended = _last_end(state)
     if ended is not None and (ended.exit_code != 0 or state.reason == CRASH_LOOP):
-        message = "\n".join(state.log_tail[-_LINES:]) or ended.message or state.message
+        message = _tail(state) or ended.message or state.message
         return Failure(f"ExitCode{ended.exit_code}", message, ended.exit_code)
     if state.phase == "Failed" or state.reason in _HOPELESS or state.reason == CRASH_LOOP:
-        message = state.message or "\n".join(state.log_tail[-_LINES:])
+        message = state.message or _tail(state)
         return Failure(state.reason or "Failed", message)
     return None
+
+
+def _tail(state: PodState) -> str:
+    """The last log lines, of structured ones only what they say: their times change each try."""
+    return "\n".join(_said(line) for line in state.log_tail[-_LINES:])
+
+
+def _said(line: str) -> str:
+    if not line.startswith("{"):
+        return line
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return line
+    message = record.get("message") if isinstance(record, dict) else None
+    return message if isinstance(message, str) else line
 
 
 def _last_end(state: PodState) -> Termination | None:

@@ -29,7 +29,7 @@ from rouse.embedded.knative.status.revision import (
 )
 from rouse.embedded.knative.writes import rfc3339, write_status
 from rouse.errors import ValidationError
-from rouse.kube.apply import apply_if_differs
+from rouse.kube.apply import apply_if_differs, differs, stamped
 from rouse.kube.client import KubeClient
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
@@ -126,18 +126,20 @@ class Revisions:
         )
 
     async def _write_deployment(self, revision: Object, asked: Asked) -> None:
+        """Begins at the initial scale; later scales are written by the replica controller."""
         key = _deployment(key_of(revision))
-        live = self._in.deployments.get(key)
         first = max(asked.spec.initial_scale, asked.spec.min_scale if asked.reachable else 0)
-        replicas = self._replicas.wanted(key) if self._replicas.known(key) else first
-        if live is not None and not self._replicas.known(key):
-            replicas = int(live["spec"].get("replicas", first))
-        wanted = make_deployment(
-            revision, replicas=replicas, progress_deadline_s=asked.progress_deadline_s
+        wanted = stamped(
+            make_deployment(revision, replicas=first, progress_deadline_s=asked.progress_deadline_s)
         )
-        written = await apply_if_differs(self._client, wanted, live)
-        deployment = written or live
-        if deployment is not None and not self._replicas.known(key):
+        deployment = self._in.deployments.get(key)
+        if deployment is not None:
+            wanted["spec"] = wanted["spec"] | {
+                "replicas": deployment["spec"].get("replicas", first)
+            }
+        if deployment is None or differs(wanted, deployment):
+            deployment = await self._client.apply(wanted)
+        if not self._replicas.known(key):
             self._replicas.track(deployment)
 
     async def _write(self, informer: Informer, wanted: Object) -> None:
