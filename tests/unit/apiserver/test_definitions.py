@@ -147,3 +147,19 @@ async def test_bad_definitions_are_refused(api: httpx.AsyncClient) -> None:
         refused = await api.post(DEFINITIONS, json=broken)
         assert refused.status_code == 422, refused.text
     assert (await api.get(LAMPS)).status_code == 404
+
+
+async def test_a_definition_of_a_built_in_kind_changes_nothing(api: httpx.AsyncClient) -> None:
+    services = "/apis/serving.knative.dev/v1/namespaces/default/services"
+    await api.post(services, json={"metadata": {"name": "s"}, "spec": {}})
+    names = {"plural": "services", "kind": "Service"}
+    body = definition(group="serving.knative.dev", names=names)
+    body["metadata"]["name"] = "services.serving.knative.dev"
+    path = f"{DEFINITIONS}/services.serving.knative.dev"
+    assert (await api.post(DEFINITIONS, json=body)).status_code == 201
+    assert (await api.get(f"{services}/s")).status_code == 200
+    await api.delete(path)
+    async with asyncio.timeout(5):
+        while (await api.get(path)).status_code != 404:
+            await asyncio.sleep(0.01)
+    assert (await api.get(f"{services}/s")).status_code == 200

@@ -143,3 +143,21 @@ async def test_a_followed_log_ends_with_its_pod(logged: tuple[httpx.AsyncClient,
                 if line == "at 9":
                     await api.delete(f"{PODS}/p", params={"gracePeriodSeconds": "0"})
     assert lines == ["at 2", "at 8", "at 9"]
+
+
+async def test_a_followed_log_ends_when_its_container_starts_anew(
+    logged: tuple[httpx.AsyncClient, Path],
+) -> None:
+    api, folder = logged
+    lines = []
+    async with (
+        asyncio.timeout(5),
+        api.stream("GET", f"{PODS}/p/log", params={"follow": "true"}) as response,
+    ):
+        async for line in response.aiter_lines():
+            lines.append(line)
+            if line == "at 8":
+                with (folder / "1.log").open("ab") as file:
+                    file.write(cri(9, "last words"))
+                (folder / "2.log").write_bytes(cri(9, "a new life"))
+    assert lines == ["at 2", "at 8", "last words"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from rouse.embedded.apiserver.errors import Object, invalid
+from rouse.embedded.apiserver.errors import Object, bad_request, invalid
 from rouse.embedded.apiserver.resources import Resource
-from rouse.errors import ValidationError
+from rouse.errors import InvalidError, ValidationError
 
 __all__ = ["Operation", "Plugin", "admit"]
 
@@ -31,4 +31,6 @@ def admit(
         except ValidationError as error:
             name = obj["metadata"].get("name", "")
             raise invalid(resource.group, resource.kind, name, error.errors) from error
+        except InvalidError as error:
+            raise bad_request(str(error)) from error
     return obj

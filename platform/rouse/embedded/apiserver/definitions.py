@@ -55,7 +55,9 @@ class Definitions:
     def _serve(self, record: Record) -> None:
         resource = defined_resource(record.object())
         self._state.registry.add(resource)
-        if record.deleting:
+        if record.deleting and self._state.registry.is_builtin(resource.group, resource.plural):
+            self._worker.add(record.key.name)
+        elif record.deleting:
             self._ending[resource.bucket] = record.key.name
             self._worker.add(record.key.name)
 
@@ -63,6 +65,8 @@ class Definitions:
         plural, _, group = record.key.name.partition(".")
         bucket = f"{group}/{plural}"
         self._ending.pop(bucket, None)
+        if self._state.registry.is_builtin(group, plural):
+            return
         self._state.registry.remove(group, plural)
         self._state.hub.close_bucket(bucket)
 
@@ -73,6 +77,15 @@ class Definitions:
         if head is None or not head.deleting or definitions is None:
             return
         resource = defined_resource(head.object())
+        held = await self._empty(resource)
+        if not held and CLEANUP in (head.object()["metadata"].get("finalizers") or ()):
+            await release(state, definitions, head, CLEANUP)
+
+    async def _empty(self, resource: Resource) -> bool:
+        """Delete its objects; whether some are still there, held by someone else."""
+        state = self._state
+        if state.registry.is_builtin(resource.group, resource.plural):
+            return False
         held = False
         for listed in state.store.records(resource.bucket):
             record = state.store.head(resource.bucket, listed.key)
@@ -81,5 +94,4 @@ class Definitions:
                 held |= not gone
                 if written is not None:
                     await written
-        if not held and CLEANUP in (head.object()["metadata"].get("finalizers") or ()):
-            await release(state, definitions, head, CLEANUP)
+        return held

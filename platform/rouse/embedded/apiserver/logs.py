@@ -1,19 +1,21 @@
 """A container's log in the CRI format: ``<time> <stream> <P|F> <text>`` a line.
 
-Pure reading of bytes; which file and when to look again is the handler's business.
+Blocking reads of one file; which file, and when to look again, is the handler's business.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["LogOptions", "log_files", "parse_line", "since_offset", "tail_offset"]
+__all__ = ["LogOptions", "LogTail", "log_files", "parse_line", "since_offset", "tail_offset"]
 
 _CHUNK = 64 * 1024
+_BLOCK = 256 * 1024
 
 
 def log_files(folder: Path) -> list[Path]:
@@ -30,17 +32,62 @@ def log_files(folder: Path) -> list[Path]:
     return [folder / f"{number}.log" for number in numbers]
 
 
+@dataclass(frozen=True, slots=True)
 class LogOptions:
-    """What of a log is wanted."""
+    """What of a log is wanted; ``limit`` is in bytes of output."""
 
-    def __init__(
-        self, *, timestamps: bool, tail: int | None, since: datetime | None, limit: int | None
-    ) -> None:
-        self.timestamps = timestamps
-        self.tail = tail
-        self.since = since
-        self.limit = limit
-        """Bytes of output at most."""
+    timestamps: bool = False
+    tail: int | None = None
+    since: datetime | None = None
+    limit: int | None = None
+
+
+class LogTail:
+    """Reads one file onwards from where the options let it begin."""
+
+    def __init__(self, file: Path, options: LogOptions) -> None:
+        self._file = file
+        self._options = options
+        self._offset: int | None = None
+        self._left = options.limit
+        self._rest = b""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the limit is reached."""
+        return self._left == 0
+
+    def next_block(self) -> bytes:
+        """The next lines as text; empty when there are no more for now, or the file is gone."""
+        text = b""
+        while not text and not self.exhausted:
+            try:
+                block = self._block()
+            except FileNotFoundError:
+                return b""
+            if not block:
+                return b""
+            *lines, self._rest = (self._rest + block).split(b"\n")
+            timestamps = self._options.timestamps
+            text = b"".join(parse_line(line + b"\n", timestamps=timestamps) for line in lines)
+            if self._left is not None:
+                text = text[: self._left]
+                self._left -= len(text)
+        return text
+
+    def _block(self) -> bytes:
+        with self._file.open("rb") as file:
+            if self._offset is None:
+                self._offset = self._start(file)
+            file.seek(self._offset)
+            block = file.read(_BLOCK)
+        self._offset += len(block)
+        return block
+
+    def _start(self, file: BinaryIO) -> int:
+        options = self._options
+        floor = since_offset(file, options.since) if options.since else 0
+        return floor if options.tail is None else tail_offset(file, options.tail, floor)
 
 
 def parse_line(line: bytes, *, timestamps: bool) -> bytes:

@@ -21,11 +21,18 @@ class Registry:
         self._printers: dict[tuple[str, str, str], Printer] = {}
         self.generation = 0
         """Grows with every change, so that derived documents know when they are old."""
+        self._builtin: set[tuple[str, str]] = set()
         for resource in builtin:
             self.add(resource)
+            self._builtin.add((resource.group, resource.plural))
 
     def add(self, resource: Resource) -> None:
-        """Serve a resource, replacing an earlier one of that group and plural."""
+        """Serve a resource, replacing an earlier one of that group and plural.
+
+        A definition of a built-in kind (someone applied Knative's own manifests) changes nothing.
+        """
+        if self.is_builtin(resource.group, resource.plural):
+            return
         self.remove(resource.group, resource.plural)
         for version in resource.versions:
             self._served[resource.group, version, resource.plural] = resource
@@ -33,7 +40,9 @@ class Registry:
         self.generation += 1
 
     def remove(self, group: str, plural: str) -> None:
-        """Serve it no longer."""
+        """Serve it no longer; built-in ones stay."""
+        if self.is_builtin(group, plural):
+            return
         gone = [key for key in self._served if key[0] == group and key[2] == plural]
         for key in gone:
             resource = self._served.pop(key)
@@ -42,6 +51,10 @@ class Registry:
             if self._by_bucket.get(resource.bucket) is resource:
                 del self._by_bucket[resource.bucket]
         self.generation += 1
+
+    def is_builtin(self, group: str, plural: str) -> bool:
+        """Whether it is served without a definition."""
+        return (group, plural) in self._builtin
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         """The resource behind a path."""

@@ -76,9 +76,13 @@ def _deployment(obj: Object, old: Object | None, now: str) -> None:
 
 
 def _claim(obj: Object, old: Object | None, now: str) -> None:
-    _section(obj, "spec").setdefault("volumeMode", "Filesystem")
+    """Bound at once: every claim of the embedded engine is a folder, made when it is first used."""
+    spec = _section(obj, "spec")
+    spec.setdefault("volumeMode", "Filesystem")
     if old is None:
-        obj["status"] = {"phase": "Pending"}
+        capacity = (spec.get("resources") or {}).get("requests") or {}
+        modes = spec.get("accessModes") or []
+        obj["status"] = {"phase": "Bound", "accessModes": modes, "capacity": capacity}
 
 
 _STEPS: Mapping[str, Callable[[Object, Object | None, str], None]] = {

@@ -9,13 +9,7 @@ from pathlib import Path
 
 from rouse.embedded.apiserver.errors import Object, bad_request, method_not_allowed
 from rouse.embedded.apiserver.http import Request, Response, StreamResponse
-from rouse.embedded.apiserver.logs import (
-    LogOptions,
-    log_files,
-    parse_line,
-    since_offset,
-    tail_offset,
-)
+from rouse.embedded.apiserver.logs import LogOptions, LogTail, log_files
 from rouse.embedded.apiserver.records import Record
 from rouse.embedded.apiserver.routes import Target
 from rouse.embedded.apiserver.state import State
@@ -23,7 +17,6 @@ from rouse.embedded.apiserver.state import State
 __all__ = ["pod_log"]
 
 POLL_S = 0.1
-BLOCK = 256 * 1024
 _TEXT = "text/plain"
 
 
@@ -63,47 +56,22 @@ async def _read(
     options: LogOptions,
     following: bool,
 ) -> AsyncIterator[bytes]:
-    """Blocks of lines; when following, until the container or the pod has ended."""
-    offset: int | None = None
-    left = options.limit
-    rest = b""
+    """Blocks of lines; when following, until the container has ended, or started anew."""
+    tail: LogTail | None = None
     while True:
-        ended = not following or _ended(state, target, record, container)
-        if file is None:
-            file = _file(state, target, container, previous=False)
-        while file is not None:
-            if offset is None:
-                offset = await asyncio.to_thread(_start, file, options)
-            block = await asyncio.to_thread(_block, file, offset)
-            if not block:
-                break
-            offset += len(block)
-            *lines, rest = (rest + block).split(b"\n")
-            text = b"".join(
-                parse_line(line + b"\n", timestamps=options.timestamps) for line in lines
-            )
-            if left is not None:
-                text = text[:left]
-                left -= len(text)
-            if text:
+        newest = _file(state, target, container, previous=False) if following else file
+        file = file or newest
+        # Looked at before reading: what was written until then is still read below.
+        ended = not following or newest != file or _ended(state, target, record, container)
+        if file is not None:
+            tail = tail or LogTail(file, options)
+            while text := await asyncio.to_thread(tail.next_block):
                 yield text
-            if left == 0:
+            if tail.exhausted:
                 return
         if ended:
             return
         await asyncio.sleep(POLL_S)
-
-
-def _start(file: Path, options: LogOptions) -> int:
-    with file.open("rb") as opened:
-        floor = since_offset(opened, options.since) if options.since else 0
-        return floor if options.tail is None else tail_offset(opened, options.tail, floor)
-
-
-def _block(file: Path, offset: int) -> bytes:
-    with file.open("rb") as opened:
-        opened.seek(offset)
-        return opened.read(BLOCK)
 
 
 def _file(state: State, target: Target, container: str, *, previous: bool) -> Path | None:

@@ -104,6 +104,8 @@ async def _apply(state: State, target: Target, request: Request) -> Response:
     if old is None and target.subresource:
         raise target.not_found()
     write.drop_unknown(applied)
+    if target.resource.status and not target.subresource:
+        applied.pop("status", None)  # not this endpoint's: nobody comes to own it by applying it
     try:
         new = apply_patch(
             None if old is None else old.object(),
