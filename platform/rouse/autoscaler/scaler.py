@@ -60,21 +60,21 @@ class Facts:
 class Verdict:
     """What to do: ``replicas`` to run (``None``: leave them as they are) and who takes requests.
 
-    ``want`` is the scale to report, ``None`` while unknown. ``timed_out`` marks an activation
-    that was given up.
+    ``want`` is the scale to report, ``None`` while unknown. ``gave_up`` marks an activation
+    that is not waited for any longer.
     """
 
     want: int | None
     replicas: int | None
     activator_in_path: bool
     activity: Activity
-    timed_out: bool = False
+    gave_up: bool = False
 
 
 def judge(spec: AutoscalerSpec, facts: Facts) -> Verdict:
     """Turn a decision into replicas, a path for requests, and the next activity."""
-    timed_out = _timed_out(facts)
-    want = _bounded(spec, facts, give_up=timed_out)
+    given_up = _given_up(facts)
+    want = _bounded(spec, facts, give_up=given_up)
     replicas = want
     if want == 0:
         want, replicas = _towards_zero(spec, facts)
@@ -88,7 +88,7 @@ def judge(spec: AutoscalerSpec, facts: Facts) -> Verdict:
         replicas=replicas,
         activator_in_path=in_path,
         activity=_next_activity(spec, facts, want),
-        timed_out=timed_out and want == 0,
+        gave_up=given_up and want == 0,
     )
 
 
@@ -98,9 +98,13 @@ def needed_to_be_active(spec: AutoscalerSpec, facts: Facts) -> int:
     return max(1, _least(spec, facts), initial)
 
 
-def _timed_out(facts: Facts) -> bool:
+def _given_up(facts: Facts) -> bool:
+    """Whether an activation took too long, or a newer revision made its first one pointless."""
+    if facts.activity is not Activity.ACTIVATING:
+        return False
+    superseded = not facts.reachable and not facts.initialized and not facts.desired
     patience = facts.progress_deadline_s + ACTIVATION_BUFFER_S
-    return facts.activity is Activity.ACTIVATING and facts.now - facts.since >= patience
+    return superseded or facts.now - facts.since >= patience
 
 
 def _least(spec: AutoscalerSpec, facts: Facts) -> int:
@@ -127,7 +131,7 @@ def _towards_zero(spec: AutoscalerSpec, facts: Facts) -> tuple[int | None, int |
         return 1, 1
     waited = facts.now - facts.since
     if facts.activity is Activity.ACTIVATING:
-        return (0, 0) if _timed_out(facts) else (None, None)
+        return (0, 0) if _given_up(facts) else (None, None)
     if facts.activity is Activity.ACTIVE:
         return (0, None) if waited >= spec.stable_window_s else (1, 1)
     patience = max(spec.grace_period_s, spec.pod_retention_s)

@@ -204,6 +204,33 @@ TABLE: list[Row] = [
         ACTIVATING,
     ),
     (
+        "a first start that a newer revision made pointless",
+        {},
+        replace(NEW, reachable=False),
+        0,
+        0,
+        True,
+        INACTIVE,
+    ),
+    (
+        "... unless somebody asks for it",
+        {},
+        replace(NEW, reachable=False, desired=1),
+        1,
+        1,
+        False,
+        ACTIVATING,
+    ),
+    (
+        "waking again without a route is not given up",
+        {},
+        replace(NEW, reachable=False, initialized=True),
+        None,
+        None,
+        False,
+        ACTIVATING,
+    ),
+    (
         "scaling to zero switched off",
         {"enable_scale_to_zero": False},
         replace(SERVING, desired=0, since=0),
@@ -239,12 +266,12 @@ def test_judge(
     activity: Activity,
 ) -> None:
     verdict = judge(replace(SPEC, **changes), facts)
-    assert verdict == Verdict(want, replicas, in_path, activity, timed_out=verdict.timed_out)
+    assert verdict == Verdict(want, replicas, in_path, activity, gave_up=verdict.gave_up)
 
 
 def test_giving_up_is_told_from_sleeping() -> None:
-    assert judge(SPEC, replace(NEW, since=370)).timed_out is True
-    assert judge(SPEC, replace(DRAINING, since=0, activator_confirmed=True)).timed_out is False
+    assert judge(SPEC, replace(NEW, since=370)).gave_up is True
+    assert judge(SPEC, replace(DRAINING, since=0, activator_confirmed=True)).gave_up is False
 
 
 def test_the_progress_deadline_is_the_revisions() -> None:

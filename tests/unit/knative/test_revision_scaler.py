@@ -162,7 +162,7 @@ def test_an_activation_that_never_succeeds_is_given_up() -> None:
     assert scaler.judge(629.0, 0).replicas == 1
     assert scaler.late(600.0)
     verdict = scaler.judge(630.0, 0)
-    assert (verdict.replicas, verdict.timed_out) == (0, True)
+    assert (verdict.replicas, verdict.gave_up) == (0, True)
     assert scaler.timed_out
     assert scaler.poke(700.0, 0) is not None
     assert not scaler.timed_out

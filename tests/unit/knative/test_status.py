@@ -13,6 +13,7 @@ from rouse.coldstart import ANNOTATION, Activation
 from rouse.embedded.knative.conditions import Conditions, is_true
 from rouse.embedded.knative.failures import Failure
 from rouse.embedded.knative.make.deployment import make_pod_autoscaler
+from rouse.embedded.knative.route import is_reachable
 from rouse.embedded.knative.status.configuration import configuration_status, service_status
 from rouse.embedded.knative.status.revision import (
     Observed,
@@ -386,3 +387,28 @@ def test_is_true_only_of_the_present_generation() -> None:
     changed = ready_revision()
     changed["metadata"]["generation"] = 2
     assert not is_true(changed)
+
+
+@pytest.mark.parametrize(
+    ("generation", "created", "leads_to", "reachable"),
+    [
+        (1, "iris-00001", (), True),  # the newest waits for its route
+        (2, "iris-00001", (), True),  # ... and so does what was created last
+        (2, "iris-00002", (), False),
+        (2, "iris-00002", ("iris-00001",), True),
+        (2, "iris-00002", ("iris-00002",), False),
+        (1, "", (), True),
+    ],
+)
+def test_what_is_reachable(
+    generation: int, created: str, leads_to: tuple[str, ...], reachable: bool
+) -> None:
+    parent = configuration()
+    parent["metadata"]["generation"] = generation
+    parent["status"] = {"latestCreatedRevisionName": created} if created else {}
+    routes = [{"spec": {"traffic": [{"revisionName": name}]}} for name in leads_to]
+    assert is_reachable(revision(), routes, parent) is reachable
+
+
+def test_without_its_configuration_a_revision_counts_as_reachable() -> None:
+    assert is_reachable(revision(), [], None)

@@ -129,7 +129,7 @@ class RevisionScaler:
         if not self.initialized and ready >= needed_to_be_active(self.asked.spec, facts):
             self.initialized = True
         if verdict.activity is not self.activity:
-            self.timed_out = verdict.timed_out
+            self.timed_out = verdict.gave_up
             self.since = now
             self.confirmed = False
         self.activity = verdict.activity

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from rouse.embedded.knative.conditions import TRUE, status_of
 from rouse.embedded.knative.make.ingress import make_virtual_service
+from rouse.embedded.knative.names import GENERATION_LABEL
 from rouse.embedded.knative.ports import Clock
 from rouse.embedded.knative.settings import Settings
 from rouse.embedded.knative.status.route import INGRESS_READY, route_status
@@ -15,7 +16,7 @@ from rouse.kube.apply import apply_if_differs
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.informer import Informer
-from rouse.kube.objects import Key, Object
+from rouse.kube.objects import Key, Object, labels_of
 
 __all__ = ["Routes", "is_reachable"]
 
@@ -95,5 +96,10 @@ def _by_name(objects: Sequence[Object]) -> dict[str, Object]:
 def is_reachable(revision: Object, routes: Sequence[Object], configuration: Object | None) -> bool:
     """Whether a route leads to the revision, or may soon: the newest one waits for its route."""
     name = revision["metadata"]["name"]
-    latest = ((configuration or {}).get("status") or {}).get("latestCreatedRevisionName", name)
-    return latest == name or any(name in referenced(route) for route in routes)
+    if any(name in referenced(route) for route in routes):
+        return True
+    if configuration is None:
+        return True
+    latest = (configuration.get("status") or {}).get("latestCreatedRevisionName")
+    generation = int(labels_of(revision).get(GENERATION_LABEL, 0))
+    return latest == name or generation >= int(configuration["metadata"].get("generation", 1))

@@ -172,7 +172,7 @@ class Scaler:
             if verdict.replicas != wanted:
                 self._replicas.scale_to(_deployment(key), verdict.replicas)
         elif verdict.replicas == 0 and wanted:
-            if verdict.timed_out:
+            if verdict.gave_up:
                 scaler.fell_asleep()
                 self._replicas.scale_to(_deployment(key), 0)
             else:
