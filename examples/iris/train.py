@@ -6,7 +6,9 @@ $ROUSE_HOME/volumes/<namespace>/<claim>; that is where the models go unless --ou
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import joblib
 from sklearn.datasets import load_iris
@@ -16,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-MODELS = {
+MODELS: dict[str, Callable[[], Any]] = {
     "iris": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)),
     "iris-v2": lambda: DecisionTreeClassifier(max_depth=3, random_state=0),
 }

@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 _REFILL_SECONDS: Final = 0.5
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
 # Found before the first fork: looking it up takes longer than the call.
 _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -186,11 +187,14 @@ class _Parent:
 
     def _wait(self, channel: socket.socket) -> Spawn:
         """The spare's life until it is needed; it exits when the parent is gone."""
+        # What `ps` and `rouse status` show: a spare is no replica until it has been asked.
+        _prctl(_PR_SET_NAME, b"warm-spare")
         self._runtime.rehearse()
         with channel:
             data, fds, _, _ = socket.recv_fds(channel, DATAGRAM, MAX_FDS)
         if not data:
             raise SystemExit(0)
+        _prctl(_PR_SET_NAME, b"predictor")
         return parse(data, fds)
 
     def _become(self, told: Callable[[], Spawn]) -> NoReturn:

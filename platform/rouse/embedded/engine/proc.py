@@ -18,6 +18,8 @@ class Process:
     pid: int
     parent: int
     start: int
+    name: str
+    """What the kernel calls it (``comm``): the program, or what the process named itself."""
     command: tuple[str, ...]
     rss_bytes: int
     """Resident set: what `ps` calls RSS; pages shared with other processes count in each."""
@@ -46,6 +48,7 @@ def inspect(pid: int) -> Process | None:
         pid=pid,
         parent=int(fields["PPid"]),
         start=start,
+        name=fields["Name"].strip(),
         command=tuple(part.decode(errors="replace") for part in command),
         rss_bytes=rss,
         pss_bytes=_pss(folder, rss),

@@ -48,22 +48,17 @@ def report(home: Home) -> Report | None:
     if state is None:
         return None
     family = [inspect(state.pid), *descendants(state.pid)]
-    names = {process.pid: part_name(process) for process in family if process is not None}
+    found = {process.pid: process for process in family if process is not None}
     parts = []
-    for process in family:
-        if process is None:
-            continue
-        name = names[process.pid]
-        if name.startswith("warm ") and names.get(process.parent) == name:
-            # A fork of a warm parent keeps its command line: it is a replica.
-            name = name.replace("warm ", "replica ")
+    for process in found.values():
+        name = part_name(process, found.get(process.parent))
         memory = process.pss_bytes / 1e6, process.rss_bytes / 1e6
         parts.append(Part(name, process.pid, *memory, _health(name, state, home)))
     return Report(state, tuple(parts))
 
 
-def part_name(process: Process) -> str:
-    """A short name for a process of the engine, by its command line."""
+def part_name(process: Process, parent: Process | None) -> str:
+    """A short name for a process of the engine."""
     command = " ".join(process.command)
     if "rouse.embedded.engine" in command:
         return "engine"
@@ -73,9 +68,18 @@ def part_name(process: Process) -> str:
         return "controllers"
     if "predictors." in command:
         framework = command.split("predictors.", 1)[1].split()[0]
-        return f"{'warm' if '--warm' in command else 'replica'} {framework}"
+        return f"{_role(process, parent)} {framework}"
     if "envoy" in process.command[0].rsplit("/", 1)[-1]:
         return "gateway"
+    return "replica"
+
+
+def _role(process: Process, parent: Process | None) -> str:
+    """Forks of a warm parent keep its command line; what they are, they say by their name."""
+    if process.name == "warm-spare":
+        return "spare"
+    if "--warm" in process.command and (parent is None or parent.command != process.command):
+        return "warm"
     return "replica"
 
 
