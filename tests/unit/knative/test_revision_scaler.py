@@ -168,6 +168,14 @@ def test_an_activation_that_never_succeeds_is_given_up() -> None:
     assert not scaler.timed_out
 
 
+def test_a_first_start_that_became_pointless_is_not_called_late() -> None:
+    scaler = RevisionScaler(asked(), now=0.0, replicas=1, initialized=False)
+    scaler.configure(replace(asked(), reachable=False))
+    assert scaler.judge(1.0, 0).replicas == 0
+    assert not scaler.timed_out
+    assert not scaler.late(2.0)
+
+
 def test_settings_may_change_in_between() -> None:
     life = Life()
     life.scaler.configure(asked(min_scale="2", window="10s"))

@@ -142,6 +142,13 @@ def test_a_crash_loop_is_told_even_of_one_that_was_proven() -> None:
     assert said(again)["Ready"] == TRUE
 
 
+def test_what_was_wrong_stays_said_when_its_start_is_given_up() -> None:
+    crashed = revision_status(revision(), replace(STARTING, problem=CRASH), now=NOW)
+    gave_up = replace(ASLEEP, initialized=False, timed_out=True, late=True)
+    status = revision_status(with_status(revision(), crashed), gave_up, now=LATER)
+    assert said(status)["Ready"] == ("False", "ExitCode1")
+
+
 def test_the_last_cold_start_is_kept() -> None:
     activation = Activation.measured(datetime(2026, 11, 21, tzinfo=UTC), 0.03, {"load": 0.01})
     status = revision_status(revision(), replace(SERVING, activation=activation), now=NOW)

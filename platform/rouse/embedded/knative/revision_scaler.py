@@ -129,7 +129,7 @@ class RevisionScaler:
         if not self.initialized and ready >= needed_to_be_active(self.asked.spec, facts):
             self.initialized = True
         if verdict.activity is not self.activity:
-            self.timed_out = verdict.gave_up
+            self.timed_out = verdict.gave_up and self.late(now)
             self.since = now
             self.confirmed = False
         self.activity = verdict.activity
@@ -139,10 +139,9 @@ class RevisionScaler:
 
     def late(self, now: float) -> bool:
         """Whether the present activation has lasted longer than the progress deadline."""
-        return self.timed_out or (
-            self.activity is Activity.ACTIVATING
-            and now - self.since >= self.asked.progress_deadline_s
-        )
+        waited = now - self.since
+        activating = self.activity is Activity.ACTIVATING
+        return self.timed_out or (activating and waited >= self.asked.progress_deadline_s)
 
     def _measured(self, now: float, stats: ClusterStats) -> float:
         came, elapsed = 0, GRANULARITY_S

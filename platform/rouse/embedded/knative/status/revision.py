@@ -104,7 +104,7 @@ def _mark_health(conditions: Conditions, seen: Observed) -> None:
     elif seen.initialized and seen.ready:
         conditions.mark(CONTAINER_HEALTHY, TRUE)
         conditions.mark(RESOURCES_AVAILABLE, TRUE)
-    elif seen.late and not seen.initialized:
+    elif seen.late and not seen.initialized and not _is_false(conditions):
         message = "Initial scale was never achieved"
         conditions.mark(RESOURCES_AVAILABLE, FALSE, PROGRESS_DEADLINE_EXCEEDED, message)
     elif seen.initialized and conditions.status(CONTAINER_HEALTHY) == UNKNOWN:
@@ -115,6 +115,11 @@ def _mark_health(conditions: Conditions, seen: Observed) -> None:
         for part in (CONTAINER_HEALTHY, RESOURCES_AVAILABLE):
             if conditions.status(part) == UNKNOWN:
                 conditions.mark(part, UNKNOWN, DEPLOYING)
+
+
+def _is_false(conditions: Conditions) -> bool:
+    """Whether it is known already what is wrong."""
+    return FALSE in {conditions.status(CONTAINER_HEALTHY), conditions.status(RESOURCES_AVAILABLE)}
 
 
 def _mark_active(conditions: Conditions, seen: Observed) -> None:
