@@ -69,6 +69,11 @@ async def test_generated_names_are_distinct(api: httpx.AsyncClient) -> None:
         (b'{"metadata": {"name": "Not_A_Name"}}', 422, "RFC 1123"),
         (b'{"metadata": {"name": "a", "labels": {"x": "not a value"}}}', 422, "labels[x]"),
         (b'{"metadata": {"name": "a"}, "data": {"a": 1}}', 422, "data"),
+        (
+            b'{"metadata": {"name": "a", "ownerReferences": [{"name": "x", "kind": "Y"}]}}',
+            422,
+            "ownerReferences[0].uid",
+        ),
     ],
 )
 async def test_bad_bodies_are_told_apart(
@@ -143,6 +148,14 @@ async def test_a_replace_that_changes_nothing_writes_nothing(api: httpx.AsyncCli
     old = (await api.post(CONFIG_MAPS, json=config_map("a", x="1"))).json()
     same = (await api.put(f"{CONFIG_MAPS}/a", json=config_map("a", x="1"))).json()
     assert same == old
+
+
+async def test_leaving_out_a_default_is_no_change(api: httpx.AsyncClient) -> None:
+    spec: dict[str, Any] = {"selector": {}, "template": {"spec": {"containers": []}}}
+    body = {"metadata": {"name": "d"}, "spec": spec}
+    old = (await api.post(DEPLOYMENTS, json=body)).json()
+    assert old["spec"]["replicas"] == 1
+    assert (await api.put(f"{DEPLOYMENTS}/d", json=body)).json() == old
 
 
 async def test_the_uid_of_a_replace_must_fit(api: httpx.AsyncClient) -> None:

@@ -21,7 +21,7 @@ from rouse.embedded.apiserver.bootstrap import bootstrap
 from rouse.embedded.apiserver.build import build_server, utc_now
 from rouse.embedded.apiserver.pki import Identity, ensure_identity, write_kubeconfig
 from rouse.embedded.apiserver.server import ApiServer
-from rouse.errors import PortInUseError, RouseError
+from rouse.errors import EngineError, PortInUseError, RouseError
 from rouse.manifests import manifests_dir
 
 __all__ = ["main"]
@@ -102,6 +102,8 @@ async def _until_stopped(listener: Listener) -> None:
     await asyncio.wait([ended, asked], return_when=asyncio.FIRST_COMPLETED)
     for task in (ended, asked):
         task.cancel()
+    if not stopped.is_set():
+        raise EngineError("the API server's HTTPS listener ended by itself; start it again")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from rouse.embedded.apiserver.errors import Object, bad_request, invalid
 from rouse.embedded.apiserver.resources import Resource
 from rouse.errors import FieldError
 
-__all__ = ["for_create", "for_update", "same"]
+__all__ = ["count_generation", "for_create", "for_update", "same"]
 
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _HEAD = frozenset({"apiVersion", "kind", "metadata", "status"})
@@ -49,12 +49,20 @@ def for_update(resource: Resource, new: Object, old: Object, subresource: str) -
         new.pop("status", None)
         if "status" in old:
             new["status"] = old["status"]
-    if resource.generation:
-        metadata["generation"] = before.get("generation", 1) + _spec_changed(new, old)
     return new
 
 
-def same(new: Object, old: Object, resource: Resource) -> bool:
+def count_generation(resource: Resource, new: Object, old: Object) -> None:
+    """Set metadata.generation, in place: one more when anything but metadata and status differs.
+
+    Comes after defaults are filled in, so that leaving one out is no change.
+    """
+    if resource.generation:
+        changed = _spec_changed(new, old)
+        new["metadata"]["generation"] = old["metadata"].get("generation", 1) + changed
+
+
+def same(new: Object, old: Object) -> bool:
     """Whether a write would change nothing but its own time stamps."""
     return _bare(new) == _bare(old)
 

@@ -8,7 +8,7 @@ from rouse.embedded.apiserver.errors import Object
 from rouse.embedded.apiserver.resources import Resource
 from rouse.errors import FieldError
 
-__all__ = ["check_labels", "check_name"]
+__all__ = ["check_labels", "check_name", "check_owners"]
 
 _SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
 _LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -62,4 +62,15 @@ def check_labels(metadata: Object) -> list[FieldError]:
         if not _QUALIFIED.match(name.lower()):
             told = f'Invalid value: "{name}": not a name'
             found.append(FieldError("metadata.annotations", told))
+    return found
+
+
+def check_owners(metadata: Object) -> list[FieldError]:
+    """What is wrong with the owner references: the collector relies on every uid."""
+    found = []
+    for number, owner in enumerate(metadata.get("ownerReferences") or ()):
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not isinstance(owner.get(field), str) or not owner[field]:
+                path = f"metadata.ownerReferences[{number}].{field}"
+                found.append(FieldError(path, "Required value: must not be empty"))
     return found

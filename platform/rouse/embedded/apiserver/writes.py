@@ -13,8 +13,8 @@ from rouse.embedded.apiserver.admission import admit
 from rouse.embedded.apiserver.errors import Object, bad_request, invalid, not_found
 from rouse.embedded.apiserver.http import Request
 from rouse.embedded.apiserver.managedfields import update_managed_fields
-from rouse.embedded.apiserver.metadata import for_create, for_update, same
-from rouse.embedded.apiserver.names import check_labels, check_name
+from rouse.embedded.apiserver.metadata import count_generation, for_create, for_update, same
+from rouse.embedded.apiserver.names import check_labels, check_name, check_owners
 from rouse.embedded.apiserver.records import Key, Record
 from rouse.embedded.apiserver.routes import Target
 from rouse.embedded.apiserver.state import State
@@ -67,10 +67,11 @@ class Write:
         if self.target.subresource != "status":
             complete(resource.bucket, new, before, self.now)
             new = admit(state.plugins, "UPDATE", new, before, resource)
+            count_generation(resource, new, before)
         self._check_names(new, [])
         if track:
             new = self._tracked(before, new)
-        if same(new, before, resource):
+        if same(new, before):
             return old
         if old.deleting and not new["metadata"].get("finalizers") and _unheld(new, resource.bucket):
             return await self._finish_deletion(new)
@@ -174,7 +175,8 @@ class Write:
             raise invalid(resource.group, resource.kind, name, findings)
 
     def _check_names(self, obj: Object, findings: list[FieldError]) -> None:
-        findings = [*findings, *check_labels(obj["metadata"])]
+        metadata = obj["metadata"]
+        findings = [*findings, *check_labels(metadata), *check_owners(metadata)]
         if findings:
             resource = self.target.resource
             raise invalid(resource.group, resource.kind, obj["metadata"]["name"], findings)
