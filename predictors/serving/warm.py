@@ -5,8 +5,9 @@ file descriptors beside it. It starts no thread, because a thread does not survi
 locks it held do.
 
 A fork of a process this size takes 5 ms, and the child's first touch of every page it writes as
-much again. So one spare child is kept ahead: forked, rehearsed, waiting. It becomes the next
-predictor, and when the wake-up is over the parent makes another.
+much again. So from the first request on one spare child is kept ahead: forked, rehearsed, waiting.
+It becomes the next predictor, and when that wake-up is over the parent makes another. A parent that
+nobody has asked yet costs no second process.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import ctypes
 import gc
 import importlib
 import logging
+import math
 import os
 import select
 import signal
@@ -65,7 +67,6 @@ def run_warm_parent(runtime: Runtime, entry: Entry) -> int:
     gc.freeze()
     with channel:
         parent = _Parent(channel, runtime, entry)
-        parent.refill()
         parent.send(
             {"type": "ready", "framework": runtime.name, "pid": os.getpid(), "import_s": seconds}
         )
@@ -86,7 +87,7 @@ class _Parent:
         self._entry = entry
         self._children: dict[int, str] = {}
         self._spare: _Spare | None = None
-        self._refill_at = 0.0
+        self._refill_at = math.inf
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping = False
 
@@ -132,8 +133,10 @@ class _Parent:
         self._spare = _Spare(pid, ours)
 
     def _patience(self) -> float | None:
-        """Seconds until a spare is due; None when there is one."""
-        return None if self._spare is not None else max(0.0, self._refill_at - monotonic())
+        """Seconds until a spare is due; None when there is one or none is due yet."""
+        if self._spare is not None or math.isinf(self._refill_at):
+            return None
+        return max(0.0, self._refill_at - monotonic())
 
     def _stop(self, *_: object) -> None:
         self._stopping = True

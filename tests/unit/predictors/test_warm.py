@@ -205,17 +205,19 @@ def _gone(pidfd: int) -> None:
 
 
 def test_a_spare_waits_and_is_replaced(parent: WarmParent, iris_folder: Path) -> None:
-    """The first replica is the child forked ahead; losing the spare costs nothing but a fork."""
-    [spare] = _children(parent)
-    pid, _, _ = parent.spawn("d/a/0", iris_folder)
+    """From the first request on a child is forked ahead; losing it costs nothing but a fork."""
+    assert _children(parent) == set()
+    first, _, _ = parent.spawn("d/a/0", iris_folder)
+    spare = _next_spare(parent, {first})
+    pid, _, _ = parent.spawn("d/b/0", iris_folder)
     assert pid == spare
-    spare = _next_spare(parent, {pid})
+    spare = _next_spare(parent, {first, pid})
     watched = os.pidfd_open(spare)
     os.kill(spare, signal.SIGKILL)
     _gone(watched)
     os.close(watched)
-    other, _, _ = parent.spawn("d/b/0", iris_folder)
-    assert other not in (pid, spare)
+    other, _, _ = parent.spawn("d/c/0", iris_folder)
+    assert other not in (first, pid, spare)
 
 
 def test_replicas_asked_for_at_once_all_start(parent: WarmParent, iris_folder: Path) -> None:
