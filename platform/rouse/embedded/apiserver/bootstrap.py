@@ -1,13 +1,15 @@
 """What every server holds from its first start: namespaces, definitions, runtimes, settings.
 
 Applied as the manager ``rouse-bootstrap`` without force: what a user changed stays theirs, and
-what is unchanged causes no write.
+what is unchanged causes no write. A journal remembers which files were applied, so that a later
+start need not even parse them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -15,10 +17,11 @@ import yaml
 
 from rouse.embedded.apiserver.errors import Object
 from rouse.embedded.apiserver.http import Request, Response
+from rouse.embedded.apiserver.records import Key
 from rouse.embedded.apiserver.server import ApiServer
 from rouse.errors import EngineError
 
-__all__ = ["FOLDERS", "NAMESPACES", "bootstrap", "drop_field", "read_manifests"]
+__all__ = ["FOLDERS", "NAMESPACES", "bootstrap", "drop_field"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,27 +36,78 @@ NAMESPACES = (
 FOLDERS = ("crds", "runtimes", "embedded")
 MANAGER = "rouse-bootstrap"
 
+_JOURNAL_BUCKET = "rouse.dev/bootstrap"
+"""Not a served resource: no client sees or changes it."""
+_JOURNAL_KEY = Key("", "applied")
+
 
 async def bootstrap(server: ApiServer, manifests: Path | None) -> None:
     """Apply the namespaces and every manifest; raises EngineError naming what is refused."""
     for name in NAMESPACES:
-        labels = {"kubernetes.io/metadata.name": name}
-        metadata = {"name": name, "labels": labels}
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-        await _apply(server, namespace, "the namespaces")
+        if server.state.store.get("/namespaces", Key("", name)) is None:
+            labels = {"kubernetes.io/metadata.name": name}
+            metadata = {"name": name, "labels": labels}
+            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+            await _apply(server, namespace, "the namespaces")
     if manifests is None:
         return
-    for path, obj in read_manifests(manifests):
-        await _apply(server, obj, str(path))
+    before = _read_journal(server)
+    applied = {}
+    for path in _files(manifests):
+        name = str(path.relative_to(manifests))
+        body = path.read_bytes()
+        digest = hashlib.sha256(body).hexdigest()
+        entry = before.get(name)
+        if entry is None or entry["digest"] != digest or not _complete(server, entry):
+            entry = {"digest": digest, "objects": await _apply_file(server, path, body)}
+        applied[name] = entry
+    if applied != before:
+        await _write_journal(server, applied)
 
 
-def read_manifests(folder: Path) -> Iterable[tuple[Path, Object]]:
-    """Every document of the folders in order, with the file it is from."""
+def _files(folder: Path) -> Iterator[Path]:
     for part in FOLDERS:
-        for path in sorted((folder / part).glob("*.yaml")):
-            for document in yaml.load_all(path.read_bytes(), Loader=yaml.CSafeLoader):
-                if document:
-                    yield path, document
+        yield from sorted((folder / part).glob("*.yaml"))
+
+
+async def _apply_file(server: ApiServer, path: Path, body: bytes) -> list[list[str]]:
+    """Apply every document; returns where they are: bucket, namespace, name."""
+    where = []
+    for document in yaml.load_all(body, Loader=yaml.CSafeLoader):
+        if document:
+            await _apply(server, document, str(path))
+            where.append(_place(server, document))
+    return where
+
+
+def _place(server: ApiServer, obj: Object) -> list[str]:
+    group = obj["apiVersion"].rpartition("/")[0]
+    resource = server.state.registry.of_kind(group, obj["kind"])
+    if resource is None:
+        raise EngineError(f"{obj['kind']} of {group or 'the core group'} is not served")
+    metadata = obj["metadata"]
+    namespace = (metadata.get("namespace") or "default") if resource.namespaced else ""
+    return [resource.bucket, namespace, metadata["name"]]
+
+
+def _complete(server: ApiServer, entry: Object) -> bool:
+    """Whether everything a file once made is still there."""
+    return all(
+        server.state.store.get(bucket, Key(namespace, name)) is not None
+        for bucket, namespace, name in entry["objects"]
+    )
+
+
+def _read_journal(server: ApiServer) -> dict[str, Object]:
+    record = server.state.store.get(_JOURNAL_BUCKET, _JOURNAL_KEY)
+    files: dict[str, Object] = {} if record is None else record.object()["files"]
+    return files
+
+
+async def _write_journal(server: ApiServer, files: dict[str, Object]) -> None:
+    metadata = {"name": _JOURNAL_KEY.name}
+    journal = {"apiVersion": "rouse.dev/v1", "kind": "Bootstrap", "metadata": metadata}
+    await server.state.store.put(_JOURNAL_BUCKET, {**journal, "files": files})
 
 
 async def _apply(server: ApiServer, obj: Object, where: str) -> None:

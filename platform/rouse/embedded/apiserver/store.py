@@ -261,7 +261,8 @@ class Store:
         if change.type == "DELETED":
             self.by_uid.pop(record.uid, None)
             return
-        self.by_uid[record.uid] = at
+        if record.uid:
+            self.by_uid[record.uid] = at
         for owner in record.owners:
             self.dependents.setdefault(owner, set()).add(at)
 
