@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +12,19 @@ from typing import Any
 
 import httpx
 import orjson
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
 
 from rouse.embedded.engine.ports import free_port
-from rouse.embedded.mesh import Finding, Gateway, MeshObjects, MeshOptions, MeshPaths, MeshPorts
+from rouse.embedded.mesh import (
+    ClusterStats,
+    Finding,
+    Gateway,
+    MeshObjects,
+    MeshOptions,
+    MeshPaths,
+    MeshPorts,
+)
 from rouse.kube.objects import Key, Object
 
 INGRESS = "knative-serving/knative-ingress-gateway"
@@ -47,7 +57,9 @@ def endpoint_slice(
     return obj
 
 
-def target(name: str, weight: int | None = None, **headers: str) -> Object:
+def target(
+    name: str, weight: int | None = None, headers: Mapping[str, str] | None = None
+) -> Object:
     """A route destination; ``headers`` are set on its requests."""
     host = f"{name}.{NAMESPACE}.svc.cluster.local"
     found: Object = {"destination": {"host": host, "port": {"number": 80}}}
@@ -156,11 +168,43 @@ async def backend(name: str, *, held: bool = False) -> AsyncIterator[Backend]:
         await server.wait_closed()
 
 
+@asynccontextmanager
+async def http2_server() -> AsyncIterator[int]:
+    """A server that speaks HTTP/2 in the clear and nothing else."""
+    port = free_port()
+
+    async def app(scope: Any, protocol: Any) -> None:
+        protocol.response_str(200, [], f"HTTP/{scope.http_version}")
+
+    server = Server(
+        app, port=port, interface=Interfaces.RSGI, http=HTTPModes.http2, log_enabled=False
+    )
+    task = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    await asyncio.sleep(0.01)
+                else:
+                    writer.close()
+                    break
+        yield port
+    finally:
+        server.stop()  # type: ignore[no-untyped-call]
+        await task
+
+
 class Bench:
     """A gateway that follows objects given by hand."""
 
     def __init__(
-        self, root: Path, options: MeshOptions | None = None, ports: MeshPorts | None = None
+        self,
+        root: Path,
+        options: MeshOptions | None = None,
+        ports: MeshPorts | None = None,
+        envoy: Path | None = None,
     ) -> None:
         self.objects = MeshObjects()
         self.findings: list[Finding] = []
@@ -172,6 +216,7 @@ class Bench:
             self.paths,
             self.ports,
             activator_socket=self.activator_socket,
+            envoy=envoy,
             options=options,
             report=self.findings.append,
         )
@@ -181,6 +226,11 @@ class Bench:
             timeout=10,
             limits=httpx.Limits(max_connections=200),
         )
+
+    def apply_before_start(self, *objects: Object) -> None:
+        """Add objects to what Envoy starts with."""
+        for obj in objects:
+            self.objects.put(obj)
 
     def apply(self, *objects: Object) -> None:
         """Add or change objects, as an informer would."""
@@ -204,6 +254,10 @@ class Bench:
         headers = {"host": host, **kwargs.pop("headers", {})}
         method = kwargs.pop("method", "GET")
         return await self.client.request(method, path, headers=headers, **kwargs)
+
+    async def stats(self) -> ClusterStats:
+        """Statistics of Service ``a``."""
+        return (await self.gateway.stats()).get(KEY, ClusterStats())
 
     async def answered_by(self, name: str, count: int = 1) -> Counter[str]:
         """Ask many times; who answered how often."""

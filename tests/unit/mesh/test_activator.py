@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from rouse.embedded.mesh import travel_status
-
 from tests.unit.mesh.harness import (
     KEY,
     Backend,
     Bench,
     backend,
     endpoint_slice,
+    http2_server,
     service,
     target,
     virtual_service,
@@ -117,7 +117,7 @@ async def cold(bench: Bench) -> AsyncIterator[Activator]:
     bench.apply(
         service("a"),
         endpoint_slice("a", bench.ports.activator),
-        virtual_service("iris", {"route": [target("a", **headers)]}),
+        virtual_service("iris", {"route": [target("a", headers=headers)]}),
     )
     async with activator(bench.activator_socket) as one:
         await bench.settle()
@@ -143,7 +143,7 @@ async def test_held_then_released_to_a_replica(bench: Bench, cold: Activator) ->
         assert check.headers["host"] == "iris.default.localhost"
         assert check.headers["traceparent"] == "00-1-2-01"
         assert check.headers["x-request-id"]
-        assert (await bench.gateway.stats())[KEY].active == 1
+        assert (await bench.stats()).active == 1
         assert not asking.done()
         check.release(replica.port)
         response = await asking
@@ -152,7 +152,7 @@ async def test_held_then_released_to_a_replica(bench: Bench, cold: Activator) ->
         assert len(response.json()["body"]) == len(body)
         assert response.headers["server-timing"] == "queue;dur=1.0, load;dur=6.0"
         assert "x-not-for-clients" not in response.headers
-        assert (await bench.gateway.stats())[KEY].active == 0
+        assert (await bench.stats()).active == 0
 
 
 @pytest.mark.parametrize("status", [404, 502, 503, 504])
@@ -226,6 +226,19 @@ async def test_wake_up_switches_to_the_replica(bench: Bench, cold: Activator) ->
             check.release(replica.port)
         answers = [response.status_code for response in await asyncio.gather(*held)]
         assert answers == [200] * 20
+
+
+async def test_http2_replica_is_woken_over_http2(bench: Bench, cold: Activator) -> None:
+    port_name = "h2c"
+    bench.apply(
+        service("a", port_name=port_name),
+        endpoint_slice("a", bench.ports.activator, port_name=port_name),
+    )
+    await bench.settle()
+    async with http2_server() as port:
+        asking = asyncio.create_task(bench.ask("iris"))
+        (await cold.checks.get()).release(port)
+        assert (await asking).text == "HTTP/2"
 
 
 async def test_replica_that_died_meanwhile(bench: Bench, cold: Activator) -> None:

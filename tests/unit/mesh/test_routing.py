@@ -71,8 +71,8 @@ async def test_weights_and_headers_per_destination(bench: Bench) -> None:
     async with backend("old") as old, backend("new") as new:
         canary = {
             "route": [
-                target("old", 80, **{"Knative-Serving-Revision": "old"}),
-                target("new", 20, **{"Knative-Serving-Revision": "new"}),
+                target("old", 80, headers={"Knative-Serving-Revision": "old"}),
+                target("new", 20, headers={"Knative-Serving-Revision": "new"}),
             ],
             "headers": {"request": {"set": {"Host": "iris-predictor.default", "X-Both": "50%"}}},
         }

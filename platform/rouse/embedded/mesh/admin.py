@@ -61,7 +61,7 @@ class Admin:
             return False
 
     async def cluster_stats(self) -> dict[Key, ClusterStats]:
-        """Return the statistics of all Services; several ports of one are added up.
+        """Return the statistics of Services that ever had a request; ports are added up.
 
         ``active`` counts waiting requests too. ``total`` falls when Envoy is restarted.
         """
@@ -105,7 +105,8 @@ class Admin:
         await self._request("POST", "/reopen_logs", {})
 
     async def _stats(self, pattern: str) -> dict[str, int]:
-        raw = await self._get("/stats", {"filter": pattern, "format": "json"})
+        query = {"filter": pattern, "format": "json", "usedonly": ""}
+        raw = await self._get("/stats", query)
         listed = orjson.loads(raw)["stats"]
         return {stat["name"]: stat["value"] for stat in listed if "name" in stat}
 

@@ -76,7 +76,8 @@ class MeshOptions:
     """Settings with defaults for a laptop. Times are in seconds.
 
     ``debounce`` gathers a burst of changes, ``linger`` is how long a cluster stays after the last
-    route to it is gone, ``drain`` how long `stop` waits for requests in flight.
+    route to it is gone, ``drain`` how long `stop` waits for requests in flight. The log is looked
+    at every ``log_check`` and begun anew beyond ``log_bytes``.
     """
 
     concurrency: int = 1
@@ -86,3 +87,4 @@ class MeshOptions:
     drain: float = 5.0
     max_connections: int = 10_000
     log_bytes: int = 8 << 20
+    log_check: float = 15.0

@@ -25,7 +25,6 @@ _FIRST_BACKOFF_S: Final = 0.05
 _LAST_BACKOFF_S: Final = 10.0
 _HEALTHY_AFTER_S: Final = 30.0
 _POLL_S: Final = 0.01
-_LOG_CHECK_S: Final = 15.0
 _TERM_S: Final = 3.0
 _TAIL_LINES: Final = 12
 _REFUSED: Final = "config update rejected: "
@@ -135,7 +134,7 @@ class EnvoyProcess:
     async def _watch(self, process: ExecProcess) -> None:
         """Return when the process has ended; keep its log small meanwhile."""
         while process.alive:
-            done, _ = await asyncio.wait([process.exited], timeout=_LOG_CHECK_S)
+            done, _ = await asyncio.wait([process.exited], timeout=self._options.log_check)
             if done:
                 tail = "\n".join(self.log_tail())
                 _LOG.error(
