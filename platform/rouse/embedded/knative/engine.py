@@ -14,6 +14,7 @@ from rouse.embedded.knative.activator import QUEUE_LIMIT, Activator
 from rouse.embedded.knative.activator_server import ActivatorApp, ActivatorServer
 from rouse.embedded.knative.clock import SystemClock
 from rouse.embedded.knative.configuration import Configurations
+from rouse.embedded.knative.confirmations import Batched
 from rouse.embedded.knative.deployments import Deployments
 from rouse.embedded.knative.endpoints import Endpoints
 from rouse.embedded.knative.hosts import revision_of_host
@@ -103,6 +104,7 @@ class KnativeEngine:
         self._settings = Settings()
         self._activations: dict[Key, Activation] = {}
         self._route_written = asyncio.Event()
+        self._mesh_settled = Batched(lambda: mesh.settled(self._settle_s))
         self._tasks: list[asyncio.Task[None]] = []
         self._in = {
             name: Informer(client, resource, namespace)
@@ -172,6 +174,8 @@ class KnativeEngine:
         await self._server.stop()
         await self.scaler.stop()
         await asyncio.gather(*(one.stop() for one in self._controllers.values()))
+        await self._routes.stop()
+        await self._mesh_settled.stop()
         await self._events.stop()
         await asyncio.gather(*(one.stop() for one in self._in.values()))
 
@@ -213,13 +217,14 @@ class KnativeEngine:
             events=events,
             clock=clock,
         )
-        routes = Routes(
+        self._routes = routes = Routes(
             client,
             routes=informers["routes"],
             configurations=informers["configurations"],
             revisions=informers["revisions"],
             virtual_services=informers["virtual_services"],
             effective=self._effective,
+            again=lambda key: self._controllers["routes"].enqueue(key),
             settings=lambda: self._settings,
             clock=clock,
         )
@@ -271,7 +276,7 @@ class KnativeEngine:
         if not await self._seen(virtual_service):
             return False
         settled = (self._endpoints.settled(key, self._settle_s) for key in revisions)
-        return all(await asyncio.gather(*settled)) and await self._mesh.settled(self._settle_s)
+        return all(await asyncio.gather(*settled)) and await self._mesh_settled()
 
     async def _seen(self, virtual_service: Object) -> bool:
         """Wait until the write is in the watch that the mesh follows too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from rouse.embedded.knative.conditions import TRUE, status_of
+from rouse.embedded.knative.confirmations import Confirmations
 from rouse.embedded.knative.make.ingress import make_virtual_service
 from rouse.embedded.knative.names import GENERATION_LABEL
 from rouse.embedded.knative.ports import Clock
@@ -16,7 +17,7 @@ from rouse.kube.apply import apply_if_differs
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.informer import Informer
-from rouse.kube.objects import Key, Object, labels_of
+from rouse.kube.objects import Key, Object, key_of, labels_of, resource_version_of
 
 __all__ = ["Routes", "is_reachable"]
 
@@ -27,7 +28,7 @@ class Routes:
     """Reconciles one Route by key.
 
     ``effective(virtual_service, revisions)`` waits, for a bounded time, until the gateway itself
-    follows the VirtualService to these revisions.
+    follows the VirtualService to these revisions; ``again(key)`` asks for another reconcile.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Routes:
         revisions: Informer,
         virtual_services: Informer,
         effective: Callable[[Object, Sequence[Key]], Awaitable[bool]],
+        again: Callable[[Key], None],
         settings: Callable[[], Settings],
         clock: Clock,
     ) -> None:
@@ -48,6 +50,7 @@ class Routes:
         self._revisions = revisions
         self._virtual_services = virtual_services
         self._effective = effective
+        self._confirmations = Confirmations(again)
         self._settings = settings
         self._clock = clock
 
@@ -55,6 +58,7 @@ class Routes:
         """Resolve the traffic; where it cannot be resolved, what is served stays as it is."""
         route = self._routes.get(key)
         if route is None or route["metadata"].get("deletionTimestamp"):
+            self._confirmations.forget(key)
             return None
         resolution = resolve(
             route,
@@ -83,10 +87,17 @@ class Routes:
         conditions = (route.get("status") or {}).get("conditions") or ()
         if written is None and status_of(conditions, INGRESS_READY)[0] == TRUE:
             return True
-        revisions = sorted({target.revision for target in served})
-        return await self._effective(
-            written or live or wanted, [Key(namespace, name) for name in revisions]
+        revisions = [Key(namespace, name) for name in sorted({one.revision for one in served})]
+        present = written or live or wanted
+        return await self._confirmations.confirmed(
+            key_of(route),
+            resource_version_of(present),
+            lambda: self._effective(present, revisions),
         )
+
+    async def stop(self) -> None:
+        """Stop waiting for the gateway."""
+        await self._confirmations.stop()
 
 
 def _by_name(objects: Sequence[Object]) -> dict[str, Object]:
