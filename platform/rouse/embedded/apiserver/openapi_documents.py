@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import orjson
 
+from rouse import __version__
 from rouse.embedded.apiserver.http import JSON, Request, Response
 from rouse.embedded.apiserver.openapi import (
     ResourceDescription,
@@ -16,6 +17,7 @@ from rouse.embedded.apiserver.openapi import (
     openapi_v3_index,
 )
 from rouse.embedded.apiserver.registry import Registry
+from rouse.embedded.apiserver.schema import builtin_definitions
 
 __all__ = ["OpenApiDocuments"]
 
@@ -86,7 +88,9 @@ class OpenApiDocuments:
             for resource in self._registry.resources()
             for version in resource.versions
         ]
-        seen = orjson.dumps([[one.gvk, one.schema] for one in self._resources], default=dict)
+        # Clients keep a document for ever under its digest, so all that shapes it counts.
+        kinds = [[one.gvk, one.schema] for one in self._resources]
+        seen = orjson.dumps([__version__, builtin_definitions(), kinds], default=dict)
         self._digest = hashlib.sha256(seen).hexdigest()[:32]
 
     def _is_served(self, path: list[str]) -> bool:
