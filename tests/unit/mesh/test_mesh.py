@@ -10,10 +10,10 @@ import pytest
 
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.embedded.engine.ports import free_port
-from rouse.embedded.mesh import Finding, Mesh, MeshOptions, MeshPaths, MeshPorts
+from rouse.embedded.mesh import Mesh, MeshOptions, MeshPaths, MeshPorts
 from rouse.errors import ProcessError
 from rouse.kube.client import KubeClient
-from rouse.kube.resources import ENDPOINT_SLICES, VIRTUAL_SERVICES
+from rouse.kube.resources import ENDPOINT_SLICES, EVENTS, VIRTUAL_SERVICES
 from tests.unit.mesh.harness import (
     KEY,
     Bench,
@@ -35,13 +35,11 @@ async def test_mesh_follows_the_api(short_path: Path) -> None:
         await client.create(virtual_service("iris", {"route": [target("a")]}))
         ports = MeshPorts(free_port(), free_port(), free_port())
         paths = MeshPaths(short_path / "mesh", run=short_path, log=short_path / "envoy.log")
-        findings: list[Finding] = []
         mesh = Mesh(
             client,
             paths,
             ports,
             activator_socket=short_path / "activator.sock",
-            report=findings.append,
         )
         url = f"http://127.0.0.1:{ports.ingress}/"
         host = {"host": "iris.default.localhost"}
@@ -53,13 +51,19 @@ async def test_mesh_follows_the_api(short_path: Path) -> None:
                 await client.create(endpoint_slice("a", b.port, index=2))
                 assert await mesh.serving(KEY, frozenset([("127.0.0.1", b.port)]), 2)
                 assert (await asking.get(url, headers=host)).json()["backend"] == "b"
+                bad = {"match": [{"uri": {"regex": "("}}], "route": [target("a")]}
+                await client.create(virtual_service("bad", bad))
+                async with asyncio.timeout(2):
+                    while not (events := (await client.list(EVENTS, "default")).items):
+                        await asyncio.sleep(0.01)
+                assert events[0]["involvedObject"]["name"] == "bad"
+                assert "spec.http[0].match[0].uri.regex" in events[0]["message"]
                 await client.delete(VIRTUAL_SERVICES, "iris", "default")
                 async with asyncio.timeout(2):
                     while (await asking.get(url, headers=host)).status_code != 404:
                         await asyncio.sleep(0.01)
         finally:
             await mesh.stop()
-        assert findings == []
 
 
 async def test_http2_replicas(bench: Bench) -> None:

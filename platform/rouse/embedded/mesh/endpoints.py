@@ -158,6 +158,8 @@ class EndpointServer:
     async def start(self) -> None:
         """Listen; returns when Envoy can connect."""
         self._socket.unlink(missing_ok=True)
+        # Its start says that embedding is experimental; that is known.
+        logging.getLogger("_granian").setLevel(logging.ERROR)
         self._server = Server(
             self._serve,
             uds=self._socket,

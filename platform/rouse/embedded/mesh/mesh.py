@@ -23,6 +23,7 @@ from rouse.embedded.mesh.publisher import Publisher
 from rouse.embedded.mesh.translate.endpoints import Endpoint
 from rouse.embedded.mesh.translate.problems import Finding
 from rouse.kube.client import EventType, KubeClient
+from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, Object
 from rouse.kube.resources import (
@@ -132,7 +133,7 @@ class Gateway:
 
 
 class Mesh(Gateway):
-    """Envoy, following the objects of a Kubernetes API."""
+    """Envoy, following the objects of a Kubernetes API; an Event on one says what is wrong."""
 
     def __init__(
         self,
@@ -143,9 +144,9 @@ class Mesh(Gateway):
         activator_socket: Path,
         envoy: Path | None = None,
         options: MeshOptions | None = None,
-        report: Callable[[Finding], None] | None = None,
     ) -> None:
         self._objects = MeshObjects()
+        self._events = EventRecorder(client, "rouse-mesh")
         super().__init__(
             self._objects,
             paths,
@@ -153,12 +154,13 @@ class Mesh(Gateway):
             activator_socket=activator_socket,
             envoy=envoy,
             options=options,
-            report=report,
+            report=self._report,
         )
         self._informers = [Informer(client, resource) for resource in _FOLLOWED]
 
     async def start(self) -> None:
         """Read all objects, then start Envoy with them."""
+        await self._events.start()
         for informer in self._informers:
             informer.add_handler(self._on_event)
             await informer.start()
@@ -169,6 +171,13 @@ class Mesh(Gateway):
         """Stop following, then stop Envoy."""
         await asyncio.gather(*(informer.stop() for informer in self._informers))
         await super().stop()
+        await self._events.stop()
+
+    def _report(self, finding: Finding) -> None:
+        _log_finding(finding)
+        obj = self._objects.get(finding.kind, finding.key)
+        if obj is not None:
+            self._events.emit(obj, "Warning", finding.reason, finding.message)
 
     def _on_event(self, type_: EventType, obj: Object) -> None:
         if type_ is EventType.DELETED:
