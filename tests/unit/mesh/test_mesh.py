@@ -95,6 +95,7 @@ async def test_stop_lets_requests_end(short_path: Path) -> None:
         a.open.set()
         assert (await asking).status_code == 200
         await stopping
+        await bench.gateway.stop()  # again, harmless
         assert bench.gateway.envoy.pid is None
         with pytest.raises(httpx.ConnectError):
             await bench.ask("iris")

@@ -169,8 +169,14 @@ class EndpointServer:
             log_enabled=False,
         )
         self._task = asyncio.create_task(self._server.serve(), name="endpoint server")
-        async with asyncio.timeout(_START_S):
-            await poll(self._is_listening)
+        try:
+            async with asyncio.timeout(_START_S):
+                await poll(self._is_listening)
+        except TimeoutError:
+            message = (
+                f"nothing listens on {self._socket} after {_START_S:g} s; is its folder there?"
+            )
+            raise EngineError(message) from None
 
     async def stop(self) -> None:
         """Stop listening. Envoy must be stopped before, so that no stream is open."""
@@ -178,6 +184,7 @@ class EndpointServer:
             return
         self._server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait([self._task], timeout=_STOP_S)
+        self._server = self._task = None
         self._socket.unlink(missing_ok=True)
 
     async def _is_listening(self) -> bool:
