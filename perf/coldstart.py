@@ -28,7 +28,7 @@ import orjson
 from perf.harness import SHORT_WINDOWS, Engine, engine, train_iris
 from perf.report import Figure, percentile, publish
 from perf.traffic import Outcome, Target, ask, client
-from rouse.embedded.engine.ports import free_port
+from rouse.embedded.ports import free_port
 from rouse.errors import RouseError
 from rouse.sdk.requests import Prediction
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rouse.embedded.engine.ports import free_port
 from rouse.embedded.engine.state import EngineState, read_state
 from rouse.embedded.home import Home
+from rouse.embedded.ports import free_port
 from rouse.errors import RouseError
 from rouse.sdk import Client
 

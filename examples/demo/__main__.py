@@ -22,7 +22,7 @@ from perf.coldstart import wait_asleep, wake
 from perf.disagree import Disagreement, find_disagreement
 from perf.harness import IRIS, SHORT_WINDOWS, Engine, engine, set_windows
 from perf.traffic import Outcome, Target, background, send
-from rouse.embedded.engine.ports import ensure_free, free_port
+from rouse.embedded.ports import ensure_free, free_port
 from rouse.errors import PortInUseError, RouseError
 from rouse.kube.objects import Object
 from rouse.sdk import Client

@@ -1,4 +1,4 @@
-"""Where the manifests that ship with Rouse are: CRDs, built-in runtimes, the embedded engine's own."""
+"""Where the manifests that ship with Rouse are: CRDs, runtimes, the embedded engine's own."""
 
 from __future__ import annotations
 

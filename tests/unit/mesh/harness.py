@@ -15,7 +15,6 @@ import orjson
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from rouse.embedded.engine.ports import free_port
 from rouse.embedded.mesh import (
     ClusterStats,
     Finding,
@@ -25,6 +24,7 @@ from rouse.embedded.mesh import (
     MeshPaths,
     MeshPorts,
 )
+from rouse.embedded.ports import free_port
 from rouse.kube.objects import Key, Object
 
 INGRESS = "knative-serving/knative-ingress-gateway"

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from rouse.embedded.apiserver.memory import memory_api
-from rouse.embedded.engine.ports import free_port
 from rouse.embedded.mesh import Mesh, MeshOptions, MeshPaths, MeshPorts
+from rouse.embedded.ports import free_port
 from rouse.errors import ProcessError
 from rouse.kube.client import KubeClient
 from rouse.kube.resources import ENDPOINT_SLICES, EVENTS, VIRTUAL_SERVICES

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from rouse.embedded.node.errors import PodSetupError
 from rouse.embedded.node.orphans import MARK, end_orphans
-from rouse.embedded.node.process import ExecProcess, start_process
+from rouse.embedded.processes import ExecProcess, StartError, start_process
 from tests.unit.node.harness import alive, gone
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -83,7 +82,7 @@ def _group(leader: int) -> list[int]:
     ],
 )
 async def test_what_cannot_start(argv: list[str], cwd: str, reason: str) -> None:
-    with pytest.raises(PodSetupError) as raised:
+    with pytest.raises(StartError) as raised:
         start_process(argv, env=ENV, cwd=cwd)
     assert raised.value.reason == reason
 

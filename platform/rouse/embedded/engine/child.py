@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rouse.embedded.node.process import ExecProcess, start_process
+from rouse.embedded.processes import ExecProcess, start_process
 from rouse.errors import ProcessError
 
 __all__ = ["Child"]

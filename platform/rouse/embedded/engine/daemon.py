@@ -14,10 +14,10 @@ from pathlib import Path
 
 import orjson
 
-from rouse.embedded.engine.ports import ensure_free
 from rouse.embedded.engine.proc import Process, descendants
 from rouse.embedded.engine.state import EngineState, running
 from rouse.embedded.home import Home
+from rouse.embedded.ports import ensure_free
 from rouse.errors import EngineError, ProcessError
 
 __all__ = ["EngineOptions", "start", "stop"]

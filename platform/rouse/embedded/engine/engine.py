@@ -19,12 +19,12 @@ from typing import Final
 from rouse import __version__
 from rouse.embedded.engine.child import Child
 from rouse.embedded.engine.daemon import EngineOptions
-from rouse.embedded.engine.ports import free_port
 from rouse.embedded.engine.state import EngineLock, EngineState, process_start
 from rouse.embedded.home import Home
 from rouse.embedded.knative import KnativeEngine
 from rouse.embedded.mesh import Mesh, MeshPaths, MeshPorts
 from rouse.embedded.node import Node, NodePaths
+from rouse.embedded.ports import free_port
 from rouse.kube.client import KubeClient
 from rouse.kube.config import connect, load_kubeconfig
 from rouse.kube.events import EventRecorder

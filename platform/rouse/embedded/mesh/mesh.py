@@ -10,7 +10,6 @@ from typing import Final
 
 import orjson
 
-from rouse.embedded.engine.ports import ensure_free
 from rouse.embedded.mesh.admin import Admin, ClusterStats
 from rouse.embedded.mesh.bootstrap import make_bootstrap, make_listeners
 from rouse.embedded.mesh.config import MeshOptions, MeshPaths, MeshPorts
@@ -22,6 +21,7 @@ from rouse.embedded.mesh.process import EnvoyProcess, default_envoy
 from rouse.embedded.mesh.publisher import Publisher
 from rouse.embedded.mesh.translate.endpoints import Endpoint
 from rouse.embedded.mesh.translate.problems import Finding
+from rouse.embedded.ports import ensure_free
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer

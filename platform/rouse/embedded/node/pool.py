@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from rouse.embedded.node.command import base_environment
-from rouse.embedded.node.errors import PodSetupError, WarmError
+from rouse.embedded.node.errors import WarmError
 from rouse.embedded.node.orphans import MARK
 from rouse.embedded.node.paths import NodePaths
 from rouse.embedded.node.restarts import RestartBackoff
 from rouse.embedded.node.warm import ForkedProcess, SpawnRequest, WarmParent
+from rouse.embedded.processes import StartError
 
 __all__ = ["WarmPool"]
 
@@ -105,5 +106,5 @@ class WarmPool:
             self._parents[command] = WarmParent.start(
                 command, base=self._base, cwd=str(self._paths.home), log=log
             )
-        except PodSetupError:
+        except StartError:
             pass  # a pod that needs this command says why in its own status

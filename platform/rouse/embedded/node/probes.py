@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rouse.embedded.node.errors import PodSetupError, Reason
-from rouse.embedded.node.process import start_process
+from rouse.embedded.processes import StartError, start_process
 
 __all__ = ["Exec", "HttpGet", "Probe", "ProbeResult", "TcpSocket", "check", "parse_probe"]
 
@@ -142,7 +142,7 @@ async def check(probe: Probe, *, env: Mapping[str, str], cwd: str) -> ProbeResul
                     return await _exec(command, env, cwd)
     except TimeoutError:
         return ProbeResult(ok=False, message=f"no answer within {probe.timeout:g} s")
-    except (OSError, PodSetupError) as error:
+    except (OSError, StartError) as error:
         return ProbeResult(ok=False, message=str(error))
 
 

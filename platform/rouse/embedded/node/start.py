@@ -7,12 +7,12 @@ import socket
 from dataclasses import dataclass
 
 from rouse.embedded.node.command import Invocation
-from rouse.embedded.node.errors import WarmError
+from rouse.embedded.node.errors import PodSetupError, Reason, WarmError
 from rouse.embedded.node.logs import ContainerLog
 from rouse.embedded.node.orphans import MARK
-from rouse.embedded.node.process import OwnedProcess, start_process
 from rouse.embedded.node.services import NodeServices
 from rouse.embedded.node.warm import SpawnRequest
+from rouse.embedded.processes import OwnedProcess, StartError, start_process
 
 __all__ = ["Start", "start_container"]
 
@@ -61,6 +61,8 @@ async def start_container(
             pass_fds=fds[2:],
         )
         return Start(process, note)
+    except StartError as error:
+        raise PodSetupError(Reason(error.reason), error.message) from error
     finally:
         for fd in pipes:
             os.close(fd)

@@ -25,9 +25,9 @@ from typing import Any, Final, Self
 
 import orjson
 
-from rouse.embedded.node.errors import PodSetupError, WarmError
+from rouse.embedded.node.errors import WarmError
 from rouse.embedded.node.logs import ContainerLog
-from rouse.embedded.node.process import ExecProcess, OwnedProcess, start_process
+from rouse.embedded.processes import ExecProcess, OwnedProcess, StartError, start_process
 
 __all__ = ["ForkedProcess", "SpawnRequest", "WarmParent"]
 
@@ -104,7 +104,7 @@ class WarmParent:
     def start(
         cls, command: tuple[str, ...], *, base: Mapping[str, str], cwd: str, log: Path
     ) -> Self:
-        """Start ``command --warm``; it becomes ready later. Raises PodSetupError."""
+        """Start ``command --warm``; it becomes ready later. Raises StartError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         output = ContainerLog(log)
         pipes = [output.open_pipe("stdout"), output.open_pipe("stderr")]
@@ -117,7 +117,7 @@ class WarmParent:
                 stderr=pipes[1],
                 pass_fds=[theirs.fileno()],
             )
-        except PodSetupError:
+        except StartError:
             ours.close()
             output.close()
             raise

@@ -1,4 +1,4 @@
-"""Processes the node owns: started with vfork, in their own group, dying with the engine, reaped.
+"""Processes the engine owns: started with vfork, in their own group, dying with the engine, reaped.
 
 ``setpriv --pdeathsig`` asks the kernel to kill the child when the engine dies, however it dies. It
 costs 0.8 ms in the child; a ``preexec_fn`` would need a full fork that stops the event loop for
@@ -13,14 +13,24 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
-from rouse.embedded.node.errors import PodSetupError, Reason
 from rouse.errors import EngineError
 
-__all__ = ["ExecProcess", "OwnedProcess", "start_process"]
+__all__ = ["ExecProcess", "OwnedProcess", "StartError", "start_process"]
 
 _KILL_WAIT_S: Final = 10.0
+
+
+class StartError(EngineError):
+    """A command cannot be started; ``reason`` is what a container's waiting state would say."""
+
+    retryable = True
+
+    def __init__(self, reason: Literal["CommandNotFound", "StartError"], message: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
 
 
 class OwnedProcess:
@@ -127,12 +137,12 @@ def start_process(
 ) -> ExecProcess:
     """Start a command; it returns in a fraction of a millisecond, so it may run on the loop.
 
-    Raises PodSetupError ``CommandNotFound`` or ``StartError``.
+    Raises StartError.
     """
     program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
     if program is None:
-        raise PodSetupError(
-            Reason.COMMAND_NOT_FOUND,
+        raise StartError(
+            "CommandNotFound",
             f'"{argv[0]}" is not an executable of this machine; install it or fix PATH',
         )
     try:
@@ -147,9 +157,7 @@ def start_process(
             process_group=0,
         )
     except (OSError, ValueError) as error:
-        raise PodSetupError(
-            Reason.START_ERROR, f'cannot start "{argv[0]}" in {cwd}: {error}'
-        ) from error
+        raise StartError("StartError", f'cannot start "{argv[0]}" in {cwd}: {error}') from error
     return ExecProcess(popen)
 
 
@@ -164,8 +172,8 @@ def kill_group(pid: int) -> None:
 def _setpriv() -> str:
     found = shutil.which("setpriv")
     if found is None:
-        raise PodSetupError(
-            Reason.START_ERROR,
+        raise StartError(
+            "StartError",
             'the program "setpriv" is missing; install util-linux (2.32 or newer)',
         )
     return found

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from rouse.embedded.engine.ports import ensure_free, free_port, holder_of
+from rouse.embedded.ports import ensure_free, free_port, holder_of
 from rouse.errors import PortInUseError
 
 
