@@ -222,7 +222,7 @@ def resolved(traffic: list[Object], **ready: Any) -> Resolution:
         revision() | {"metadata": {"name": "iris-00003", "namespace": "default", "generation": 1}},
     ]
     by_name = {one["metadata"]["name"]: one for one in revisions}
-    return resolve(wanted, {"iris": parent}, by_name)
+    return resolve(wanted, {"iris": parent}.get, by_name.get)
 
 
 def test_traffic_to_the_latest_ready_revision() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from rouse.embedded.knative import names
 from rouse.embedded.knative.gc import expired
@@ -22,8 +23,12 @@ from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, Object, labels_of
 from rouse.kube.resources import REVISIONS
+from rouse.kube.store import by_label
 
-__all__ = ["Configurations"]
+__all__ = ["BY_CONFIGURATION", "Configurations"]
+
+BY_CONFIGURATION: Final = "configuration"
+"""Index of the revisions' informer."""
 
 
 class Configurations:
@@ -43,6 +48,7 @@ class Configurations:
         self._client = client
         self._configurations = configurations
         self._revisions = revisions
+        revisions.add_index(BY_CONFIGURATION, by_label(names.CONFIGURATION_LABEL))
         self._routes = routes
         self._settings = settings
         self._events = events
@@ -67,7 +73,8 @@ class Configurations:
         await self._collect(configuration, status, revisions)
 
     def _of(self, key: Key) -> list[Object]:
-        return self._revisions.list(key.namespace, {names.CONFIGURATION_LABEL: key.name})
+        found = self._revisions.indexed(BY_CONFIGURATION, key.name)
+        return [one for one in found if one["metadata"]["namespace"] == key.namespace]
 
     async def _latest(self, configuration: Object) -> Object:
         """The revision of the configuration's generation, created if there is none."""
@@ -103,6 +110,8 @@ class Configurations:
     async def _collect(
         self, configuration: Object, status: Object, revisions: list[Object]
     ) -> None:
+        if len(revisions) <= self._settings().gc.min_non_active:
+            return
         namespace = configuration["metadata"]["namespace"]
         active = {status.get(name) for name in _REFERENCES}
         for route in self._routes.list(namespace):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from rouse.embedded.knative import names
 from rouse.embedded.knative.make.endpoints import Endpoint, make_destination_rule, make_slices
@@ -15,8 +16,11 @@ from rouse.kube.client import KubeClient
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, Object, key_of
 from rouse.kube.resources import DESTINATION_RULES, ENDPOINT_SLICES
+from rouse.kube.store import by_label
 
 __all__ = ["Endpoints"]
+
+_BY_SERVICE: Final = "service"
 
 
 class Endpoints:
@@ -42,6 +46,7 @@ class Endpoints:
         self._mesh = mesh
         self._revisions = revisions
         self._slices = slices
+        slices.add_index(_BY_SERVICE, by_label(names.SLICE_SERVICE_LABEL))
         self._rules = rules
         self._activator = activator
         self._in_path = in_path
@@ -80,10 +85,8 @@ class Endpoints:
         return self._replicas.endpoints(Key(key.namespace, names.deployment_name(key.name)))
 
     async def _write(self, namespace: str, service: str, wanted: Iterable[Object]) -> None:
-        live = {
-            key_of(one): one
-            for one in self._slices.list(namespace, {names.SLICE_SERVICE_LABEL: service})
-        }
+        found = self._slices.indexed(_BY_SERVICE, service)
+        live = {key_of(one): one for one in found if key_of(one).namespace == namespace}
         for one in wanted:
             await apply_if_differs(self._client, one, live.pop(key_of(one), None))
         for key in live:

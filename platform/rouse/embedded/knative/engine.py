@@ -13,7 +13,7 @@ from rouse.embedded.knative import names
 from rouse.embedded.knative.activator import QUEUE_LIMIT, Activator
 from rouse.embedded.knative.activator_server import ActivatorApp, ActivatorServer
 from rouse.embedded.knative.clock import SystemClock
-from rouse.embedded.knative.configuration import Configurations
+from rouse.embedded.knative.configuration import BY_CONFIGURATION, Configurations
 from rouse.embedded.knative.confirmations import Batched
 from rouse.embedded.knative.deployments import Deployments
 from rouse.embedded.knative.endpoints import Endpoints
@@ -27,7 +27,7 @@ from rouse.embedded.knative.route import Routes
 from rouse.embedded.knative.scaler import Scaler
 from rouse.embedded.knative.service import Services
 from rouse.embedded.knative.settings import NAMESPACE, Settings, parse_settings
-from rouse.embedded.knative.traffic import referenced
+from rouse.embedded.knative.traffic import BY_REFERENCE, referenced
 from rouse.errors import ValidationError
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.controller import Controller
@@ -49,7 +49,6 @@ from rouse.kube.resources import (
     VIRTUAL_SERVICES,
     Resource,
 )
-from rouse.kube.store import by_label
 
 __all__ = ["KnativeEngine"]
 
@@ -58,8 +57,6 @@ logger = logging.getLogger(__name__)
 _HOST: Final = "127.0.0.1"
 _SETTLE_S: Final = 5.0
 _SYNC_S: Final = 30.0
-
-_BY_CONFIGURATION: Final = "configuration"
 
 _FOLLOWED: Final[Mapping[str, tuple[Resource, str | None]]] = {
     "config_maps": (CONFIG_MAPS, NAMESPACE),
@@ -110,7 +107,7 @@ class KnativeEngine:
             name: Informer(client, resource, namespace)
             for name, (resource, namespace) in _FOLLOWED.items()
         }
-        self._in["revisions"].add_index(_BY_CONFIGURATION, by_label(names.CONFIGURATION_LABEL))
+        self._in["routes"].add_index(BY_REFERENCE, referenced)
         self._events = EventRecorder(client, "rouse-engine")
         self.replicas = Replicas(node)
         self._endpoints = Endpoints(
@@ -257,12 +254,13 @@ class KnativeEngine:
             clock=clock,
         )
         return {
-            "services": Controller("knative services", services.reconcile),
-            "configurations": Controller("configurations", configurations.reconcile),
-            "routes": Controller("routes", routes.reconcile, workers=8),
-            "revisions": Controller("revisions", revisions.reconcile),
+            # One API server answers them all: more at once would only wait for each other there.
+            "services": Controller("knative services", services.reconcile, workers=2),
+            "configurations": Controller("configurations", configurations.reconcile, workers=2),
+            "routes": Controller("routes", routes.reconcile, workers=4),
+            "revisions": Controller("revisions", revisions.reconcile, workers=3),
             "deployments": Controller("deployments", deployments.reconcile, workers=8),
-            "endpoints": Controller("endpoints", self._endpoints.reconcile, workers=8),
+            "endpoints": Controller("endpoints", self._endpoints.reconcile, workers=3),
         }
 
     async def _settle_deployment(self, deployment: Key) -> bool:
@@ -342,7 +340,7 @@ class KnativeEngine:
         self._controllers["configurations"].enqueue(key)
         self._enqueue_owner("services", "Service", obj)
         self._enqueue_routes(key.namespace, {key.name})
-        for revision in self._in["revisions"].indexed(_BY_CONFIGURATION, key.name):
+        for revision in self._in["revisions"].indexed(BY_CONFIGURATION, key.name):
             if revision["metadata"]["namespace"] == key.namespace:
                 self._controllers["revisions"].enqueue(key_of(revision))
 
@@ -357,9 +355,10 @@ class KnativeEngine:
 
     def _enqueue_routes(self, namespace: str, referred: set[str]) -> None:
         """The routes that refer to a revision or a configuration of these names."""
-        for route in self._in["routes"].list(namespace):
-            if referred & referenced(route):
-                self._controllers["routes"].enqueue(key_of(route))
+        for name in referred:
+            for route in self._in["routes"].indexed(BY_REFERENCE, name):
+                if key_of(route).namespace == namespace:
+                    self._controllers["routes"].enqueue(key_of(route))
 
     def _on_owned(self, controller: str, kind: str) -> Callable[[EventType, Object], None]:
         return lambda _type, obj: self._enqueue_owner(controller, kind, obj)

@@ -27,6 +27,7 @@ from rouse.embedded.knative.status.revision import (
     pod_autoscaler_status,
     revision_status,
 )
+from rouse.embedded.knative.traffic import BY_REFERENCE
 from rouse.embedded.knative.writes import rfc3339, write_status
 from rouse.errors import ValidationError
 from rouse.kube.apply import apply_if_differs, differs, stamped
@@ -112,11 +113,15 @@ class Revisions:
             spec=autoscaler_spec_of(revision, settings),
             reachable=is_reachable(
                 revision,
-                self._in.routes.list(key.namespace),
+                self._routes_to(key),
                 self._in.configurations.get(Key(key.namespace, configuration)),
             ),
             progress_deadline_s=progress_deadline_s(revision, settings),
         )
+
+    def _routes_to(self, key: Key) -> list[Object]:
+        found = self._in.routes.indexed(BY_REFERENCE, key.name)
+        return [one for one in found if key_of(one).namespace == key.namespace]
 
     async def _write_children(self, revision: Object, asked: Asked) -> None:
         await asyncio.gather(

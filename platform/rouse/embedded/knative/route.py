@@ -62,8 +62,8 @@ class Routes:
             return None
         resolution = resolve(
             route,
-            _by_name(self._configurations.list(key.namespace)),
-            _by_name(self._revisions.list(key.namespace)),
+            lambda name: self._configurations.get(Key(key.namespace, name)),
+            lambda name: self._revisions.get(Key(key.namespace, name)),
         )
         served = resolution.targets or targets_of_status(route)
         effective = await self._serve(route, served) if served else False
@@ -98,10 +98,6 @@ class Routes:
     async def stop(self) -> None:
         """Stop waiting for the gateway."""
         await self._confirmations.stop()
-
-
-def _by_name(objects: Sequence[Object]) -> dict[str, Object]:
-    return {one["metadata"]["name"]: one for one in objects}
 
 
 def is_reachable(revision: Object, routes: Sequence[Object], configuration: Object | None) -> bool:

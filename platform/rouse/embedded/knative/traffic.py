@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from rouse.embedded.knative.conditions import FALSE, is_true, status_of
 from rouse.kube.objects import Object
 
-__all__ = ["Resolution", "Target", "referenced", "resolve", "targets_of_status"]
+__all__ = ["BY_REFERENCE", "Resolution", "Target", "referenced", "resolve", "targets_of_status"]
+
+BY_REFERENCE: Final = "refers to"
+"""Index of the routes' informer by `referenced`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +36,27 @@ class Resolution:
 
 
 def resolve(
-    route: Object, configurations: Mapping[str, Object], revisions: Mapping[str, Object]
+    route: Object,
+    configuration: Callable[[str], Object | None],
+    revision: Callable[[str], Object | None],
 ) -> Resolution:
     """Resolve every target, or none: a half of a split is no split.
 
-    ``configurations`` and ``revisions`` are those of the route's namespace, by name.
+    ``configuration`` and ``revision`` look up those of the route's namespace by name.
     """
     targets: list[Target] = []
     for wanted in route["spec"].get("traffic") or ():
-        problem = ""
-        named = wanted.get("revisionName")
+        named = wanted.get("revisionName", "")
         if named:
-            revision, problem = named, _problem_of_revision(named, revisions)
-            failed = named not in revisions or _failed(revisions[named])
+            name, problem, failed = named, *_named(named, revision(named))
         else:
-            configuration = configurations.get(wanted.get("configurationName", ""))
-            revision, problem, failed = _latest(wanted, configuration)
+            found = configuration(wanted.get("configurationName", ""))
+            name, problem, failed = _latest(wanted, found)
         if problem:
             status = FALSE if failed else "Unknown"
             return Resolution(None, status, "RevisionMissing", problem)
-        targets.append(
-            Target(revision, int(wanted.get("percent") or 0), wanted.get("tag", ""), not named)
-        )
+        percent = int(wanted.get("percent") or 0)
+        targets.append(Target(name, percent, wanted.get("tag", ""), not named))
     total = sum(target.percent for target in targets)
     if total != 100:
         return Resolution(
@@ -81,22 +84,19 @@ def _latest(wanted: Object, configuration: Object | None) -> tuple[str, str, boo
     return "", f'Configuration "{name}" is waiting for a Revision to become ready.', False
 
 
-def _problem_of_revision(name: str, revisions: Mapping[str, Object]) -> str:
-    revision = revisions.get(name)
+def _named(name: str, revision: Object | None) -> tuple[str, bool]:
+    """(why a revision cannot be sent requests, whether that is for good)."""
     if revision is None:
-        return f'Revision "{name}" referenced in traffic not found.'
+        return f'Revision "{name}" referenced in traffic not found.', True
     if is_true(revision):
-        return ""
-    _, reason, message = status_of((revision.get("status") or {}).get("conditions") or ())
+        return "", False
+    conditions = (revision.get("status") or {}).get("conditions") or ()
+    state, reason, message = status_of(conditions)
     detail = f" {reason}: {message}" if reason or message else ""
-    return f'Revision "{name}" referenced in traffic is not ready.{detail}'
+    return f'Revision "{name}" referenced in traffic is not ready.{detail}', state == FALSE
 
 
-def _failed(revision: Object) -> bool:
-    return status_of((revision.get("status") or {}).get("conditions") or ())[0] == FALSE
-
-
-def targets_of_status(route: Object) -> tuple[Target, ...]:
+def targets_of_status(route: Mapping[str, Any]) -> tuple[Target, ...]:
     """The targets a route serves at present, by its status."""
     return tuple(
         Target(
@@ -110,7 +110,7 @@ def targets_of_status(route: Object) -> tuple[Target, ...]:
     )
 
 
-def referenced(route: Object) -> set[str]:
+def referenced(route: Mapping[str, Any]) -> set[str]:
     """Names of the revisions and configurations that a route serves or asks for."""
     asked = route["spec"].get("traffic") or ()
     names = {one.get(field) for one in asked for field in ("revisionName", "configurationName")}
