@@ -58,12 +58,28 @@ async def test_mesh_follows_the_api(short_path: Path) -> None:
                         await asyncio.sleep(0.01)
                 assert events[0]["involvedObject"]["name"] == "bad"
                 assert "spec.http[0].match[0].uri.regex" in events[0]["message"]
+                await _reconciled(client, "iris", "True", "")
+                await _reconciled(client, "bad", "False", "spec.http[0].match[0].uri.regex")
                 await client.delete(VIRTUAL_SERVICES, "iris", "default")
                 async with asyncio.timeout(2):
                     while (await asking.get(url, headers=host)).status_code != 404:
                         await asyncio.sleep(0.01)
         finally:
             await mesh.stop()
+
+
+async def _reconciled(client: KubeClient, name: str, status: str, message: str) -> None:
+    """Wait until the VirtualService says whether the gateway has its generation."""
+    async with asyncio.timeout(2):
+        while True:
+            found = await client.get(VIRTUAL_SERVICES, name, "default")
+            told = found.get("status") or {}
+            if told.get("observedGeneration") == found["metadata"]["generation"]:
+                break
+            await asyncio.sleep(0.01)
+    [condition] = told["conditions"]
+    assert (condition["type"], condition["status"]) == ("Reconciled", status)
+    assert message in condition.get("message", "")
 
 
 async def test_http2_replicas(bench: Bench) -> None:

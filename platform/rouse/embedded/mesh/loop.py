@@ -48,6 +48,11 @@ class MeshLoop:
         self._slices_of: set[Key] = set()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def findings(self) -> frozenset[Finding]:
+        """What is wrong with the objects as last translated."""
+        return self._reported
+
     def write_all(self, listeners: Iterable[Object]) -> None:
         """Translate the objects as they are and write every file."""
         snapshot = self._translator.translate(self._objects)

@@ -19,13 +19,14 @@ from rouse.embedded.mesh.loop import MeshLoop
 from rouse.embedded.mesh.objects import MeshObjects
 from rouse.embedded.mesh.process import EnvoyProcess, default_envoy
 from rouse.embedded.mesh.publisher import Publisher
+from rouse.embedded.mesh.status import StatusWriter
 from rouse.embedded.mesh.translate.endpoints import Endpoint
 from rouse.embedded.mesh.translate.problems import Finding
 from rouse.embedded.ports import ensure_free
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
-from rouse.kube.objects import Key, Object
+from rouse.kube.objects import Key, Object, key_of, uid_of
 from rouse.kube.resources import (
     DESTINATION_RULES,
     ENDPOINT_SLICES,
@@ -38,6 +39,8 @@ __all__ = ["Gateway", "Mesh"]
 
 _LOG: Final = logging.getLogger(__name__)
 _SYNC_S: Final = 10.0
+_COUNTED: Final = ("Gateway", "VirtualService", "DestinationRule")
+"""Kinds whose generation counts the changes of their spec."""
 _FOLLOWED: Final = (GATEWAYS, VIRTUAL_SERVICES, DESTINATION_RULES, SERVICES, ENDPOINT_SLICES)
 
 
@@ -157,6 +160,9 @@ class Mesh(Gateway):
             report=self._report,
         )
         self._informers = [Informer(client, resource) for resource in _FOLLOWED]
+        self._status = StatusWriter(
+            client, self._objects, settled=self.settled, findings=lambda: self._loop.findings
+        )
 
     async def start(self) -> None:
         """Read all objects, then start Envoy with them."""
@@ -166,9 +172,11 @@ class Mesh(Gateway):
             await informer.start()
         await asyncio.gather(*(informer.synced(_SYNC_S) for informer in self._informers))
         await super().start()
+        self._status.start()
 
     async def stop(self) -> None:
         """Stop following, then stop Envoy."""
+        await self._status.stop()
         await asyncio.gather(*(informer.stop() for informer in self._informers))
         await super().stop()
         await self._events.stop()
@@ -180,11 +188,27 @@ class Mesh(Gateway):
             self._events.emit(obj, "Warning", finding.reason, finding.message)
 
     def _on_event(self, type_: EventType, obj: Object) -> None:
+        before = self._objects.get(obj["kind"], key_of(obj))
         if type_ is EventType.DELETED:
             self._objects.remove(obj)
         else:
             self._objects.put(obj)
+        if type_ is not EventType.DELETED and before is not None and _same_spec(before, obj):
+            return
         self.changed(obj)
+        if obj["kind"] == "VirtualService":
+            self._status.changed()
+
+
+def _same_spec(before: Object, obj: Object) -> bool:
+    """Whether only the status or the metadata of a custom object changed (by us, most often)."""
+    generation = obj["metadata"].get("generation")
+    return (
+        obj["kind"] in _COUNTED
+        and generation is not None
+        and generation == before["metadata"].get("generation")
+        and uid_of(obj) == uid_of(before)
+    )
 
 
 def _log_finding(finding: Finding) -> None:
