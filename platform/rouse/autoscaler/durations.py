@@ -1,10 +1,10 @@
-"""Durations as Go writes them (``1m30s``, ``500ms``) in seconds, and back."""
+"""Durations as Go writes them (``1m30s``, ``500ms``) in seconds."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["format_duration", "parse_duration"]
+__all__ = ["parse_duration"]
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
@@ -24,11 +24,3 @@ def parse_duration(text: str) -> float:
     if position != len(rest) or not rest:
         raise ValueError(f"{text!r} is no duration such as 30s, 1m30s or 500ms")
     return sign * total
-
-
-def format_duration(seconds: float) -> str:
-    """``seconds`` as a duration, in hours, minutes and seconds."""
-    hours, rest = divmod(seconds, 3600)
-    minutes, rest = divmod(rest, 60)
-    parts = (f"{hours:.0f}h" if hours else "", f"{minutes:.0f}m" if minutes else "")
-    return "".join(parts) + f"{rest:g}s"
