@@ -111,8 +111,8 @@ async def test_what_cannot_start_at_all_answers_at_once() -> None:
     bench = Bench()
     [task] = await admitting(bench, 1)
     [pod] = bench.node.launched
-    bench.node.change(pod, reason="ErrImageNeverPull", message="no command for image x")
-    with pytest.raises(ActivationFailedError, match=r"ErrImageNeverPull.*no command for image x"):
+    bench.node.change(pod, reason="NoLocalCommand", message="no command for image x")
+    with pytest.raises(ActivationFailedError, match=r"NoLocalCommand.*no command for image x"):
         await task
 
 

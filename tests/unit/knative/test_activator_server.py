@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from rouse.embedded.refusals import travel_status
 from rouse.kube.objects import Key
 from tests.unit.knative.activating import Bench
 
@@ -70,7 +71,7 @@ async def test_a_full_queue(tmp_path: Path) -> None:
         waiting = asyncio.create_task(http.get("/", headers=HEADERS))
         await bench.until_held(1)
         response = await http.get("/", headers=HEADERS)
-        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert (response.status_code, response.headers["retry-after"]) == (travel_status(503), "1")
         assert "1 requests wait already" in response.json()["error"]
         bench.ready()
         assert (await waiting).status_code == 200
@@ -80,7 +81,7 @@ async def test_the_revisions_timeout(tmp_path: Path) -> None:
     bench = Bench(timeout_s=0.02)
     async with bench.served(tmp_path) as socket, client(socket) as http:
         response = await http.get("/", headers=HEADERS)
-    assert response.status_code == 504
+    assert response.status_code == travel_status(504)
     assert "within its timeout of 0.02 s" in response.json()["error"]
 
 
@@ -91,7 +92,7 @@ async def test_a_failing_replica(tmp_path: Path) -> None:
         await bench.until_held(1)
         bench.crash(2, "Traceback", "ValueError: not a model")
         response = await waiting
-    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert (response.status_code, response.headers["retry-after"]) == (travel_status(503), "5")
     assert response.json()["error"] == (
         "revision default/iris-00001 cannot start (ExitCode1): ValueError: not a model"
     )

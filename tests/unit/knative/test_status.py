@@ -30,7 +30,7 @@ SERVING = Observed(Activity.ACTIVE, want=1, ready=1, initialized=True)
 STARTING = Observed(Activity.ACTIVATING, want=1, ready=0, initialized=False)
 ASLEEP = Observed(Activity.INACTIVE, want=0, ready=0, initialized=True)
 CRASH = Failure("ExitCode1", "loading\nValueError: bad", 1)
-NO_IMAGE = Failure("ErrImageNeverPull", "no command for image x")
+NO_IMAGE = Failure("NoLocalCommand", "no command for image x")
 
 
 def said(status: Object) -> dict[str, tuple[str, str]]:
@@ -73,9 +73,9 @@ REVISIONS: list[tuple[str, Observed, dict[str, tuple[str, str]]]] = [
         replace(STARTING, problem=NO_IMAGE),
         {
             "ContainerHealthy": ("Unknown", ""),
-            "ResourcesAvailable": ("False", "ErrImageNeverPull"),
+            "ResourcesAvailable": ("False", "NoLocalCommand"),
             "Active": ("Unknown", "Queued"),
-            "Ready": ("False", "ErrImageNeverPull"),
+            "Ready": ("False", "NoLocalCommand"),
         },
     ),
     (

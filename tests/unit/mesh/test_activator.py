@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rouse.embedded.mesh import travel_status
+from rouse.embedded.refusals import travel_status
 from tests.unit.mesh.harness import (
     KEY,
     Backend,

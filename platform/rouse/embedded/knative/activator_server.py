@@ -1,7 +1,7 @@
 """The activator's door: the HTTP side of the gateway's external authorization, on a unix socket.
 
 The gateway asks about a request by its headers alone. 200 lets it pass, to the address in
-``x-envoy-original-dst-host``; any other answer goes to the client as it is.
+``x-envoy-original-dst-host``; any other answer goes to the client, its status as it travels.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from rouse.embedded.knative.activator import (
     UnknownRevisionError,
 )
 from rouse.embedded.knative.names import NAMESPACE_HEADER, REVISION_HEADER
+from rouse.embedded.refusals import travel_status
 from rouse.errors import EngineError
 from rouse.kube.objects import Key
 
@@ -70,7 +71,7 @@ def answer(admission: Admission) -> Answer:
 
 
 def refusal(error: EngineError) -> Answer:
-    """The answer that the client gets instead of its own."""
+    """What the client is to get instead of an answer of its own."""
     status, retry_after = 503, 0
     if isinstance(error, UnknownRevisionError):
         status = 404
@@ -81,7 +82,7 @@ def refusal(error: EngineError) -> Answer:
     headers = [("content-type", "application/json")]
     if retry_after:
         headers.append(("retry-after", str(retry_after)))
-    return status, headers, orjson.dumps({"error": str(error)})
+    return travel_status(status), headers, orjson.dumps({"error": str(error)})
 
 
 class ActivatorApp:

@@ -8,22 +8,10 @@ from typing import Final
 import orjson
 
 from rouse.embedded.knative.ports import PodState, Termination
+from rouse.embedded.reasons import HOPELESS, Reason
 
 __all__ = ["Failure", "failure_of", "start_problem"]
 
-CRASH_LOOP: Final = "CrashLoopBackOff"
-_HOPELESS: Final = frozenset(
-    {
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "ErrImageNeverPull",
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "RunContainerError",
-    }
-)
-"""Reasons that another attempt of the same pod will not cure by itself."""
 _LINES: Final = 10
 _GIVEN_UP_AT: Final = 2
 """Crashes after which nobody is kept waiting; the first may have been bad luck."""
@@ -52,8 +40,8 @@ def failure_of(state: PodState | None) -> Failure | None:
     problem = start_problem(state)
     if problem is None or state is None:
         return None
-    repeated = state.reason == CRASH_LOOP and state.restarts >= _GIVEN_UP_AT
-    if state.phase == "Failed" or state.reason in _HOPELESS or repeated:
+    repeated = state.reason == Reason.CRASH_LOOP and state.restarts >= _GIVEN_UP_AT
+    if state.phase == "Failed" or state.reason in HOPELESS or repeated:
         return problem
     return None
 
@@ -63,10 +51,10 @@ def start_problem(state: PodState | None) -> Failure | None:
     if state is None or state.ready:
         return None
     ended = _last_end(state)
-    if ended is not None and (ended.exit_code != 0 or state.reason == CRASH_LOOP):
+    if ended is not None and (ended.exit_code != 0 or state.reason == Reason.CRASH_LOOP):
         message = _tail(state) or ended.message or state.message
         return Failure(f"ExitCode{ended.exit_code}", message, ended.exit_code)
-    if state.phase == "Failed" or state.reason in _HOPELESS or state.reason == CRASH_LOOP:
+    if state.phase == "Failed" or state.reason in HOPELESS or state.reason == Reason.CRASH_LOOP:
         message = state.message or _tail(state)
         return Failure(state.reason or "Failed", message)
     return None

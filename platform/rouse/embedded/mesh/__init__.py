@@ -9,7 +9,6 @@ from rouse.embedded.mesh.config import MeshOptions, MeshPaths, MeshPorts
 from rouse.embedded.mesh.mesh import Gateway, Mesh
 from rouse.embedded.mesh.objects import MeshObjects
 from rouse.embedded.mesh.translate.problems import Finding
-from rouse.embedded.mesh.translate.replies import travel_status
 
 __all__ = [
     "ClusterStats",
@@ -20,5 +19,4 @@ __all__ = [
     "MeshOptions",
     "MeshPaths",
     "MeshPorts",
-    "travel_status",
 ]

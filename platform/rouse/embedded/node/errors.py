@@ -9,29 +9,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from rouse.embedded.reasons import Reason
 from rouse.errors import EngineError
 
 __all__ = ["PodSetupError", "Reason", "WarmError"]
-
-
-class Reason(StrEnum):
-    """Reasons of a waiting container, as ``kubectl get pods`` shows them."""
-
-    CREATING = "ContainerCreating"
-    INITIALIZING = "PodInitializing"
-    CRASH_LOOP = "CrashLoopBackOff"
-    NO_LOCAL_COMMAND = "NoLocalCommand"
-    INVALID_COMMAND = "InvalidCommand"
-    COMMAND_NOT_FOUND = "CommandNotFound"
-    CONFIG_ERROR = "CreateContainerConfigError"
-    INVALID_PATH = "InvalidPath"
-    INVALID_PROBE = "InvalidProbe"
-    VOLUME_NOT_FOUND = "VolumeNotFound"
-    VOLUME_NOT_SUPPORTED = "VolumeNotSupported"
-    START_ERROR = "StartError"
-    NODE_ERROR = "NodeError"
 
 
 class PodSetupError(EngineError):

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from rouse.embedded.refusals import TRAVEL_STATUSES
 from rouse.kube.objects import Object
 
-__all__ = ["CHECK_FAILED", "activator_replies", "gateway_replies", "travel_status"]
+__all__ = ["CHECK_FAILED", "activator_replies", "gateway_replies"]
 
 CHECK_FAILED: Final = 511
 """Stands for "the activator did not answer" inside the activator listener; clients see 503."""
 
-_SHIFT: Final = 50
-_SHIFTED: Final = (500, 502, 503, 504)
 _RETRY: Final = [
     {
         "header": {"key": "retry-after", "value": "1"},
@@ -37,15 +36,6 @@ _REPLIES: Final[Sequence[tuple[Sequence[str], str, bool]]] = (
 """Response flags, message, whether to ask for a retry."""
 
 
-def travel_status(status: int) -> int:
-    """Return the status with which the activator sends a refusal that clients see as ``status``.
-
-    Envoy takes any 5xx of a check for a failed check and drops its body and headers. So 5xx travel
-    as 4xx that nobody else uses, and the activator listener turns them back: 503 as 453.
-    """
-    return status - _SHIFT if status in _SHIFTED else status
-
-
 def gateway_replies() -> Object:
     """Make ``local_reply_config`` of a gateway. Direct responses of routes keep their own body."""
     return {"mappers": [_mapper(*reply) for reply in _REPLIES]}
@@ -54,7 +44,8 @@ def gateway_replies() -> Object:
 def activator_replies() -> Object:
     """Make ``local_reply_config`` of the activator listener. Refusals keep their own body."""
     refusals = [
-        {"filter": _status_is(status - _SHIFT), "status_code": status} for status in _SHIFTED
+        {"filter": _status_is(travels_as), "status_code": status}
+        for status, travels_as in TRAVEL_STATUSES.items()
     ]
     failed = {
         "filter": _status_is(CHECK_FAILED),
