@@ -15,7 +15,7 @@ from rouse.errors import NotFoundError
 from rouse.kube.client import EventType, KubeClient, PatchKind
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, Object, key_of
-from rouse.kube.resources import CONFIG_MAPS, ENDPOINT_SLICES, PODS, Resource
+from rouse.kube.resources import CONFIG_MAPS, ENDPOINT_SLICES, PODS, VIRTUAL_SERVICES, Resource
 
 ACTIVATOR_PORT = 9999
 TIMINGS = {"process": 0.004, "import": 0.0, "load": 0.006, "ready": 0.002}
@@ -162,6 +162,7 @@ class MemoryMesh:
         self.asked = 0
         self._changed = asyncio.Event()
         self.deaf = False
+        self.mute = False
         slices.add_handler(lambda *_: self._changed.set())
 
     async def stats(self) -> Mapping[Key, Stats]:
@@ -189,9 +190,34 @@ class MemoryMesh:
             return False
         return True
 
-    async def settled(self, timeout_s: float) -> bool:
-        await asyncio.sleep(0)
-        return not self.deaf
+    def on_route(self, client: KubeClient, tasks: set[asyncio.Task[None]]) -> Callable[..., None]:
+        """What the mesh says of a VirtualService once the gateway has it."""
+
+        async def confirm(key: Key, generation: int) -> None:
+            status = {
+                "observedGeneration": generation,
+                "conditions": [{"type": "Reconciled", "status": "True"}],
+            }
+            try:
+                await client.patch(
+                    VIRTUAL_SERVICES,
+                    key.name,
+                    {"status": status},
+                    namespace=key.namespace,
+                    subresource="status",
+                )
+            except NotFoundError:
+                pass
+
+        def handler(type_: EventType, obj: Object) -> None:
+            generation = obj["metadata"]["generation"]
+            told = (obj.get("status") or {}).get("observedGeneration")
+            if type_ is not EventType.DELETED and told != generation and not self.mute:
+                task = asyncio.get_running_loop().create_task(confirm(key_of(obj), generation))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+
+        return handler
 
 
 class World:
@@ -282,9 +308,11 @@ async def world(
         )
         node, clock = MemoryNode(auto=auto), FakeClock()
         slices, pods = Informer(client, ENDPOINT_SLICES), Informer(client, PODS)
+        routes = Informer(client, VIRTUAL_SERVICES)
         tasks: set[asyncio.Task[None]] = set()
         pods.add_handler(node.on_pod(client, tasks))
         mesh = MemoryMesh(slices)
+        routes.add_handler(mesh.on_route(client, tasks))
         socket = tmp_path / "activator.sock"
         engine = KnativeEngine(
             client,
@@ -299,6 +327,7 @@ async def world(
         engine.scaler.run = _sleep  # type: ignore[method-assign]
         await slices.start()
         await pods.start()
+        await routes.start()
         await slices.synced(5)
         await pods.synced(5)
         await engine.start()
@@ -308,6 +337,7 @@ async def world(
             await engine.stop()
             await slices.stop()
             await pods.stop()
+            await routes.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

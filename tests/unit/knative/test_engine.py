@@ -84,6 +84,21 @@ async def test_a_service_becomes_ready(tmp_path: Path) -> None:
         assert len(w.node.warmed) == 1
 
 
+async def test_a_route_is_ready_only_when_the_gateway_follows_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.mesh.mute = True
+        await w.client.create(knative_service())
+        route = await w.until(ROUTES, "iris", lambda r: r["status"]["traffic"])
+        assert condition(route, "IngressReady") == ("Unknown", "Uninitialized")
+        written = await w.client.get(VIRTUAL_SERVICES, "iris-ingress", "default")
+        status = {
+            "observedGeneration": written["metadata"]["generation"],
+            "conditions": [{"type": "Reconciled", "status": "True"}],
+        }
+        await w.client.replace({**written, "status": status}, subresource="status")
+        await w.until(KNATIVE_SERVICES, "iris", is_ready)
+
+
 async def test_an_idle_service_goes_to_zero_and_a_request_wakes_it(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await ready_service(w)

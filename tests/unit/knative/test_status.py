@@ -307,12 +307,23 @@ def test_traffic_that_cannot_be_resolved(
     assert message in resolution.message
 
 
+def routed(generation: int = 1, state: str = "True") -> Object:
+    """A VirtualService of that generation, with what the mesh said of the first."""
+    told = {"type": "Reconciled", "status": state}
+    if state == "False":
+        told["reason"] = "Refused"
+    return {
+        "metadata": {"generation": generation},
+        "status": {"observedGeneration": 1, "conditions": [told]},
+    }
+
+
 SERVED = (Target("iris-00001", 100, "latest", latest=True),)
 
 
 def test_route() -> None:
     status = route_status(
-        route(), Resolution(SERVED), SERVED, effective=True, domain="localhost", now=NOW
+        route(), Resolution(SERVED), SERVED, virtual_service=routed(), domain="localhost", now=NOW
     )
     assert said(status)["Ready"] == TRUE
     assert status["url"] == "http://iris.default.localhost"
@@ -328,23 +339,42 @@ def test_route() -> None:
     ]
 
 
-def test_route_is_ready_only_when_effective() -> None:
+@pytest.mark.parametrize(
+    ("virtual_service", "ready"),
+    [
+        (None, ("Unknown", "Uninitialized")),
+        ({"metadata": {"generation": 1}}, ("Unknown", "Uninitialized")),
+        (routed(2), ("Unknown", "Uninitialized")),  # it speaks of a former generation
+        (routed(), TRUE),
+        (routed(state="False"), ("False", "Refused")),
+    ],
+)
+def test_route_is_ready_only_when_the_gateway_follows_it(
+    virtual_service: Object | None, ready: tuple[str, str]
+) -> None:
     status = route_status(
-        route(), Resolution(SERVED), SERVED, effective=False, domain="localhost", now=NOW
+        route(),
+        Resolution(SERVED),
+        SERVED,
+        virtual_service=virtual_service,
+        domain="localhost",
+        now=NOW,
     )
-    assert said(status)["Ready"] == ("Unknown", "Uninitialized")
+    assert said(status)["Ready"] == ready
 
 
 def test_route_keeps_serving_what_it_served() -> None:
     missing = Resolution(None, "False", "RevisionMissing", "not found")
-    status = route_status(route(), missing, SERVED, effective=True, domain="localhost", now=NOW)
+    status = route_status(
+        route(), missing, SERVED, virtual_service=routed(), domain="localhost", now=NOW
+    )
     assert said(status)["Ready"] == ("False", "RevisionMissing")
     assert status["traffic"][0]["revisionName"] == "iris-00001"
 
 
 def ready_route() -> Object:
     status = route_status(
-        route(), Resolution(SERVED), SERVED, effective=True, domain="localhost", now=NOW
+        route(), Resolution(SERVED), SERVED, virtual_service=routed(), domain="localhost", now=NOW
     )
     return with_status(route(), status)
 

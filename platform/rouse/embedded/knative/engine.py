@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,6 @@ from rouse.embedded.knative.activator import QUEUE_LIMIT, Activator
 from rouse.embedded.knative.activator_server import ActivatorApp, ActivatorServer
 from rouse.embedded.knative.clock import SystemClock
 from rouse.embedded.knative.configuration import BY_CONFIGURATION, Configurations
-from rouse.embedded.knative.confirmations import Batched
 from rouse.embedded.knative.deployments import Deployments
 from rouse.embedded.knative.endpoints import Endpoints
 from rouse.embedded.knative.hosts import revision_of_host
@@ -100,8 +99,6 @@ class KnativeEngine:
         self._settle_s = settle_s
         self._settings = Settings()
         self._activations: dict[Key, Activation] = {}
-        self._route_written = asyncio.Event()
-        self._mesh_settled = Batched(lambda: mesh.settled(self._settle_s))
         self._tasks: list[asyncio.Task[None]] = []
         self._in = {
             name: Informer(client, resource, namespace)
@@ -171,8 +168,6 @@ class KnativeEngine:
         await self._server.stop()
         await self.scaler.stop()
         await asyncio.gather(*(one.stop() for one in self._controllers.values()))
-        await self._routes.stop()
-        await self._mesh_settled.stop()
         await self._events.stop()
         await asyncio.gather(*(one.stop() for one in self._in.values()))
 
@@ -191,7 +186,6 @@ class KnativeEngine:
         for name in ("pod_autoscalers", "core_services"):
             self._in[name].add_handler(self._on_owned("revisions", "Revision"))
         self._in["virtual_services"].add_handler(self._on_owned("routes", "Route"))
-        self._in["virtual_services"].add_handler(lambda *_: self._route_written.set())
 
     # Wiring
 
@@ -214,14 +208,12 @@ class KnativeEngine:
             events=events,
             clock=clock,
         )
-        self._routes = routes = Routes(
+        routes = Routes(
             client,
             routes=informers["routes"],
             configurations=informers["configurations"],
             revisions=informers["revisions"],
             virtual_services=informers["virtual_services"],
-            effective=self._effective,
-            again=lambda key: self._controllers["routes"].enqueue(key),
             settings=lambda: self._settings,
             clock=clock,
         )
@@ -268,28 +260,6 @@ class KnativeEngine:
         if key is None or self._in["revisions"].get(key) is None:
             return True
         return await self._endpoints.settled(key, self._settle_s)
-
-    async def _effective(self, virtual_service: Object, revisions: Sequence[Key]) -> bool:
-        """Whether the gateway routes as the VirtualService says, to revisions it has."""
-        if not await self._seen(virtual_service):
-            return False
-        settled = (self._endpoints.settled(key, self._settle_s) for key in revisions)
-        return all(await asyncio.gather(*settled)) and await self._mesh_settled()
-
-    async def _seen(self, virtual_service: Object) -> bool:
-        """Wait until the write is in the watch that the mesh follows too."""
-        key = key_of(virtual_service)
-        version = int(virtual_service["metadata"]["resourceVersion"])
-        try:
-            async with asyncio.timeout(self._settle_s):
-                while True:
-                    self._route_written.clear()
-                    found = self._in["virtual_services"].get(key)
-                    if found is not None and int(found["metadata"]["resourceVersion"]) >= version:
-                        return True
-                    await self._route_written.wait()
-        except TimeoutError:
-            return False
 
     # Events
 

@@ -89,7 +89,11 @@ class ClusterStats(Protocol):
 
 
 class Mesh(Protocol):
-    """The gateway that requests come through."""
+    """The gateway that requests come through.
+
+    It follows the API's VirtualServices and says in their status what it has: condition
+    ``Reconciled``, with ``observedGeneration``.
+    """
 
     async def stats(self) -> Mapping[Key, ClusterStats]:
         """The statistics of every Service at this moment."""
@@ -98,9 +102,6 @@ class Mesh(Protocol):
         self, key: Key, endpoints: frozenset[tuple[str, int]], timeout_s: float
     ) -> bool:
         """Wait until the gateway itself sends a Service's requests to exactly these endpoints."""
-
-    async def settled(self, timeout_s: float) -> bool:
-        """Wait until everything the mesh has read from the API is in effect at the gateway."""
 
 
 class Clock(Protocol):

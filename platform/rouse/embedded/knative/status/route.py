@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from rouse.embedded.knative.conditions import TRUE, UNKNOWN, Conditions
+from rouse.embedded.knative.conditions import FALSE, TRUE, UNKNOWN, Conditions, status_of
 from rouse.embedded.knative.make.ingress import hosts_of
 from rouse.embedded.knative.traffic import Resolution, Target
 from rouse.kube.objects import Object
@@ -15,6 +15,8 @@ __all__ = ["route_status"]
 ALL_TRAFFIC_ASSIGNED: Final = "AllTrafficAssigned"
 CERTIFICATE_PROVISIONED: Final = "CertificateProvisioned"
 INGRESS_READY: Final = "IngressReady"
+_RECONCILED: Final = "Reconciled"
+"""The condition of a VirtualService that the gateway follows."""
 
 
 def route_status(
@@ -22,11 +24,11 @@ def route_status(
     resolution: Resolution,
     served: Sequence[Target],
     *,
-    effective: bool,
+    virtual_service: Object | None,
     domain: str,
     now: str,
 ) -> Object:
-    """``served`` is what the gateway is told; ``effective`` whether it already does so."""
+    """``served`` is what the gateway is told by ``virtual_service``, which says if it does so."""
     before = route.get("status") or {}
     conditions = Conditions(
         before.get("conditions") or (),
@@ -41,11 +43,7 @@ def route_status(
         )
     else:
         conditions.mark(ALL_TRAFFIC_ASSIGNED, TRUE)
-    if effective:
-        conditions.mark(INGRESS_READY, TRUE)
-    else:
-        message = "Waiting for the gateway to route to the revisions."
-        conditions.mark(INGRESS_READY, UNKNOWN, "Uninitialized", message)
+    _mark_ingress(conditions, virtual_service)
     inside = hosts_of(route, "", domain)[0]
     status: Object = {
         "observedGeneration": route["metadata"].get("generation", 1),
@@ -57,6 +55,22 @@ def route_status(
     if traffic:
         status["traffic"] = traffic
     return status
+
+
+def _mark_ingress(conditions: Conditions, virtual_service: Object | None) -> None:
+    """As the mesh says, provided that it speaks of the present generation."""
+    found = virtual_service or {}
+    status = found.get("status") or {}
+    state, reason, message = status_of(status.get("conditions") or (), _RECONCILED)
+    if status.get("observedGeneration") == found.get("metadata", {}).get("generation"):
+        if state == TRUE:
+            conditions.mark(INGRESS_READY, TRUE)
+            return
+        if state == FALSE:
+            conditions.mark(INGRESS_READY, FALSE, reason, message)
+            return
+    message = "Waiting for the gateway to route to the revisions."
+    conditions.mark(INGRESS_READY, UNKNOWN, "Uninitialized", message)
 
 
 def _target(route: Object, target: Target, domain: str) -> Object:
