@@ -24,6 +24,9 @@ __all__ = ["FIELD_MANAGER", "EventType", "KubeClient", "ObjectList", "PatchKind"
 FIELD_MANAGER: Final = "rouse"
 
 _PAGE: Final = 500
+_IN_FLIGHT: Final = 16
+"""Requests of one client at once, watches apart. More would not be answered sooner, and each above
+the pool's idle connections would cost a TLS handshake."""
 _WATCH_TIMEOUT_S: Final = 300
 _WATCH_MARGIN_S: Final = 30.0
 """How long past its own timeout a watch's server may take to end it."""
@@ -63,6 +66,7 @@ class KubeClient:
 
     def __init__(self, http: httpx.AsyncClient, *, field_manager: str = FIELD_MANAGER) -> None:
         self._http = http
+        self._turns = asyncio.Semaphore(_IN_FLIGHT)
         self.field_manager = field_manager
 
     async def __aenter__(self) -> Self:
@@ -237,18 +241,22 @@ class KubeClient:
 
     async def _exchange(self, request: ApiRequest) -> bytes:
         try:
-            try:
-                response = await self._http.send(self._built(request))
-            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-                # An idle connection the server had just closed: a fresh one may well work.
-                if not request.repeatable:
-                    raise
-                response = await self._http.send(self._built(request))
+            async with self._turns:
+                response = await self._answer(request)
         except httpx.HTTPError as error:
             raise error_of_transport(error, where=str(request)) from error
         if response.status_code >= 400:
             raise error_of_response(response, response.content, where=str(request))
         return response.content
+
+    async def _answer(self, request: ApiRequest) -> httpx.Response:
+        try:
+            return await self._http.send(self._built(request))
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            # An idle connection the server had just closed: a fresh one may well work.
+            if not request.repeatable:
+                raise
+            return await self._http.send(self._built(request))
 
     def _built(self, request: ApiRequest, timeout: httpx.Timeout | None = None) -> httpx.Request:
         headers = {"accept": request.accept}

@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from rouse.embedded.engine.proc import Process, descendants
-from rouse.embedded.engine.state import EngineState, running
+from rouse.embedded.engine.state import EngineState, process_start, running
 from rouse.embedded.home import Home
 from rouse.embedded.ports import ensure_free
 from rouse.errors import EngineError, ProcessError
@@ -102,7 +102,8 @@ def stop(home: Home, *, timeout_s: float = 30.0) -> bool:
     family = descendants(state.pid)
     os.kill(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout_s
-    while running(home) is not None:
+    # The process's end counts, not that of its state file: it stops its parts in order before it.
+    while process_start(state.pid) == state.start:
         if time.monotonic() > deadline:
             _kill_tree(state.pid)
             break

@@ -49,6 +49,7 @@ async def run(
         loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
         stack.enter_context(EngineLock(home))
+        stack.callback(home.state_file.unlink, missing_ok=True)
         await _start_parts(home, options, stack)
         state = EngineState(
             pid=os.getpid(),
@@ -59,7 +60,6 @@ async def run(
             version=__version__,
         )
         state.write(home)
-        stack.callback(home.state_file.unlink, missing_ok=True)
         _LOG.info("ready after %.2f s", state.up_seconds)
         ready()
         await stopping.wait()
