@@ -119,14 +119,14 @@ BODIES = {
 
 @pytest.mark.parametrize("case", BODIES)
 async def test_malformed_bodies_get_a_reason(
-    engine: Engine, client: AsyncClient, case: str
+    engine: Engine, client: AsyncClient, deploy: Deploy, name: str, case: str
 ) -> None:
     body, status = BODIES[case]
-    await client.apply(isvc("iris-bodies"))
-    await client.wait_ready("iris-bodies", timeout_s=60)
-    host = {"host": "iris-bodies.default.localhost"}
+    await client.apply(deploy(isvc(name)))
+    await client.wait_ready(name, timeout_s=60)
+    host = {"host": f"{name}.default.localhost"}
     async with httpx.AsyncClient(base_url=engine.gateway, headers=host, timeout=20) as http:
-        answer = await http.post("/v1/models/iris-bodies:predict", content=body)
+        answer = await http.post(f"/v1/models/{name}:predict", content=body)
     assert answer.status_code == status
     assert answer.json()["error"]
     assert "Traceback" not in answer.text

@@ -101,4 +101,5 @@ def test_server_side_apply_patch_label_and_delete(engine: Engine, deployed: str)
     manifest = str(IRIS / "isvc.yaml")
     run(engine, deployed, "apply", "--server-side", "--force-conflicts", "-f", manifest)
     assert "iris" in run(engine, deployed, "delete", "-f", manifest)
-    assert "iris" not in run(engine, deployed, "get", "isvc", "-o", "name")
+    left = run(engine, deployed, "get", "isvc", "-o", "name").splitlines()
+    assert "inferenceservice.serving.kserve.io/iris" not in left
