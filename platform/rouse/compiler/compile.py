@@ -16,17 +16,14 @@ from rouse.compiler.errors import CompileError
 from rouse.compiler.events import make_events
 from rouse.compiler.knative import make_knative_service, make_template, template_hash
 from rouse.compiler.metadata import is_stopped
-from rouse.compiler.names import component_name
 from rouse.compiler.network import make_external_name_service, make_virtual_service
 from rouse.compiler.observed import Observed
-from rouse.compiler.predictor import make_predictor_pod
+from rouse.compiler.predictor import resolve_predictor
 from rouse.compiler.rollout import decide_rollout, make_traffic
 from rouse.compiler.runtimes import RuntimeSet
 from rouse.compiler.status import make_refused_status, make_status, make_stopped_status
 
 __all__ = ["compile_inference_service", "compile_object"]
-
-_PREDICTOR = "predictor"
 
 
 def compile_object(
@@ -74,19 +71,19 @@ def compile_inference_service(
 def _compile(
     isvc: InferenceService, runtimes: RuntimeSet, config: Config, observed: Observed, now: datetime
 ) -> Compiled:
+    component = resolve_predictor(isvc, runtimes, config)
     predictor = isvc.spec.predictor
-    pod = make_predictor_pod(isvc, runtimes)
-    template = make_template(isvc, _PREDICTOR, predictor, pod)
+    template = make_template(component)
     before = observed.previous_status
     rollout = decide_rollout(
         predictor.canary_traffic_percent,
-        knative_service=observed.knative_services.get(component_name(isvc.name, _PREDICTOR)),
+        knative_service=observed.knative_services.get(component.name),
         revisions=observed.revisions,
-        previous_status=(before.get("components") or {}).get(_PREDICTOR) or {},
+        previous_status=(before.get("components") or {}).get(component.component) or {},
         template_hash=template_hash(template),
     )
     traffic = make_traffic(predictor.canary_traffic_percent, rollout)
-    service = make_knative_service(isvc, _PREDICTOR, template, traffic)
+    service = make_knative_service(isvc, component, template, traffic)
     routes = make_virtual_service(isvc, predictor, rollout, config) if rollout.shares else None
     conditions = observe_conditions(
         service, routes, rollout=rollout, observed=observed, config=config
@@ -96,7 +93,7 @@ def _compile(
         knative_service=service,
         rollout=rollout,
         conditions=conditions,
-        runtime=pod.runtime,
+        runtime=component.runtime,
         observed=observed,
         config=config,
         now=now,

@@ -7,46 +7,35 @@ import hashlib
 import orjson
 
 from rouse.api.base import Object
-from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.autoscaling import DEFAULT_CLASS, make_autoscaling_annotations
-from rouse.compiler.metadata import is_cluster_local, make_metadata, pod_annotations
-from rouse.compiler.names import COMPONENT_LABEL, SERVICE_LABEL, TEMPLATE_HASH, component_name
-from rouse.compiler.predictor import ComponentPod
+from rouse.compiler.component import ResolvedComponent
+from rouse.compiler.metadata import is_cluster_local, make_metadata
+from rouse.compiler.names import TEMPLATE_HASH
 
 __all__ = ["make_knative_service", "make_template", "template_hash"]
 
 _VISIBILITY = {"networking.knative.dev/visibility": "cluster-local"}
 
 
-def make_template(
-    isvc: InferenceService, name: str, component: ComponentSpec, pod: ComponentPod
-) -> Object:
-    """Return the revision template of a component called ``name`` (predictor, ...).
+def make_template(component: ResolvedComponent) -> Object:
+    """Return the revision template of a component.
 
-    Labels and annotations of the component win over the InferenceService's, and these over the
-    runtime's; the scaling fields win over all.
+    The scaling fields win over all but the component's own annotations.
     """
-    labels = {
-        **pod.labels,
-        **isvc.labels,
-        **(component.labels or {}),
-        SERVICE_LABEL: isvc.name,
-        COMPONENT_LABEL: name,
-    }
     annotations = {
         **DEFAULT_CLASS,
-        **pod.annotations,
-        **pod_annotations(isvc),
-        **make_autoscaling_annotations(component),
-        **(component.annotations or {}),
+        **component.annotations,
+        **make_autoscaling_annotations(component.spec),
+        **(component.spec.annotations or {}),
     }
-    spec = dict(pod.spec)
-    if component.container_concurrency is not None:
-        spec["containerConcurrency"] = component.container_concurrency
-    if component.timeout is not None:
-        spec["timeoutSeconds"] = component.timeout
-    template: Object = {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
+    spec = dict(component.pod_spec)
+    if component.spec.container_concurrency is not None:
+        spec["containerConcurrency"] = component.spec.container_concurrency
+    if component.spec.timeout is not None:
+        spec["timeoutSeconds"] = component.spec.timeout
+    metadata: Object = {"labels": component.labels, "annotations": annotations}
+    template: Object = {"metadata": metadata, "spec": spec}
     annotations[TEMPLATE_HASH] = _hash(template)
     return template
 
@@ -59,10 +48,10 @@ def template_hash(template: Object) -> str:
 
 
 def make_knative_service(
-    isvc: InferenceService, component: str, template: Object, traffic: list[Object]
+    isvc: InferenceService, component: ResolvedComponent, template: Object, traffic: list[Object]
 ) -> Object:
     """Return the Knative Service of a component."""
-    metadata = make_metadata(isvc, component_name(isvc.name, component), component)
+    metadata = make_metadata(isvc, component.name, component.component)
     if is_cluster_local(isvc):
         metadata["labels"] |= _VISIBILITY
     return {

@@ -6,9 +6,10 @@ from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.modes import MODE_ANNOTATION
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.autoscaling import MAX_SCALE, MIN_SCALE
+from rouse.compiler.config import Config
 from rouse.compiler.names import COMPONENT_LABEL, MANAGED_BY, SERVICE_LABEL
 
-__all__ = ["is_cluster_local", "is_stopped", "make_metadata", "pod_annotations"]
+__all__ = ["is_cluster_local", "is_stopped", "make_metadata", "pod_annotations", "pod_labels"]
 
 _STOP = "serving.kserve.io/stop"
 _VISIBILITY = "networking.kserve.io/visibility"
@@ -47,9 +48,14 @@ def make_metadata(isvc: InferenceService, name: str, component: str | None = Non
     }
 
 
-def pod_annotations(isvc: InferenceService) -> Strings:
+def pod_annotations(isvc: InferenceService, config: Config) -> Strings:
     """Return the InferenceService's annotations that its pods carry."""
     return {key: value for key, value in isvc.annotations.items() if key not in _NOT_FOR_PODS}
+
+
+def pod_labels(isvc: InferenceService, config: Config) -> Strings:
+    """Return the InferenceService's labels that its pods carry."""
+    return isvc.labels
 
 
 def is_stopped(isvc: InferenceService) -> bool:

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from rouse.api.base import Object, Strings
-from rouse.api.inferenceservice.component import ComponentSpec
+from rouse.api.base import Object
 from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.types import InferenceService, ModelSpec
 from rouse.api.pods.containers import ContainerFields
-from rouse.api.pods.pod import PodSpec
+from rouse.compiler.component import PREDICTOR, ResolvedComponent, pod_fields, resolve
+from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.merge import merge_container, merge_pod
 from rouse.compiler.placeholders import Values, fill
 from rouse.compiler.runtimes import Runtime, RuntimeSet, select_runtime
 from rouse.compiler.storage import READ_ONLY_ANNOTATION, with_model
 
-__all__ = ["ComponentPod", "make_predictor_pod"]
+__all__ = ["resolve_predictor"]
 
-
-@dataclass(frozen=True, slots=True)
-class ComponentPod:
-    """The pod fields of a component, and what its runtime says about its metadata."""
-
-    spec: Object
-    labels: Strings
-    annotations: Strings
-    runtime: Runtime | None = None
-
-
-_POD_FIELDS = {
-    name: field.alias or name
-    for name, field in PodSpec.model_fields.items()
-    if name != "service_account"
-}
 _CONTAINER_FIELDS = frozenset(
     field.alias or name for name, field in ContainerFields.model_fields.items()
 )
@@ -53,16 +36,18 @@ _RUNTIME_FIELDS = (
 )
 
 
-def make_predictor_pod(isvc: InferenceService, runtimes: RuntimeSet) -> ComponentPod:
-    """Return the pod of a (defaulted) predictor.
+def resolve_predictor(
+    isvc: InferenceService, runtimes: RuntimeSet, config: Config
+) -> ResolvedComponent:
+    """Return the (defaulted) predictor with its pod.
 
     Raises CompileError when no runtime fits or none of the containers is the one that serves.
     """
     predictor = isvc.spec.predictor
-    own = _pod_fields(predictor)
+    own = pod_fields(predictor)
     model = predictor.model
     if model is None:
-        return ComponentPod(own, {}, {})
+        return resolve(isvc, PREDICTOR, predictor, own, config=config)
     runtime = select_runtime(model, isvc.namespace, runtimes)
     pod = merge_pod(_runtime_pod(runtime), own)
     pod["containers"] = list(_containers(pod["containers"], model, runtime, isvc))
@@ -70,13 +55,7 @@ def make_predictor_pod(isvc: InferenceService, runtimes: RuntimeSet) -> Componen
         annotations = {**isvc.annotations, **(predictor.annotations or {})}
         read_only = annotations.get(READ_ONLY_ANNOTATION) != "false"
         pod = with_model(pod, MAIN_CONTAINER, model.storage_uri, read_only=read_only)
-    spec = runtime.spec
-    return ComponentPod(pod, spec.labels or {}, spec.annotations or {}, runtime)
-
-
-def _pod_fields(component: ComponentSpec) -> Object:
-    given = component.to_object()
-    return {alias: given[alias] for alias in _POD_FIELDS.values() if alias in given}
+    return resolve(isvc, PREDICTOR, predictor, pod, config=config, runtime=runtime)
 
 
 def _runtime_pod(runtime: Runtime) -> Object:

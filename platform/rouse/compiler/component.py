@@ -1,0 +1,88 @@
+"""A component (predictor, transformer, explainer) once it is known what its pods are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rouse.api.base import Object, Strings
+from rouse.api.inferenceservice.component import ComponentSpec
+from rouse.api.inferenceservice.types import InferenceService
+from rouse.api.pods.pod import PodSpec
+from rouse.compiler.config import Config
+from rouse.compiler.metadata import pod_annotations, pod_labels
+from rouse.compiler.names import COMPONENT_LABEL, SERVICE_LABEL, component_name
+from rouse.compiler.runtimes import Runtime
+
+__all__ = [
+    "EXPLAINER",
+    "PREDICTOR",
+    "TRANSFORMER",
+    "ResolvedComponent",
+    "pod_fields",
+    "resolve",
+]
+
+PREDICTOR = "predictor"
+TRANSFORMER = "transformer"
+EXPLAINER = "explainer"
+
+_POD_FIELDS = tuple(
+    field.alias or name for name, field in PodSpec.model_fields.items() if name != "service_account"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedComponent:
+    """What a mode (Knative, Standard) makes objects of."""
+
+    component: str
+    """predictor, transformer or explainer."""
+    name: str
+    """Of its objects: ``<service>-<component>``, shortened where that is too long."""
+    spec: ComponentSpec
+    """As the user gave it, with defaults: scaling, timeout, canary ..."""
+    pod_spec: Object
+    """The whole pod: runtime, user's fields, model, node pool."""
+    labels: Strings
+    """Of its pods."""
+    annotations: Strings
+    """Of its pods: runtime's < InferenceService's < component's; scaling is the mode's affair."""
+    runtime: Runtime | None = None
+
+
+def resolve(
+    isvc: InferenceService,
+    component: str,
+    spec: ComponentSpec,
+    pod_spec: Object,
+    *,
+    config: Config,
+    runtime: Runtime | None = None,
+    annotations: Strings | None = None,
+) -> ResolvedComponent:
+    """Return the component with the labels and annotations of its pods.
+
+    ``annotations`` are those that say how the pod was made; they win over what anybody gave.
+    """
+    from_runtime = runtime.spec if runtime is not None else None
+    labels = {
+        **((from_runtime and from_runtime.labels) or {}),
+        **pod_labels(isvc, config),
+        **(spec.labels or {}),
+        SERVICE_LABEL: isvc.name,
+        COMPONENT_LABEL: component,
+    }
+    merged = {
+        **((from_runtime and from_runtime.annotations) or {}),
+        **pod_annotations(isvc, config),
+        **(spec.annotations or {}),
+        **(annotations or {}),
+    }
+    name = component_name(isvc.name, component)
+    return ResolvedComponent(component, name, spec, pod_spec, labels, merged, runtime)
+
+
+def pod_fields(spec: ComponentSpec) -> Object:
+    """Return the inline pod fields of a component."""
+    given = spec.to_object()
+    return {alias: given[alias] for alias in _POD_FIELDS if alias in given}
