@@ -1,4 +1,4 @@
-"""Names, placeholders, merging, configuration, cold starts."""
+"""Names, placeholders, merging, cold starts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 
 from rouse.api.names import is_dns_label
 from rouse.compiler.coldstart import LAST_COLD_START, latest_cold_start
-from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.merge import merge_container, merge_pod
 from rouse.compiler.names import component_name
 from rouse.compiler.placeholders import Values, fill
-from rouse.errors import ConfigError
 
 names = st.from_regex(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
 
@@ -101,32 +99,6 @@ def test_pods_merge_containers_by_name() -> None:
         "containers": [{"name": "a", "image": "y"}, {"name": "b"}, {"name": "c"}],
         "tolerations": [2],
     }
-
-
-def test_the_default_configuration_is_kserves() -> None:
-    assert Config.from_config_map(None) == Config.from_config_map({}) == Config()
-    assert Config().domain == "example.com"
-
-
-def test_a_configuration_is_read() -> None:
-    data = {"domain": "localhost\n", "domainTemplate": "{{.Name}}.x", "ingressStatus": "required"}
-    config = Config.from_config_map({"data": data})
-    assert (config.domain, config.domain_template) == ("localhost", "{{.Name}}.x")
-    assert config.ingress_status == "required"
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        ({"domian": "x"}, "unknown key domian; known: clusterDomain"),
-        ({"urlScheme": "ftp"}, 'urlScheme is "ftp"; allowed: http, https'),
-        ({"localGateway": "x"}, "localGateway must be <namespace>/<name>"),
-    ],
-)
-def test_a_bad_configuration_is_refused(data: dict[str, str], message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        Config.from_config_map({"data": data})
-    assert message in str(caught.value)
 
 
 def revision(note: str) -> dict[str, Any]:

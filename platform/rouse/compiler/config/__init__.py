@@ -1,0 +1,29 @@
+"""What an installation decides for all its InferenceServices.
+
+Here belong the settings, their defaults and the ConfigMaps they are read from. What a setting
+leads to does not: that is for the module that makes the object.
+"""
+
+from rouse.compiler.config.types import (
+    CONFIG_MAP,
+    CONFIG_NAMESPACE,
+    KSERVE_CONFIG_MAP,
+    Agent,
+    Config,
+    Credentials,
+    NodePool,
+    Resources,
+    StorageInitializer,
+)
+
+__all__ = [
+    "CONFIG_MAP",
+    "CONFIG_NAMESPACE",
+    "KSERVE_CONFIG_MAP",
+    "Agent",
+    "Config",
+    "Credentials",
+    "NodePool",
+    "Resources",
+    "StorageInitializer",
+]

@@ -1,0 +1,235 @@
+"""The settings of an installation, their defaults, and the rules among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_camel
+
+from rouse.compiler.config.kserve import read_kserve
+from rouse.compiler.config.reading import check, parse_data, read_values
+from rouse.errors import FieldError
+
+__all__ = [
+    "CONFIG_MAP",
+    "CONFIG_NAMESPACE",
+    "KSERVE_CONFIG_MAP",
+    "Agent",
+    "Config",
+    "Credentials",
+    "NodePool",
+    "Resources",
+    "StorageInitializer",
+]
+
+CONFIG_MAP = "rouse-config"
+CONFIG_NAMESPACE = "rouse-system"
+KSERVE_CONFIG_MAP = "inferenceservice-config"
+
+_CLOSED = ConfigDict(extra="forbid", alias_generator=to_camel, coerce_numbers_to_str=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a container asks for and may use, as quantities; empty: nothing is said."""
+
+    __pydantic_config__ = _CLOSED
+
+    cpu_request: str = ""
+    cpu_limit: str = ""
+    memory_request: str = ""
+    memory_limit: str = ""
+
+    def to_object(self) -> dict[str, Any]:
+        """Return the ``resources`` of a container; empty where nothing is said."""
+        parts = {
+            "requests": {"cpu": self.cpu_request, "memory": self.memory_request},
+            "limits": {"cpu": self.cpu_limit, "memory": self.memory_limit},
+        }
+        given = {part: {k: v for k, v in of.items() if v} for part, of in parts.items()}
+        return {part: of for part, of in given.items() if of}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar(Resources):
+    """A container that Rouse puts beside others, with KServe's usual resources."""
+
+    cpu_request: str = "100m"
+    cpu_limit: str = "1"
+    memory_request: str = "100Mi"
+    memory_limit: str = "1Gi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageInitializer(Sidecar):
+    """The init container that fetches models for foreign servers, and how models are mounted."""
+
+    image: str = "ghcr.io/rouse/storage-initializer:v0.1.0"
+    enable_oci_volumes: bool = False
+    """Mount ``oci://`` models as image volumes; needs Kubernetes 1.33."""
+    default_pvc_read_only: bool = True
+    """Mount ``pvc://`` models read-only where no annotation says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent(Sidecar):
+    """The sidecar that logs and batches requests of foreign servers."""
+
+    image: str = "kserve/agent:v0.15.2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Names of secrets, and of the keys in them, that open model stores; KServe's names."""
+
+    __pydantic_config__ = _CLOSED
+
+    storage_spec_secret_name: str = "storage-config"  # noqa: S105 - a name, no secret
+    storage_secret_name_annotation: str = "serving.kserve.io/storageSecretName"  # noqa: S105
+    gcs_credential_file_name: str = "gcloud-application-credentials.json"
+    hf_token_name: str = "HF_TOKEN"  # noqa: S105
+    s3_access_key_id_name: str = "AWS_ACCESS_KEY_ID"
+    s3_secret_access_key_name: str = "AWS_SECRET_ACCESS_KEY"  # noqa: S105
+    s3_endpoint: str = ""
+    s3_use_https: str = ""
+    s3_region: str = ""
+    s3_verify_ssl: str = ""
+    s3_use_virtual_bucket: str = ""
+    s3_use_accelerate: str = ""
+    s3_use_anonymous_credential: str = ""
+    s3_ca_bundle: str = ""
+    s3_ca_bundle_config_map: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePool:
+    """Nodes of one sort: how a pod is sent there, and which resources they have."""
+
+    __pydantic_config__ = _CLOSED
+
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, Any], ...] = ()
+    affinity: Mapping[str, Any] = field(default_factory=dict)
+    runtime_class_name: str = ""
+    resources: tuple[str, ...] = ()
+    """Names of what the nodes offer, such as nvidia.com/gpu."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings; in ConfigMap rouse-config keys in camelCase, structured ones as YAML."""
+
+    __pydantic_config__ = _CLOSED
+
+    domain: str = "example.com"
+    """The domain of the hosts that clients outside use."""
+    domain_template: str = "{{.Name}}.{{.Namespace}}.{{.IngressDomain}}"
+    """How such a host is made of name, namespace and domain."""
+    url_scheme: Literal["http", "https"] = "http"
+    cluster_domain: str = "cluster.local"
+    ingress_gateway: str = "knative-serving/knative-ingress-gateway"
+    local_gateway: str = "knative-serving/knative-local-gateway"
+    local_gateway_service: str = "knative-local-gateway.istio-system.svc.cluster.local"
+    ingress_status: Literal["optional", "required"] = "optional"
+    """``required``: IngressReady waits until the VirtualService's status says Reconciled for its
+    generation. ``optional``: it does so only where such a status is written (Istio by default
+    writes none)."""
+    additional_domains: tuple[str, ...] = ()
+    """More domains that every InferenceService answers under, beside ``domain``."""
+    path_template: str = ""
+    """A path under the plain ``domain`` that leads to an InferenceService, such as
+    ``/serving/{{.Namespace}}/{{.Name}}``; empty: none."""
+    disable_ingress_creation: bool = False
+    """Make no VirtualService: somebody else leads requests to the components."""
+    tls_secret: str = ""
+    """The TLS secret, in the gateway's namespace, of the hosts outside; makes urlScheme https."""
+    tls_gateway: str = ""
+    """The Gateway, as <namespace>/<name>, of HTTPS requests; empty: the ingress gateway."""
+    default_deployment_mode: Literal["Knative", "Standard"] = "Knative"
+    """The mode of InferenceServices without the annotation."""
+    annotations_disallowed: tuple[str, ...] = (
+        "autoscaling.knative.dev/max-scale",
+        "autoscaling.knative.dev/min-scale",
+        "internal.serving.kserve.io/storage-initializer-sourceuri",
+        "kubectl.kubernetes.io/last-applied-configuration",
+    )
+    """Annotations of an InferenceService that its pods do not get."""
+    labels_disallowed: tuple[str, ...] = ("networking.knative.dev/visibility",)
+    """Labels of an InferenceService that its pods do not get."""
+    annotations_allowed: tuple[str, ...] = ()
+    """The only annotations of an InferenceService that its pods get; empty: all not disallowed."""
+    node_pools: Mapping[str, NodePool] = field(default_factory=dict)
+    """By the name that annotation rouse.dev/node-pool gives."""
+    default_gpu_pool: str = ""
+    """The pool of pods that ask for a GPU and name no pool; empty: they go where they can."""
+    storage_initializer: StorageInitializer = StorageInitializer()
+    credentials: Credentials = Credentials()
+    agent: Agent = Agent()
+    logger_default_url: str = ""
+    """Where request logs go that name no url."""
+    batcher_max_batch_size: int = 32
+    batcher_max_latency_ms: int = 5000
+    resources: Resources = Resources()
+    """Of the main container of a component, where neither runtime nor InferenceService says it."""
+    autoscaler_class: Literal["hpa", "keda", "external", "none"] = "hpa"
+    """Who scales components in mode Standard that do not say it."""
+    scale_up_stabilization_window_seconds: int = 0
+    scale_down_stabilization_window_seconds: int = 300
+
+    @classmethod
+    def from_config_map(
+        cls, config_map: Mapping[str, Any] | None, *, base: Config | None = None
+    ) -> Config:
+        """Read ConfigMap rouse-config; what it does not say is as in ``base``, else the default.
+
+        Raises ConfigError that names every unknown key and every bad value.
+        """
+        where = f"ConfigMap {CONFIG_MAP}"
+        values, findings = parse_data((config_map or {}).get("data") or {}, cls)
+        return _configured(base or cls(), values, findings, where)
+
+    @classmethod
+    def from_kserve(cls, data: Mapping[str, str]) -> Config:
+        """Read the data of KServe's ConfigMap inferenceservice-config.
+
+        Keys that mean nothing here pass; raises ConfigError for a value that cannot be used.
+        """
+        values, findings = read_kserve(data)
+        base = cls()
+        for lists in ("annotations_disallowed", "labels_disallowed"):
+            # KServe adds its configured lists to those it always has.
+            if isinstance(more := values.get(to_camel(lists)), list):
+                values[to_camel(lists)] = [*getattr(base, lists), *more]
+        return _configured(base, values, findings, f"ConfigMap {KSERVE_CONFIG_MAP}")
+
+
+def _configured(
+    base: Config, values: dict[str, Any], findings: list[FieldError], where: str
+) -> Config:
+    if values.get("tlsSecret") and "urlScheme" not in values:
+        values["urlScheme"] = "https"
+    read, more = read_values(base, values)
+    config = replace(base, **read)
+    check(where, [*findings, *more, *([] if more else _rules(config))])
+    return config
+
+
+def _rules(config: Config) -> Iterator[FieldError]:
+    for key in ("ingress_gateway", "local_gateway", "tls_gateway"):
+        given: str = getattr(config, key)
+        if (given or key != "tls_gateway") and given.count("/") != 1:
+            yield FieldError(to_camel(key), f'must be <namespace>/<name>, not "{given}"')
+    if config.path_template and not config.path_template.startswith("/"):
+        yield FieldError("pathTemplate", f'must begin with "/": "{config.path_template}"')
+    pool = config.default_gpu_pool
+    if pool and pool not in config.node_pools:
+        known = ", ".join(sorted(config.node_pools)) or "none"
+        yield FieldError(
+            "defaultGpuPool", f'there is no node pool "{pool}"; nodePools has: {known}'
+        )
+    for key in ("batcher_max_batch_size", "batcher_max_latency_ms"):
+        if getattr(config, key) < 1:
+            yield FieldError(to_camel(key), f"must be 1 or more, not {getattr(config, key)}")
