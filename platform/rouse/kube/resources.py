@@ -19,6 +19,7 @@ __all__ = [
     "ENDPOINT_SLICES",
     "EVENTS",
     "GATEWAYS",
+    "HORIZONTAL_POD_AUTOSCALERS",
     "INFERENCE_SERVICES",
     "KNATIVE_SERVICES",
     "LEASES",
@@ -100,6 +101,9 @@ SERVICES = Resource("", "v1", "Service", "services")
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
 PODS = Resource("", "v1", "Pod", "pods")
 DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments")
+HORIZONTAL_POD_AUTOSCALERS = Resource(
+    "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"
+)
 EVENTS = Resource("", "v1", "Event", "events")
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
 SECRETS = Resource("", "v1", "Secret", "secrets")
@@ -132,6 +136,7 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
         ENDPOINT_SLICES,
         PODS,
         DEPLOYMENTS,
+        HORIZONTAL_POD_AUTOSCALERS,
         EVENTS,
         CONFIG_MAPS,
         SECRETS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -42,6 +42,7 @@ class PodState:
     ready: bool = False
     host: str = "127.0.0.1"
     port: int | None = None
+    ports: Mapping[int, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     restarts: int = 0
     reason: str = ""
@@ -90,7 +91,14 @@ class MemoryNode:
     def become_ready(self, key: Key) -> None:
         if key in self.pods:
             self._next_port += 1
-            self.change(key, phase="Running", ready=True, port=self._next_port, timings=TIMINGS)
+            self.change(
+                key,
+                phase="Running",
+                ready=True,
+                port=self._next_port,
+                ports={8080: self._next_port},
+                timings=TIMINGS,
+            )
 
     def crash(self, key: Key, times: int, *log: str) -> None:
         self.change(
@@ -184,6 +192,19 @@ class MemoryMesh:
         try:
             async with asyncio.timeout(timeout_s):
                 while self.deaf or self.endpoints(key) != endpoints:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def avoiding(
+        self, services: Iterable[Key], endpoints: frozenset[tuple[str, int]], timeout_s: float
+    ) -> bool:
+        keys = list(services)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.deaf or any(self.endpoints(key) & endpoints for key in keys):
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:

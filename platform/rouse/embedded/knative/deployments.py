@@ -126,10 +126,16 @@ class Deployments:
     async def _write_status(self, key: Key) -> None:
         deployment = self._deployments.get(key)
         if deployment is not None:
+            replicas = self._replicas.all(key)
+            problem = self._replicas.problem(key)
             status = deployment_status(
                 deployment,
-                self._replicas.all(key),
+                replicas,
                 wanted=self._replicas.wanted(key),
+                updated=sum(
+                    self._replicas.is_current(key, one) for one in replicas if not one.retiring
+                ),
+                problem=f"{problem.reason}: {problem.last_line}" if problem else "",
                 now=rfc3339(self._clock.utc()),
             )
             await write_status(self._client, deployment, status)

@@ -19,7 +19,7 @@ from rouse.embedded.knative.endpoints import Endpoints
 from rouse.embedded.knative.hosts import revision_of_host
 from rouse.embedded.knative.make.endpoints import Endpoint
 from rouse.embedded.knative.make.revision import timeout_s
-from rouse.embedded.knative.ports import Clock, Mesh, Node
+from rouse.embedded.knative.ports import Clock, Mesh, Node, PodState
 from rouse.embedded.knative.replicas import Replicas
 from rouse.embedded.knative.revision import RevisionInformers, Revisions
 from rouse.embedded.knative.route import Routes
@@ -27,6 +27,8 @@ from rouse.embedded.knative.scaler import Scaler
 from rouse.embedded.knative.service import Services
 from rouse.embedded.knative.settings import NAMESPACE, Settings, parse_settings
 from rouse.embedded.knative.traffic import BY_REFERENCE, referenced
+from rouse.embedded.knative.workloads.autoscalers import BY_TARGET, Autoscalers, target_of
+from rouse.embedded.knative.workloads.services import ServiceEndpoints
 from rouse.errors import ValidationError
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.controller import Controller
@@ -39,6 +41,7 @@ from rouse.kube.resources import (
     DEPLOYMENTS,
     DESTINATION_RULES,
     ENDPOINT_SLICES,
+    HORIZONTAL_POD_AUTOSCALERS,
     KNATIVE_SERVICES,
     POD_AUTOSCALERS,
     PODS,
@@ -70,6 +73,7 @@ _FOLLOWED: Final[Mapping[str, tuple[Resource, str | None]]] = {
     "slices": (ENDPOINT_SLICES, None),
     "rules": (DESTINATION_RULES, None),
     "virtual_services": (VIRTUAL_SERVICES, None),
+    "pod_scalers": (HORIZONTAL_POD_AUTOSCALERS, None),
 }
 
 
@@ -105,6 +109,7 @@ class KnativeEngine:
             for name, (resource, namespace) in _FOLLOWED.items()
         }
         self._in["routes"].add_index(BY_REFERENCE, referenced)
+        self._in["pod_scalers"].add_index(BY_TARGET, lambda obj: [target_of(obj)])
         self._events = EventRecorder(client, "rouse-engine")
         self.replicas = Replicas(node)
         self._endpoints = Endpoints(
@@ -116,6 +121,22 @@ class KnativeEngine:
             rules=self._in["rules"],
             activator=Endpoint(_HOST, activator_port),
             in_path=lambda key: self.scaler.in_path(key),
+        )
+        self._service_endpoints = ServiceEndpoints(
+            client,
+            node,
+            self.replicas,
+            mesh,
+            services=self._in["core_services"],
+            pods=self._in["pods"],
+            slices=self._in["slices"],
+        )
+        self._autoscalers = Autoscalers(
+            client,
+            self.replicas,
+            autoscalers=self._in["pod_scalers"],
+            deployments=self._in["deployments"],
+            clock=self._clock,
         )
         self.scaler = Scaler(
             self.replicas,
@@ -176,7 +197,7 @@ class KnativeEngine:
         self._in["config_maps"].add_handler(self._on_config)
         self._read_settings()
         self._in["deployments"].add_handler(self._on_deployment)
-        self._in["pods"].add_handler(self._on_pod)
+        self._in["pods"].add_change_handler(self._on_pod)
         self._in["revisions"].add_handler(self._on_revision)
         self._in["services"].add_handler(self._controllers["services"].on_event)
         self._in["configurations"].add_handler(self._on_configuration)
@@ -186,6 +207,10 @@ class KnativeEngine:
         for name in ("pod_autoscalers", "core_services"):
             self._in[name].add_handler(self._on_owned("revisions", "Revision"))
         self._in["virtual_services"].add_handler(self._on_owned("routes", "Route"))
+        self._in["core_services"].add_handler(self._controllers["service_endpoints"].on_event)
+        self._in["slices"].add_handler(self._on_owned("service_endpoints", "Service"))
+        self._in["pod_scalers"].add_handler(self._controllers["pod_scalers"].on_event)
+        self._node.subscribe(self._on_state)
 
     # Wiring
 
@@ -253,12 +278,16 @@ class KnativeEngine:
             "revisions": Controller("revisions", revisions.reconcile, workers=3),
             "deployments": Controller("deployments", deployments.reconcile, workers=8),
             "endpoints": Controller("endpoints", self._endpoints.reconcile, workers=3),
+            "service_endpoints": Controller(
+                "service endpoints", self._service_endpoints.reconcile, workers=2
+            ),
+            "pod_scalers": Controller("pod autoscalers", self._autoscalers.reconcile, workers=1),
         }
 
     async def _settle_deployment(self, deployment: Key) -> bool:
         key = names.revision_key_of_deployment(deployment)
         if key is None or self._in["revisions"].get(key) is None:
-            return True
+            return await self._service_endpoints.settled(deployment, self._settle_s)
         return await self._endpoints.settled(key, self._settle_s)
 
     # Events
@@ -289,9 +318,22 @@ class KnativeEngine:
             self.replicas.track(obj)
         self._controllers["deployments"].enqueue(key)
         self._enqueue_owner("revisions", "Revision", obj)
+        self._autoscalers.of(key, self._controllers["pod_scalers"].enqueue)
 
-    def _on_pod(self, type_: EventType, obj: Object) -> None:
+    def _on_pod(self, type_: EventType, obj: Object, before: Object | None) -> None:
         self.replicas.observe_pod(obj, deleted=type_ is EventType.DELETED)
+        former = labels_of(obj if before is None else before)
+        self._enqueue_services(key_of(obj).namespace, labels_of(obj), former)
+
+    def _on_state(self, state: PodState) -> None:
+        pod = self._in["pods"].get(Key(state.namespace, state.name))
+        if pod is not None:
+            self._enqueue_services(state.namespace, labels_of(pod))
+
+    def _enqueue_services(self, namespace: str, *labels: Mapping[str, str]) -> None:
+        """The Services that select pods with any of these labels."""
+        for key in self._service_endpoints.selecting(namespace, *labels):
+            self._controllers["service_endpoints"].enqueue(key)
 
     def _on_revision(self, type_: EventType, obj: Object) -> None:
         key = key_of(obj)
@@ -341,6 +383,10 @@ class KnativeEngine:
 
     def _replicas_changed(self, deployment: Key) -> None:
         self._controllers["deployments"].enqueue(deployment)
+        self._autoscalers.of(deployment, self._controllers["pod_scalers"].enqueue)
+        for one in self.replicas.all(deployment):
+            if one.retiring:
+                self._enqueue_services(deployment.namespace, labels_of(one.pod))
         key = names.revision_key_of_deployment(deployment)
         if key is not None and self._in["revisions"].get(key) is not None:
             self._controllers["revisions"].enqueue(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -32,7 +32,11 @@ class Container(Protocol):
 
 
 class PodState(Protocol):
-    """What the node knows of a pod. ``timings``: seconds of each phase of its start."""
+    """What the node knows of a pod.
+
+    ``ports``: containerPort -> port of this machine. ``timings``: seconds of each phase of its
+    start.
+    """
 
     @property
     def namespace(self) -> str: ...  # noqa: D102
@@ -46,6 +50,8 @@ class PodState(Protocol):
     def host(self) -> str: ...  # noqa: D102
     @property
     def port(self) -> int | None: ...  # noqa: D102
+    @property
+    def ports(self) -> Mapping[int, int]: ...  # noqa: D102
     @property
     def timings(self) -> Mapping[str, float]: ...  # noqa: D102
     @property
@@ -102,6 +108,11 @@ class Mesh(Protocol):
         self, key: Key, endpoints: frozenset[tuple[str, int]], timeout_s: float
     ) -> bool:
         """Wait until the gateway itself sends a Service's requests to exactly these endpoints."""
+
+    async def avoiding(
+        self, services: Iterable[Key], endpoints: frozenset[tuple[str, int]], timeout_s: float
+    ) -> bool:
+        """Wait until the gateway sends requests of these Services to none of these endpoints."""
 
 
 class Clock(Protocol):

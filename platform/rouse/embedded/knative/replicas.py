@@ -15,6 +15,7 @@ from rouse.embedded.knative.make.endpoints import Endpoint
 from rouse.embedded.knative.make.pod import make_pod
 from rouse.embedded.knative.names import pod_name, template_hash
 from rouse.embedded.knative.ports import Node, PodState
+from rouse.embedded.knative.rolling import next_step, strategy_of
 from rouse.kube.objects import Key, Object, controller_of, key_of, uid_of
 
 __all__ = ["Replica", "Replicas"]
@@ -100,6 +101,16 @@ class Replicas:
     def endpoints(self, key: Key) -> frozenset[Endpoint]:
         """Where the ready replicas listen."""
         return frozenset(one.endpoint for one in self.ready(key) if one.endpoint is not None)
+
+    def is_retiring(self, pod: Key) -> bool:
+        """Whether a pod is a replica that is to get no new requests."""
+        owner = self._owner.get(pod)
+        return owner is not None and self._sets[owner].replicas[pod].retiring
+
+    def is_current(self, key: Key, replica: Replica) -> bool:
+        """Whether a replica is of the Deployment's present template."""
+        found = self._sets.get(key)
+        return found is not None and replica.hashed == found.hashed
 
     def failure(self, key: Key) -> Failure | None:
         """Why no replica will become ready for now; None while one is or still may."""
@@ -224,18 +235,32 @@ class Replicas:
         before = self._count(found)
         staying = [one for one in found.replicas.values() if not one.retiring]
         current = [one for one in staying if one.hashed == found.hashed]
-        for _ in range(found.wanted - len(current)):
-            self._launch(key, found)
         surplus = len(current) - found.wanted
         if surplus > 0:
             for one in sorted(enumerate(current), key=_first_to_go)[:surplus]:
                 one[1].retiring = True
-        if sum(one.ready for one in current) >= found.wanted:
-            # Replicas of a former template serve until those of the new one do.
-            for former in staying:
-                former.retiring = former.retiring or former.hashed != found.hashed
+        while self._roll(key, found):
+            pass
         if self._count(found) != before:
             self._changed(key)
+
+    def _roll(self, key: Key, found: _Set) -> bool:
+        """One step towards the present template; whether another may follow at once."""
+        current: list[Replica] = []
+        former: list[Replica] = []
+        leaving = 0
+        for one in found.replicas.values():
+            if not one.retiring:
+                (current if one.hashed == found.hashed else former).append(one)
+            elif one.hashed != found.hashed:
+                leaving += 1
+        strategy = strategy_of(found.deployment, found.wanted)
+        step = next_step(strategy, found.wanted, current, former, leaving=leaving)
+        for one in step.retire:
+            one.retiring = True
+        for _ in range(step.launch):
+            self._launch(key, found)
+        return bool(step.retire or step.launch)
 
     @staticmethod
     def _count(found: _Set) -> tuple[int, int]:

@@ -80,6 +80,10 @@ class EndpointTable:
         expected = self.wanted(subscription) if endpoints is None else endpoints
         return self._accepted.get(subscription) == expected
 
+    def accepted(self, subscription: str) -> frozenset[Endpoint]:
+        """Return the endpoints Envoy acknowledged; none for what it never asked for."""
+        return self._accepted.get(subscription, _NOWHERE)
+
     async def changed(self) -> None:
         """Wait for the next news from Envoy."""
         await self._changed.wait()

@@ -91,6 +91,19 @@ class MeshLoop:
             return False
         return True
 
+    async def avoiding(
+        self, services: Iterable[Key], endpoints: frozenset[Endpoint], timeout: float
+    ) -> bool:
+        """Wait until Envoy has none of these endpoints in any cluster of these Services."""
+        keys = list(services)
+        try:
+            async with asyncio.timeout(timeout):
+                while any(self._uses(key, endpoints) for key in keys):
+                    await self._table.changed()
+        except TimeoutError:
+            return False
+        return True
+
     async def settled(self, timeout: float) -> bool:
         """Wait until all changes noted so far are in effect at Envoy."""
         try:
@@ -104,6 +117,10 @@ class MeshLoop:
     def _serves(self, key: Key, endpoints: frozenset[Endpoint]) -> bool:
         names = self._publisher.subscriptions(self._translator.clusters_of(key))
         return bool(names) and all(self._table.is_effective(name, endpoints) for name in names)
+
+    def _uses(self, key: Key, endpoints: frozenset[Endpoint]) -> bool:
+        names = self._publisher.subscriptions(self._translator.clusters_of(key))
+        return any(self._table.accepted(name) & endpoints for name in names)
 
     def _flush_endpoints(self) -> None:
         services, self._slices_of = self._slices_of, set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -129,6 +129,15 @@ class Gateway:
         False when it does not within the timeout.
         """
         return await self._loop.serving(key, endpoints, timeout_s)
+
+    async def avoiding(
+        self, services: Iterable[Key], endpoints: frozenset[Endpoint], timeout_s: float
+    ) -> bool:
+        """Wait until Envoy sends requests of these Services to none of these endpoints.
+
+        False when it still does after the timeout.
+        """
+        return await self._loop.avoiding(services, endpoints, timeout_s)
 
     async def settled(self, timeout_s: float = 5.0) -> bool:
         """Wait until every change told so far is in effect; False when Envoy refused one."""

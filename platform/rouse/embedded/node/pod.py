@@ -120,6 +120,7 @@ class PodRunner:
             phase=self._phase(containers),
             ready=not self.terminating and bool(containers) and all(c.ready for c in containers),
             port=self._serving_port(),
+            ports=MappingProxyType(dict(self._ports.actual) if self._ports else {}),
             timings=MappingProxyType(dict(serving.timings)) if serving else MappingProxyType({}),
             restarts=sum(c.restarts for c in containers),
             reason=reason,

@@ -54,6 +54,8 @@ class PodState:
     phase: Literal["Pending", "Running", "Succeeded", "Failed"]
     ready: bool
     port: int | None
+    ports: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    """containerPort -> port of this machine."""
     timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     restarts: int = 0
     reason: str = ""

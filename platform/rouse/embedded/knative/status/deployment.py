@@ -5,18 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rouse.embedded.knative.replicas import Replica
+from rouse.embedded.knative.rolling import strategy_of
 from rouse.kube.objects import Object
 
 __all__ = ["deployment_status"]
 
 
 def deployment_status(
-    deployment: Object, replicas: Sequence[Replica], *, wanted: int, now: str
+    deployment: Object,
+    replicas: Sequence[Replica],
+    *,
+    wanted: int,
+    now: str,
+    updated: int | None = None,
+    problem: str = "",
 ) -> Object:
-    """Counts and the conditions Available and Progressing."""
+    """Counts and the conditions Available and Progressing.
+
+    ``updated`` is how many replicas are of the present template, by default all. ``problem`` is
+    what keeps replicas from running.
+    """
     staying = [one for one in replicas if not one.retiring]
+    updated = len(staying) if updated is None else updated
     ready = sum(one.ready for one in staying)
-    available, complete = ready >= wanted, ready == wanted == len(staying)
+    least = wanted - strategy_of(deployment, wanted).unavailable
+    available = ready >= least
+    complete = ready == wanted == len(staying) == updated
     before = {one["type"]: one for one in (deployment.get("status") or {}).get("conditions") or ()}
     conditions = [
         _condition(
@@ -25,6 +39,7 @@ def deployment_status(
             available,
             "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable",
             now,
+            problem,
         ),
         _condition(
             before.get("Progressing"),
@@ -36,7 +51,7 @@ def deployment_status(
     ]
     counts = {
         "replicas": len(staying),
-        "updatedReplicas": len(staying),
+        "updatedReplicas": updated,
         "readyReplicas": ready,
         "availableReplicas": ready,
         "unavailableReplicas": max(0, wanted - ready),
@@ -48,7 +63,9 @@ def deployment_status(
     }
 
 
-def _condition(before: Object | None, type_: str, holds: bool, reason: str, now: str) -> Object:
+def _condition(
+    before: Object | None, type_: str, holds: bool, reason: str, now: str, message: str = ""
+) -> Object:
     status = "True" if holds else "False"
     same = before is not None and before.get("status") == status
     since = before.get("lastTransitionTime", now) if before is not None and same else now
@@ -58,6 +75,7 @@ def _condition(before: Object | None, type_: str, holds: bool, reason: str, now:
         "type": type_,
         "status": status,
         "reason": reason,
+        **({"message": message} if message else {}),
         "lastTransitionTime": since,
         "lastUpdateTime": updated,
     }

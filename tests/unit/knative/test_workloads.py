@@ -1,0 +1,163 @@
+"""Mode Standard: plain Deployments, Services that select pods, HorizontalPodAutoscalers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from rouse.kube.objects import Key, Object
+from rouse.kube.resources import (
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    HORIZONTAL_POD_AUTOSCALERS,
+    PODS,
+    SERVICES,
+)
+from tests.unit.knative.harness import World, condition, world
+
+KEY = Key("default", "plain")
+LABELS = {"app": "plain"}
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(tmp_path) as one:
+        yield one
+
+
+def deployment(replicas: int = 2, **container: object) -> Object:
+    spec = {
+        "name": "server",
+        "image": "me/server:1",
+        "ports": [{"containerPort": 8080, "name": "web"}],
+        **container,
+    }
+    template = {"metadata": {"labels": dict(LABELS)}, "spec": {"containers": [spec]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": KEY.name, "namespace": KEY.namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": dict(LABELS)},
+            "template": template,
+        },
+    }
+
+
+def service(**port: object) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": KEY.name, "namespace": KEY.namespace},
+        "spec": {"selector": dict(LABELS), "ports": [{"name": "http", "port": 80, **port}]},
+    }
+
+
+def autoscaler(least: int, most: int) -> Object:
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": KEY.name, "namespace": KEY.namespace},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": KEY.name},
+            "minReplicas": least,
+            "maxReplicas": most,
+        },
+    }
+
+
+def ports(one: World) -> frozenset[tuple[str, int]]:
+    return frozenset((state.host, state.port or 0) for state in one.node.pods.values())
+
+
+@pytest.mark.parametrize("target", [8080, "web"])
+async def test_a_service_has_a_slice_for_every_ready_pod(running: World, target: object) -> None:
+    await running.client.create(service(targetPort=target))
+    await running.client.create(deployment(2))
+    await running.until_true(lambda: len(running.mesh.endpoints(KEY)) == 2)
+    assert running.mesh.endpoints(KEY) == ports(running)
+    gone = next(iter(running.node.pods))
+    running.node.change(gone, ready=False)
+    await running.until_true(lambda: len(running.mesh.endpoints(KEY)) == 1)
+    running.node.change(gone, ready=True)
+    await running.until_true(lambda: running.mesh.endpoints(KEY) == ports(running))
+
+
+async def test_a_selector_that_changes_moves_the_endpoints(running: World) -> None:
+    await running.client.create(deployment(1))
+    await running.client.create(service(targetPort=8080))
+    await running.until_true(lambda: len(running.mesh.endpoints(KEY)) == 1)
+    other = {"spec": {"selector": {"app": "other"}}}
+    await running.client.patch(SERVICES, KEY.name, other, namespace=KEY.namespace)
+    await running.until_true(lambda: not running.mesh.endpoints(KEY))
+
+
+async def test_a_port_that_no_container_declares_has_no_endpoint(running: World) -> None:
+    await running.client.create(service(targetPort=9999))
+    await running.client.create(deployment(1))
+    await running.until(DEPLOYMENTS, KEY.name, lambda d: d["status"]["readyReplicas"] == 1)
+    assert not running.mesh.endpoints(KEY)
+
+
+async def test_an_update_keeps_enough_replicas_and_leaves_the_gateway_first(
+    running: World,
+) -> None:
+    await running.client.create(service(targetPort=8080))
+    await running.client.create(deployment(4))
+    await running.until_true(lambda: len(running.mesh.endpoints(KEY)) == 4)
+    former = set(running.node.pods)
+    running.mesh.deaf = True
+    changed = deployment(4, image="me/server:2")
+    await running.client.patch(
+        DEPLOYMENTS, KEY.name, {"spec": changed["spec"]}, namespace=KEY.namespace
+    )
+    await running.until_true(lambda: len(running.node.launched) > 4)
+    assert not running.node.stopped
+    running.mesh.deaf = False
+    running.mesh._changed.set()
+    await running.until_true(lambda: former.isdisjoint(running.node.pods), seconds=20)
+    done = await running.until(
+        DEPLOYMENTS, KEY.name, lambda d: d["status"].get("updatedReplicas") == 4
+    )
+    assert condition(done, "Available") == ("True", "MinimumReplicasAvailable")
+    await running.until_true(lambda: running.mesh.endpoints(KEY) == ports(running))
+
+
+async def test_deleting_leaves_nothing(running: World) -> None:
+    await running.client.create(service(targetPort=8080))
+    await running.client.create(deployment(2))
+    await running.until_true(lambda: len(running.mesh.endpoints(KEY)) == 2)
+    await running.client.delete(DEPLOYMENTS, KEY.name, KEY.namespace)
+    await running.until_true(lambda: not running.mesh.endpoints(KEY) and not running.node.pods)
+    await running.client.delete(SERVICES, KEY.name, KEY.namespace)
+    await running.until_true(lambda: not running.engine._in["slices"].list("default"))
+    assert not (await running.client.list(PODS, "default")).items
+    assert not (await running.client.list(ENDPOINT_SLICES, "default")).items
+
+
+async def test_a_crash_shows_in_the_deployments_status(running: World) -> None:
+    running.node.auto = False
+    await running.client.create(deployment(1))
+    await running.until_true(lambda: running.node.launched)
+    running.node.crash(running.node.launched[0], 2, "no such model")
+    told = await running.until(
+        DEPLOYMENTS, KEY.name, lambda d: "no such model" in str(d["status"]["conditions"])
+    )
+    assert condition(told, "Available") == ("False", "MinimumReplicasUnavailable")
+
+
+async def test_an_autoscaler_keeps_its_bounds_and_says_what_it_cannot_do(running: World) -> None:
+    await running.client.create(deployment(1))
+    await running.client.create(autoscaler(3, 5))
+    await running.until(DEPLOYMENTS, KEY.name, lambda d: d["status"].get("readyReplicas") == 3)
+    body = {"spec": {"replicas": 9}}
+    await running.client.patch(DEPLOYMENTS, KEY.name, body, namespace=KEY.namespace)
+    await running.until(DEPLOYMENTS, KEY.name, lambda d: d["spec"]["replicas"] == 5)
+    told = await running.until(
+        HORIZONTAL_POD_AUTOSCALERS, KEY.name, lambda a: a["status"]["currentReplicas"] == 5
+    )
+    assert condition(told, "ScalingActive") == ("False", "FailedGetResourceMetric")
+    assert "no metrics server" in str(told["status"]["conditions"])
