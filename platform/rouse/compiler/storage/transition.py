@@ -5,11 +5,10 @@ from __future__ import annotations
 from rouse.api.base import Object
 from rouse.api.inferenceservice.storage import parse_claim
 from rouse.compiler.merge import merge_pod
+from rouse.compiler.storage.names import MODEL_PATH
 
-__all__ = ["MODEL_PATH", "READ_ONLY_ANNOTATION", "with_model"]
+__all__ = ["with_model"]
 
-MODEL_PATH = "/mnt/models"
-READ_ONLY_ANNOTATION = "storage.kserve.io/readonly"
 
 _CLAIM_VOLUME = "kserve-pvc-source"
 _STORAGE_URI = "STORAGE_URI"

@@ -1,0 +1,125 @@
+"""The pod of a component with its model at hand, or with word for those who bring it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+
+from rouse.api.base import Object, Strings
+from rouse.compiler.config import Config
+from rouse.compiler.merge import merge_pod
+from rouse.compiler.storage.credentials import Access, access_of
+from rouse.compiler.storage.entry import check_entry, entry_env, secret_of
+from rouse.compiler.storage.facts import Facts
+from rouse.compiler.storage.names import (
+    CREDENTIALS_ANNOTATION,
+    MODEL_PATH,
+    READ_ONLY_ANNOTATION,
+    SOURCE_ANNOTATION,
+    SPEC_ANNOTATION,
+    SPEC_KEY_ANNOTATION,
+    SPEC_PARAMETERS_ANNOTATION,
+    TRANSFORMER_CONTAINER,
+    URIS_ANNOTATION,
+)
+from rouse.compiler.storage.spec import Entry, Location, Storage
+from rouse.compiler.storage.volumes import is_mounted, mount
+
+__all__ = ["attach", "is_read_only", "with_credentials"]
+
+_STORAGE_URI = "STORAGE_URI"
+_OPEN = ("file", "http")
+"""Schemes that no credential opens."""
+_INITIALIZER_ONLY = ("oci+fetch",)
+
+
+def attach(
+    pod: Object,
+    main: str,
+    storage: Storage,
+    *,
+    own_predictor: bool,
+    config: Config,
+    annotations: Mapping[str, str] | None = None,
+    facts: Facts | None = None,
+) -> tuple[Object, Strings]:
+    """Return the pod with its model, and the annotations that its pods need for it.
+
+    Claims and images are mounted. Anything else is fetched: by Rouse's own predictors themselves
+    (``own_predictor``: STORAGE_URI and credentials in the container ``main``), for other servers,
+    and for several locations, by the storage initializer that the pod webhook puts in.
+
+    ``annotations`` are those of the component. With ``facts`` the credentials are resolved here;
+    without, the webhook does so when a pod is made. Raises CompileError.
+    """
+    annotations = annotations or {}
+    if storage.entry is not None:
+        check_entry(storage.entry)
+    read_only = is_read_only(annotations, config)
+    for location in filter(is_mounted, storage.locations):
+        names = (main, TRANSFORMER_CONTAINER)
+        pod = mount(pod, names, location, config, read_only=read_only)
+    fetched = [each for each in storage.locations if not is_mounted(each)]
+    if not fetched:
+        return pod, {}
+    if own_predictor and _fetches_itself(fetched):
+        return _told(pod, main, fetched[0], storage.entry, config, annotations, facts)
+    return pod, _for_webhook(fetched, storage.entry)
+
+
+def is_read_only(annotations: Mapping[str, str], config: Config) -> bool:
+    """Whether the containers may not write to their model; the annotation decides first."""
+    said = annotations.get(READ_ONLY_ANNOTATION)
+    return config.storage_initializer.default_pvc_read_only if said is None else said != "false"
+
+
+def with_credentials(pod: Object, container: str, access: Access) -> Object:
+    """Return the pod whose container of that name has the credentials; what it had stays."""
+    containers = [
+        access.laid_under(each) if each["name"] == container else each for each in pod["containers"]
+    ]
+    pod = {**pod, "containers": containers}
+    return merge_pod({"volumes": list(access.volumes)}, pod) if access.volumes else pod
+
+
+def _fetches_itself(fetched: list[Location]) -> bool:
+    only = fetched[0]
+    return len(fetched) == 1 and only.path == MODEL_PATH and only.scheme not in _INITIALIZER_ONLY
+
+
+def _told(
+    pod: Object,
+    main: str,
+    location: Location,
+    entry: Entry | None,
+    config: Config,
+    annotations: Mapping[str, str],
+    facts: Facts | None,
+) -> tuple[Object, Strings]:
+    env: list[Object] = [{"name": _STORAGE_URI, "value": location.uri}]
+    if entry is not None:
+        env += entry_env(entry, secret_of(annotations, config))
+    pod = merge_pod(pod, {"containers": [{"name": main, "env": env}]})
+    if entry is not None or location.scheme in _OPEN:
+        return pod, {}
+    if facts is None:
+        return pod, {CREDENTIALS_ANNOTATION: main}
+    account = pod.get("serviceAccountName", "")
+    return with_credentials(pod, main, access_of(account, annotations, facts, config)), {}
+
+
+def _for_webhook(fetched: list[Location], entry: Entry | None) -> Strings:
+    first = fetched[0]
+    annotations: Strings = {}
+    if len(fetched) == 1 and first.path == MODEL_PATH:
+        annotations[SOURCE_ANNOTATION] = first.uri
+    else:
+        listed = [{"uri": each.uri, "mountPath": each.path} for each in fetched]
+        annotations[URIS_ANNOTATION] = orjson.dumps(listed).decode()
+    if entry is not None:
+        annotations[SPEC_ANNOTATION] = "true"
+        annotations[SPEC_KEY_ANNOTATION] = entry.key
+        given = orjson.dumps(dict(entry.parameters), option=orjson.OPT_SORT_KEYS)
+        annotations[SPEC_PARAMETERS_ANNOTATION] = given.decode()
+    return annotations
