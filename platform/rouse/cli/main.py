@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from rouse import __version__
-from rouse.cli import cluster, engine, objects, predict
+from rouse.cli import cluster, compiling, engine, objects, predict
 from rouse.errors import RouseError
 
 __all__ = ["main", "rouse"]
@@ -32,6 +32,7 @@ for _command in (
     objects.get,
     objects.wait,
     predict.predict,
+    compiling.compile_,
     cluster.controller,
 ):
     rouse.add_command(_command)

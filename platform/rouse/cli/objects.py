@@ -10,6 +10,7 @@ import orjson
 import yaml
 
 from rouse.cli.options import connection_options, files_option, open_sources
+from rouse.cli.output import aligned
 from rouse.errors import InvalidError
 
 __all__ = ["apply", "delete", "get", "wait"]
@@ -103,11 +104,7 @@ def _print_table(table: dict[str, Any]) -> None:
     if not rows:
         click.echo("No resources found", err=True)
         return
-    lines = [[title for _, title in columns], *rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
-    for line in lines:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("   ".join(padded).rstrip())
+    click.echo(aligned([[title for _, title in columns], *rows]))
 
 
 def _cell(value: Any) -> str:

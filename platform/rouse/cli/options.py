@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-__all__ = ["connection_options", "files_option", "open_sources"]
+__all__ = ["compile_options", "connection_options", "files_option", "open_sources"]
 
 Command = Callable[..., Any]
 
@@ -40,3 +40,24 @@ def files_option(command: Command) -> Command:
 def open_sources(filenames: tuple[str, ...]) -> list[Path | IO[str]]:
     """The files as the SDK takes them."""
     return [sys.stdin if name == "-" else Path(name) for name in filenames]
+
+
+def compile_options(command: Command) -> Command:
+    """--runtimes, --config and --engine: what a compile without a cluster goes by."""
+    command = click.option(
+        "--engine",
+        type=click.Choice(["cluster", "embedded"]),
+        default="cluster",
+        show_default=True,
+        help="Whose defaults hold where the configuration is silent.",
+    )(command)
+    command = click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        help="ConfigMaps rouse-config or inferenceservice-config. Default: the defaults.",
+    )(command)
+    return click.option(
+        "--runtimes",
+        type=click.Path(path_type=Path),
+        help="File or folder of runtimes. Default: those that ship with Rouse.",
+    )(command)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -11,13 +12,21 @@ import yaml
 from rouse.errors import InvalidError
 from rouse.kube.objects import Object
 
-__all__ = ["Source", "load_documents"]
+__all__ = ["Document", "Source", "load_documents", "read_documents"]
 
 Source = str | Path | Mapping[str, Any] | IO[str]
 """A file, a folder of ``*.yaml|*.yml|*.json``, an open stream, or an object itself."""
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_DEPTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An object, and the file it is from."""
+
+    origin: str
+    object: Object
 
 
 def load_documents(sources: Iterable[Source] | Source) -> list[Object]:
@@ -25,58 +34,114 @@ def load_documents(sources: Iterable[Source] | Source) -> list[Object]:
 
     Raises InvalidError naming the file, the place and what is wrong.
     """
-    if isinstance(sources, str | Path | Mapping) or hasattr(sources, "read"):
-        found = [*_load(cast(Source, sources))]
-    else:
-        found = [document for source in sources for document in _load(source)]
+    found: list[Object] = []
+    for each in read_documents(sources):
+        if isinstance(each, InvalidError):
+            raise each
+        found.append(each.object)
     if not found:
         raise InvalidError("no Kubernetes object found in what was given")
     return found
 
 
-def _load(source: Source) -> Iterable[Object]:
+def read_documents(sources: Iterable[Source] | Source) -> Iterator[Document | InvalidError]:
+    """Like `load_documents`, but what cannot be read is yielded as an error among the rest."""
+    if isinstance(sources, str | Path | Mapping) or hasattr(sources, "read"):
+        yield from _load(cast(Source, sources))
+        return
+    for source in sources:
+        yield from _load(source)
+
+
+def _load(source: Source) -> Iterator[Document | InvalidError]:
     if isinstance(source, Mapping):
-        return _objects([dict(source)], "the given object")
+        return _documents([dict(source)], "the given object")
     if isinstance(source, str | Path):
         return _load_path(Path(source))
-    return _parse(source.read(), getattr(source, "name", "the stream"))
+    return _parse(source, getattr(source, "name", "the stream"))
 
 
-def _load_path(path: Path) -> Iterable[Object]:
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
-        return [document for file in files for document in _load_path(file)]
+def _load_path(path: Path) -> Iterator[Document | InvalidError]:
     try:
-        text = path.read_text(encoding="utf-8")
+        if path.is_dir():
+            for file in sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES):
+                yield from _load_path(file)
+            return
+        with path.open(encoding="utf-8") as stream:
+            yield from _parse(stream, str(path))
     except OSError as error:
-        raise InvalidError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidError(f"{path}: not a text file: {error}") from error
-    return _parse(text, str(path))
+        yield InvalidError(f"{path}: {error.strerror}")
 
 
-def _parse(text: str, where: str) -> Iterable[Object]:
+def _parse(stream: IO[str], where: str) -> Iterator[Document | InvalidError]:
     try:
-        documents = list(yaml.load_all(text, Loader=_Loader))
-    except yaml.YAMLError as error:
-        raise InvalidError(f"{where}: not valid YAML: {error}") from error
-    return _objects([document for document in documents if document is not None], where)
+        # Not from the stream itself: the loader would hold back its errors until halfway through.
+        documents = list(yaml.load_all(stream.read(), Loader=_Loader))
+        found = [_plain(each) for each in documents if each is not None]
+    except UnicodeDecodeError as error:
+        yield InvalidError(f"{where}: not a text file: {error}")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        yield InvalidError(f"{where}: not valid YAML: {error}")
+    else:
+        yield from _documents(found, where)
 
 
-def _objects(documents: list[Any], where: str) -> list[Object]:
-    found: list[Object] = []
+def _documents(documents: list[Any], where: str) -> Iterator[Document | InvalidError]:
     for number, document in enumerate(documents, 1):
         place = f"{where}, document {number}" if len(documents) > 1 else where
-        if not isinstance(document, dict):
-            raise InvalidError(f"{place}: a mapping is wanted, not {type(document).__name__}")
-        for field in ("apiVersion", "kind"):
-            if not isinstance(document.get(field), str):
-                raise InvalidError(f"{place}: {field}: required, a string")
-        if document["kind"] == "List" and isinstance(document.get("items"), list):
-            found.extend(_objects(document["items"], place))
-            continue
-        metadata = document.get("metadata")
-        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-            raise InvalidError(f"{place}: metadata.name: required, a string")
-        found.append(document)
-    return found
+        problem = _problem(document)
+        if problem:
+            yield InvalidError(f"{place}: {problem}")
+        elif document["kind"] == "List" and isinstance(document.get("items"), list):
+            for item in _documents(document["items"], place):
+                # Where the list is tells more than where in it an item is.
+                yield Document(where, item.object) if isinstance(item, Document) else item
+        else:
+            yield Document(where, document)
+
+
+def _problem(document: Any) -> str:
+    if not isinstance(document, dict):
+        return f"a mapping is wanted, not {type(document).__name__}"
+    for field in ("apiVersion", "kind"):
+        if not isinstance(document.get(field), str):
+            return f"{field}: required, a string"
+    if document["kind"] == "List" and isinstance(document.get("items"), list):
+        return ""
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        return "metadata.name: required, a string"
+    if not isinstance(metadata.get("namespace"), str | None):
+        return "metadata.namespace: must be a string"
+    return ""
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Return the value as JSON can hold it: text for keys, nothing within itself."""
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deep")
+    if isinstance(value, dict):
+        return {_key(key): _plain(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each, depth + 1) for each in value]
+    if isinstance(value, bytes | set):
+        raise ValueError("!!binary and !!set have no meaning in Kubernetes")
+    return value
+
+
+def _key(key: Any) -> str:
+    return {True: "true", False: "false", None: "null"}[key] if _is_word(key) else str(key)
+
+
+def _is_word(key: Any) -> bool:
+    return key is None or isinstance(key, bool)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads YAML as Kubernetes does: a date is text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}

@@ -1,0 +1,212 @@
+"""Compiling manifests without a cluster: what each document becomes, or why it becomes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from rouse.api import admission, inferenceservice
+from rouse.api.findings import examine
+from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler import Config, Observed, RuntimeSet, compile_inference_service
+from rouse.compiler.names import SERVICE_LABEL
+from rouse.errors import InvalidError, ValidationError
+from rouse.kube.objects import Object
+from rouse.sdk.documents import Document
+from rouse.sdk.settings import RUNTIME_KINDS
+
+__all__ = ["Outcome", "compile_documents", "sorted_objects"]
+
+_GROUP = "serving.kserve.io"
+
+# No wanted object tells the time; only the status does, and that is a cluster's to show.
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+_NOT_COMPILED = {
+    "ClusterStorageContainer": "it says how the cluster fetches models",
+    "InferenceGraph": "this version of Rouse has no router for graphs",
+    "LocalModelCache": "the cluster's nodes fill it",
+    "LocalModelNamespaceCache": "the cluster's nodes fill it",
+    "LocalModelNode": "the cluster's nodes write it",
+    "LocalModelNodeGroup": "it describes nodes",
+    "TrainedModel": "a running InferenceService loads it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one document."""
+
+    document: Document
+    objects: tuple[Object, ...] = ()
+    """What an InferenceService compiles to."""
+    refusals: tuple[str, ...] = ()
+    """Why it was refused, each with its field path; empty when it was not."""
+    note: str = ""
+    """What was done with a document that makes no objects."""
+    clash: str = ""
+    """Where the same object is given differently; none of these is among the wanted objects."""
+
+    @property
+    def name(self) -> str:
+        """The document's kind, namespace and name."""
+        return shown(self.document.object)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    runtimes: RuntimeSet
+    config: Config
+    live: Mapping[tuple[str, str], list[Object]] = field(default_factory=dict)
+
+
+def compile_documents(
+    documents: Sequence[Document],
+    *,
+    runtimes: Iterable[Object],
+    config: Config,
+    live: Iterable[Object] = (),
+    namespace: str = "default",
+) -> list[Outcome]:
+    """Compile the InferenceServices among the documents, in the order of kinds and names.
+
+    Runtimes among them are used beside the given ones, and before one of the same name. ``live``
+    are objects of a cluster: Knative Services, Revisions and so on, and InferenceServices for
+    their status. Objects without a namespace get the given one. Never raises for what is wrong
+    with a document: its outcome says it. Raises InvalidError for live objects that cannot be any.
+    """
+    placed = sorted(
+        (_placed(document, namespace) for document in documents),
+        key=lambda document: (*_identity(document.object), document.origin),
+    )
+    clashes = _clashes(placed)
+    own = [each.object for each in placed if each.object["kind"] in RUNTIME_KINDS]
+    inputs = _Inputs(RuntimeSet.of([*runtimes, *own]), config, _by_service(live, namespace))
+    return [
+        replace(_outcome(document, inputs), clash=clashes.get(_identity(document.object), ""))
+        for document in placed
+    ]
+
+
+def sorted_objects(outcomes: Iterable[Outcome]) -> list[Object]:
+    """Return all compiled objects, each once, by namespace, kind and name."""
+    found = {_identity(obj): obj for each in outcomes if not each.clash for obj in each.objects}
+    return [found[identity] for identity in sorted(found)]
+
+
+def shown(obj: Object) -> str:
+    """Return an object's kind, namespace and name for a message."""
+    namespace = obj["metadata"].get("namespace")
+    return f"{obj['kind']} {namespace + '/' if namespace else ''}{obj['metadata']['name']}"
+
+
+def _outcome(document: Document, inputs: _Inputs) -> Outcome:
+    obj = document.object
+    kind = obj["kind"]
+    if obj["apiVersion"].partition("/")[0] != _GROUP:
+        return Outcome(document, note="not compiled: apply it as it is")
+    if kind == "InferenceService":
+        return _compiled(document, inputs)
+    try:
+        admission.review(obj)
+    except ValidationError as error:
+        return Outcome(document, refusals=tuple(map(str, error.errors)))
+    if kind in RUNTIME_KINDS:
+        return Outcome(document, note="used as a runtime")
+    if kind in _NOT_COMPILED:
+        return Outcome(document, note=f"not compiled: {_NOT_COMPILED[kind]}")
+    return Outcome(document, refusals=(f"kind: {_GROUP} has no kind {kind}",))
+
+
+def _compiled(document: Document, inputs: _Inputs) -> Outcome:
+    obj = document.object
+    isvc, findings = examine(InferenceService, obj, inferenceservice.validate)
+    if isvc is None or findings:
+        return Outcome(document, refusals=tuple(map(str, findings)))
+    compiled = compile_inference_service(
+        isvc,
+        runtimes=inputs.runtimes,
+        config=inputs.config,
+        observed=_observed(inputs.live.get((isvc.namespace, isvc.name), ())),
+        now=_NO_TIME,
+    )
+    if not compiled.prune:
+        # Nothing is to go although nothing is wanted: the spec was refused.
+        failure = compiled.status["modelStatus"]["lastFailureInfo"]["message"]
+        return Outcome(document, refusals=(failure,))
+    if not compiled.objects:
+        return Outcome(document, note="stopped: nothing of it shall run")
+    return Outcome(document, tuple(_without_owner(each) for each in compiled.objects))
+
+
+def _without_owner(obj: Object) -> Object:
+    """Take out owners that no API has given a uid: the API would refuse the object for them."""
+    metadata = obj["metadata"]
+    owners = [owner for owner in metadata.get("ownerReferences") or () if owner.get("uid")]
+    rest = {key: value for key, value in metadata.items() if key != "ownerReferences"}
+    return {**obj, "metadata": {**rest, **({"ownerReferences": owners} if owners else {})}}
+
+
+def _observed(live: Iterable[Object]) -> Observed:
+    knative: dict[str, Object] = {}
+    revisions: dict[str, Object] = {}
+    routes: Object | None = None
+    status: Object = {}
+    for obj in live:
+        name = obj["metadata"]["name"]
+        match obj["apiVersion"].partition("/")[0], obj["kind"]:
+            case "serving.knative.dev", "Service":
+                knative[name] = obj
+            case "serving.knative.dev", "Revision":
+                revisions[name] = obj
+            case "networking.istio.io", "VirtualService":
+                routes = obj
+            case "serving.kserve.io", "InferenceService":
+                status = obj.get("status") or {}
+    return Observed(knative, revisions, routes, status)
+
+
+def _by_service(live: Iterable[Object], namespace: str) -> dict[tuple[str, str], list[Object]]:
+    """Return live objects by the InferenceService they belong to."""
+    found: dict[tuple[str, str], list[Object]] = {}
+    for obj in live:
+        metadata = obj["metadata"]
+        labels = metadata.get("labels") or {}
+        if not all(isinstance(part, dict) for part in (labels, obj.get("status") or {})):
+            raise InvalidError(f"{shown(obj)}: no live object: labels or status is no mapping")
+        mine = obj["kind"] == "InferenceService"
+        name = metadata["name"] if mine else labels.get(SERVICE_LABEL)
+        if name:
+            found.setdefault((metadata.get("namespace") or namespace, name), []).append(obj)
+    return found
+
+
+def _clashes(documents: Sequence[Document]) -> dict[tuple[str, ...], str]:
+    """Return, by object, what to say of those that are given more than once and differently."""
+    groups: dict[tuple[str, ...], list[Document]] = {}
+    for document in documents:
+        groups.setdefault(_identity(document.object), []).append(document)
+    return {
+        identity: "given more than once, and not the same, in "
+        f"{', '.join(sorted({each.origin for each in group}))}; keep one"
+        for identity, group in groups.items()
+        if any(each.object != group[0].object for each in group)
+    }
+
+
+def _placed(document: Document, namespace: str) -> Document:
+    obj = document.object
+    group = obj["apiVersion"].partition("/")[0]
+    if group != _GROUP or obj["kind"].startswith(("Cluster", "LocalModelCache", "LocalModelNode")):
+        return document
+    metadata = obj["metadata"]
+    if metadata.get("namespace"):
+        return document
+    return Document(document.origin, {**obj, "metadata": {**metadata, "namespace": namespace}})
+
+
+def _identity(obj: Object) -> tuple[str, str, str, str]:
+    metadata = obj["metadata"]
+    namespace = metadata.get("namespace") or ""
+    return (str(namespace), obj["kind"], str(metadata["name"]), obj["apiVersion"])
