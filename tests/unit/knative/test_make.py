@@ -259,7 +259,7 @@ def test_virtual_service() -> None:
     ]
     latest, prev, main = spec["http"]
     assert [one["authority"] for one in prev["match"]] == [
-        {"prefix": "prev-iris.default.svc.cluster.local"},
+        {"prefix": "prev-iris.default"},
         {"prefix": "prev-iris.default.localhost"},
     ]
     assert [one["weight"] for one in latest["route"]] == [100]

@@ -12,6 +12,7 @@ from rouse.embedded.node.command import (
     expand,
     make_invocation,
     rewrite_port,
+    with_proxy,
 )
 from rouse.embedded.node.errors import PodSetupError
 from rouse.embedded.node.images import LocalCommand
@@ -177,3 +178,10 @@ def test_a_containers_own_command_replaces_the_images() -> None:
 def test_only_harmless_parts_of_the_environment_pass() -> None:
     given = {"PATH": "/bin", "AWS_SECRET_ACCESS_KEY": "x", "KUBECONFIG": "y", "LANG": "C"}
     assert base_environment(given) == {"PATH": "/bin", "LANG": "C"}
+
+
+def test_the_proxy_spares_this_machines_hosts_and_keeps_inherited_exceptions() -> None:
+    inherited = {"http_proxy": "http://corp:3128", "no_proxy": "corp.example,.svc,.cluster.local"}
+    env = with_proxy(inherited, "http://127.0.0.1:7")
+    assert env["http_proxy"] == env["HTTP_PROXY"] == "http://127.0.0.1:7"
+    assert env["no_proxy"] == env["NO_PROXY"] == "localhost,127.0.0.1,::1,corp.example"

@@ -101,14 +101,14 @@ async def _start_engine(
     await events.start()
     stack.push_async_callback(events.stop)
     node_paths = NodePaths(home.root, run=home.run)
-    node = Node(client, node_paths, events=events)
+    ports = MeshPorts(ingress=options.gateway_port, local=free_port(), activator=free_port())
+    node = Node(client, node_paths, events=events, proxy=f"http://{ports.host}:{ports.local}")
     stack.push_async_callback(node.stop, grace_s=_STOP_GRACE_S)
     await node.start()
     # Importing a framework takes the longest of all: it begins first.
     for framework in options.warm:
         node.warm_up_framework(framework)
     activator_socket = home.run / "activator.sock"
-    ports = MeshPorts(ingress=options.gateway_port, local=free_port(), activator=free_port())
     mesh = Mesh(
         client,
         MeshPaths(home.mesh, run=home.run, log=home.logs / "envoy.log"),

@@ -8,12 +8,13 @@ from typing import Final
 from rouse.embedded.mesh.config import MeshOptions, MeshPaths, MeshPorts
 from rouse.embedded.mesh.translate.clusters import http_options, pinned
 from rouse.embedded.mesh.translate.envoy import typed
-from rouse.embedded.mesh.translate.listeners import make_activator, make_gateway
+from rouse.embedded.mesh.translate.listeners import DNS_CACHE, make_activator, make_gateway
 from rouse.embedded.mesh.translate.names import (
     ACTIVATOR_CHECK,
     ENDPOINT_SERVER,
     INGRESS,
     LOCAL,
+    OUTSIDE,
     REPLICAS,
     static_cluster,
 )
@@ -67,6 +68,7 @@ def make_bootstrap(
                 _static(static_cluster(INGRESS), _tcp(ports.host, ports.ingress)),
                 _static(static_cluster(LOCAL), _tcp(ports.host, ports.local)),
                 _replicas(),
+                _outside(),
             ]
         },
         "stats_config": {
@@ -120,6 +122,21 @@ def _replicas() -> Object:
                 },
             )
         },
+    }
+
+
+def _outside() -> Object:
+    """Make the cluster that goes to whatever host a request names."""
+    config = typed(
+        "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+        {"dns_cache_config": DNS_CACHE},
+    )
+    return {
+        "name": OUTSIDE,
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": "5s",
+        "circuit_breakers": _held(),
+        "cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": config},
     }
 
 

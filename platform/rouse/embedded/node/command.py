@@ -15,7 +15,7 @@ from rouse.embedded.node.fields import field_value
 from rouse.embedded.node.images import LocalCommand
 from rouse.embedded.node.sources import Sources
 
-__all__ = ["PASSED_THROUGH", "Invocation", "base_environment", "make_invocation"]
+__all__ = ["PASSED_THROUGH", "Invocation", "base_environment", "make_invocation", "with_proxy"]
 
 PASSED_THROUGH: Final = frozenset(
     {
@@ -27,6 +27,7 @@ PASSED_THROUGH: Final = frozenset(
 )
 """What a replica inherits of the engine's environment: no token and the like."""
 
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
 
 
@@ -50,6 +51,22 @@ class Invocation:
 def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The part of the engine's environment a replica may see."""
     return {name: value for name, value in environ.items() if name in PASSED_THROUGH}
+
+
+def with_proxy(base: Mapping[str, str], proxy: str) -> dict[str, str]:
+    """The environment in which plain HTTP goes through ``proxy``, but for this machine's own hosts.
+
+    Inherited exceptions stay, except those for hosts inside the cluster, which only it can resolve.
+    """
+    inherited = base.get("no_proxy") or base.get("NO_PROXY") or ""
+    kept = [one for one in inherited.replace(" ", "").split(",") if one and not _is_local(one)]
+    exceptions = ",".join(dict.fromkeys([*_LOOPBACK, *kept]))
+    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY"), proxy)
+    return {**base, **proxies, **dict.fromkeys(("no_proxy", "NO_PROXY"), exceptions)}
+
+
+def _is_local(exception: str) -> bool:
+    return exception == "*" or exception.endswith((".svc", ".local", ".cluster"))
 
 
 def make_invocation(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 
+from rouse.embedded.node.command import base_environment, with_proxy
 from rouse.embedded.node.errors import PodSetupError
 from rouse.embedded.node.images import ImageTable, predictor
 from rouse.embedded.node.notify import NotifySocket
@@ -48,6 +50,8 @@ _RECORDS_S: Final = 2.0
 class Node:
     """Runs the pods whose ``spec.nodeName`` is ``name``.
 
+    ``proxy`` is the URL by which its containers reach cluster-local hosts, in their environment.
+
     All methods are called in the event loop that ``start`` ran in, on the main thread: the kernel
     ties the life of children to the thread that started them.
     """
@@ -62,6 +66,7 @@ class Node:
         warm: WarmPool | None = None,
         events: EventRecorder | None = None,
         backoff: Callable[[], RestartBackoff] = RestartBackoff,
+        proxy: str = "",
     ) -> None:
         self.name = name
         self._client = client
@@ -70,6 +75,7 @@ class Node:
         self._records = PodRecords(client)
         self._notify = NotifySocket(paths.notify_socket)
         self._warm = warm or WarmPool(paths)
+        base = base_environment(os.environ)
         self._services = NodeServices(
             paths=paths,
             images=images or ImageTable(paths.images_file),
@@ -78,6 +84,7 @@ class Node:
             get_source=self._records.source,
             record=self._record,
             backoff=backoff,
+            base=with_proxy(base, proxy) if proxy else base,
         )
         self._pods: dict[Key, PodRunner] = {}
         self._ending: set[asyncio.Task[None]] = set()

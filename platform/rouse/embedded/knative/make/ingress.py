@@ -67,9 +67,14 @@ def weights_of(targets: Sequence[Target]) -> list[tuple[str, int]]:
 def _rule(hosts: Sequence[str], weights: Sequence[tuple[str, int]], namespace: str) -> Object:
     return {
         # A prefix, because the authority may carry a port.
-        "match": [{"authority": {"prefix": host}} for host in hosts],
+        # Cluster-local hosts are asked for by their short forms too.
+        "match": [{"authority": {"prefix": _shortest(host)}} for host in hosts],
         "route": [_destination(revision, percent, namespace) for revision, percent in weights],
     }
+
+
+def _shortest(host: str) -> str:
+    return host.removesuffix(f".{names.CLUSTER_DOMAIN}")
 
 
 def _destination(revision: str, weight: int, namespace: str) -> Object:

@@ -8,12 +8,19 @@ from rouse.embedded.mesh.translate.envoy import typed
 from rouse.embedded.mesh.translate.names import (
     ACTIVATOR,
     ACTIVATOR_CHECK,
+    LOCAL,
     REPLICAS,
 )
 from rouse.embedded.mesh.translate.replies import activator_replies, gateway_replies
 from rouse.kube.objects import Object
 
-__all__ = ["ACTIVATOR_TIMEOUT_S", "ORIGINAL_DST_HEADER", "make_activator", "make_gateway"]
+__all__ = [
+    "ACTIVATOR_TIMEOUT_S",
+    "DNS_CACHE",
+    "ORIGINAL_DST_HEADER",
+    "make_activator",
+    "make_gateway",
+]
 
 ORIGINAL_DST_HEADER: Final = "x-envoy-original-dst-host"
 ACTIVATOR_TIMEOUT_S: Final = 660
@@ -46,12 +53,27 @@ _NO_SPOOFING: Final = {
 """A client must not choose the address its request goes to."""
 
 
+DNS_CACHE: Final = {
+    "name": "outside",
+    "dns_lookup_family": "V4_PREFERRED",
+    "dns_query_timeout": "5s",
+}
+"""Of the hosts outside that processes of this machine ask for through the local gateway."""
+_FORWARD_PROXY: Final[Object] = {
+    "name": "envoy.filters.http.dynamic_forward_proxy",
+    "typed_config": typed(
+        "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
+        {"dns_cache_config": DNS_CACHE},
+    ),
+}
+
+
 def make_gateway(name: str, host: str, port: int, routes: Object, *, shared: bool) -> Object:
     """Make a listener whose route table is ``name``; ``routes`` is the table's config source.
 
     ``shared`` lets several worker threads accept on sockets of their own.
     """
-    filters = [
+    filters: list[Object] = [
         # Off unless a route configures it, so that other requests do not pass through it.
         {"name": f"envoy.filters.http.{kind}", "disabled": True, "typed_config": typed(type_name)}
         for kind, type_name in (
@@ -59,6 +81,8 @@ def make_gateway(name: str, host: str, port: int, routes: Object, *, shared: boo
             ("fault", "envoy.extensions.filters.http.fault.v3.HTTPFault"),
         )
     ]
+    if name == LOCAL:
+        filters.append(_FORWARD_PROXY)
     manager = _manager(name, [*filters, _ROUTER])
     manager["use_remote_address"] = True
     manager["local_reply_config"] = gateway_replies()

@@ -13,6 +13,7 @@ __all__ = [
     "ENDPOINT_SERVER",
     "INGRESS",
     "LOCAL",
+    "OUTSIDE",
     "REPLICAS",
     "cluster_name",
     "is_hostname",
@@ -29,6 +30,7 @@ ACTIVATOR: Final = "activator"
 ENDPOINT_SERVER: Final = "rouse-endpoints"
 ACTIVATOR_CHECK: Final = "rouse-activator-check"
 REPLICAS: Final = "rouse-replicas"
+OUTSIDE: Final = "rouse-outside"
 
 _SUFFIX: Final = ".svc.cluster.local"
 _CLUSTER: Final = re.compile(r"outbound\|(\d+)\|\|([^.|]+)\.([^.|]+)\.svc\.cluster\.local")

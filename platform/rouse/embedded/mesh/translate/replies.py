@@ -31,6 +31,12 @@ _REPLIES: Final[Sequence[tuple[Sequence[str], str, bool]]] = (
     (("UH", "NC"), "no replica of this model is ready", True),
     (("UF", "LH", "UC", "UR"), "the replica of this model closed the connection", True),
     (("UT", "UMSDR"), "the model did not answer in time", False),
+    (
+        ("DF",),
+        'the host "%REQ(:AUTHORITY)%" has no address, nor is it a Service here: write '
+        "name.namespace, name.namespace.svc or name.namespace.svc.cluster.local",
+        False,
+    ),
     (("SI", "DT"), "the connection was silent for too long", False),
 )
 """Response flags, message, whether to ask for a retry."""

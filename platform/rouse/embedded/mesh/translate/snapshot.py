@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from rouse.embedded.mesh.translate.actions import Destination
+from rouse.embedded.mesh.translate.clusterdns import (
+    REVISION_LABEL,
+    make_service_hosts,
+    with_cluster_hosts,
+)
 from rouse.embedded.mesh.translate.clusters import make_cluster, make_dns_cluster
 from rouse.embedded.mesh.translate.endpoints import Endpoint, endpoints_of, port_of, wants_http2
 from rouse.embedded.mesh.translate.gateways import GatewayTable
 from rouse.embedded.mesh.translate.hosts import make_virtual_hosts
+from rouse.embedded.mesh.translate.names import LOCAL
 from rouse.embedded.mesh.translate.problems import INVALID, Finding, InvalidFieldError
 from rouse.embedded.mesh.translate.resolver import ClusterSource, Resolver
 from rouse.embedded.mesh.translate.rules import Rules, age_order
@@ -19,7 +25,6 @@ from rouse.kube.objects import Key, Object, key_of, labels_of
 
 __all__ = ["ObjectSource", "Snapshot", "Translator"]
 
-_REVISION_LABEL: Final = "serving.knative.dev/revision"
 _SERVICE_TYPE_LABEL: Final = "networking.internal.knative.dev/serviceType"
 
 
@@ -93,6 +98,8 @@ class Translator:
         hosts, conflicts = make_virtual_hosts(
             ((key, one.routes) for key, one in routed.items()), gateways
         )
+        services = make_service_hosts(objects.all("Service"), resolver)
+        hosts = {**hosts, LOCAL: with_cluster_hosts(hosts[LOCAL], services)}
         self._made = {
             name: self._make(source, objects, rules) for name, source in resolver.sources.items()
         }
@@ -180,7 +187,7 @@ def _revision_ports(objects: ObjectSource) -> Iterator[tuple[Key, int]]:
     """Find the Services of Knative revisions: their clusters are there before any route is."""
     for service in objects.all("Service"):
         labels = labels_of(service)
-        if _REVISION_LABEL not in labels or labels.get(_SERVICE_TYPE_LABEL) == "Private":
+        if REVISION_LABEL not in labels or labels.get(_SERVICE_TYPE_LABEL) == "Private":
             continue
         for port in (service.get("spec") or {}).get("ports") or ():
             if isinstance(number := port.get("port"), int):
