@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from rouse.api import inferenceservice, servingruntime
+from rouse.api import (
+    clusterstoragecontainer,
+    inferencegraph,
+    inferenceservice,
+    localmodelcache,
+    localmodelnamespacecache,
+    localmodelnode,
+    localmodelnodegroup,
+    servingruntime,
+    trainedmodel,
+)
 from rouse.api.base import Model, Object
 from rouse.api.findings import examine, load, name_in
-from rouse.api.inferenceservice.types import InferenceService
-from rouse.api.servingruntime.types import ClusterServingRuntime, ServingRuntime
 from rouse.errors import FieldError, ValidationError
 
 __all__ = ["review"]
 
 T = TypeVar("T", bound=Model)
+
+Check = Callable[[Object, "Object | None"], list[FieldError]]
 
 
 def review(obj: Object, old: Object | None = None) -> Object:
@@ -25,18 +35,44 @@ def review(obj: Object, old: Object | None = None) -> Object:
 
     Raises ValidationError with all findings.
     """
-    match obj.get("kind"):
-        case "InferenceService":
-            before = None if old is None else load(InferenceService, old)[0]
-            _check(InferenceService, obj, lambda isvc: inferenceservice.validate(isvc, before))
-        case "ServingRuntime":
-            _check(ServingRuntime, obj, servingruntime.validate)
-        case "ClusterServingRuntime":
-            _check(ClusterServingRuntime, obj, servingruntime.validate)
+    kind = obj.get("kind")
+    check = _CHECKS.get(kind) if isinstance(kind, str) else None
+    findings = check(obj, old) if check is not None else []
+    if findings:
+        raise ValidationError(str(kind), name_in(obj), findings)
     return obj
 
 
-def _check(cls: type[T], obj: Object, rules: Callable[[T], list[FieldError]]) -> None:
-    _, findings = examine(cls, obj, rules)
-    if findings:
-        raise ValidationError(cls.__name__, name_in(obj), findings)
+def _always(cls: type[T], validate: Callable[[T], list[FieldError]]) -> Check:
+    """Check a kind whose rules are the same on create and update."""
+    return lambda obj, _: examine(cls, obj, validate)[1]
+
+
+def _against_old(cls: type[T], validate: Callable[[T, T | None], list[FieldError]]) -> Check:
+    """Check a kind of which something cannot change."""
+
+    def check(obj: Object, old: Object | None) -> list[FieldError]:
+        before = None if old is None else load(cls, old)[0]
+        return examine(cls, obj, lambda typed: validate(typed, before))[1]
+
+    return check
+
+
+_CHECKS: Mapping[str, Check] = {
+    "ClusterServingRuntime": _always(servingruntime.ClusterServingRuntime, servingruntime.validate),
+    "ClusterStorageContainer": _always(
+        clusterstoragecontainer.ClusterStorageContainer, clusterstoragecontainer.validate
+    ),
+    "InferenceGraph": _always(inferencegraph.InferenceGraph, inferencegraph.validate),
+    "InferenceService": _against_old(inferenceservice.InferenceService, inferenceservice.validate),
+    "LocalModelCache": _against_old(localmodelcache.LocalModelCache, localmodelcache.validate),
+    "LocalModelNamespaceCache": _against_old(
+        localmodelnamespacecache.LocalModelNamespaceCache, localmodelnamespacecache.validate
+    ),
+    "LocalModelNode": _always(localmodelnode.LocalModelNode, localmodelnode.validate),
+    "LocalModelNodeGroup": _always(
+        localmodelnodegroup.LocalModelNodeGroup, localmodelnodegroup.validate
+    ),
+    "ServingRuntime": _always(servingruntime.ServingRuntime, servingruntime.validate),
+    "TrainedModel": _against_old(trainedmodel.TrainedModel, trainedmodel.validate),
+}

@@ -8,10 +8,10 @@ from pathlib import Path
 import yaml
 
 from rouse.api.base import OPEN_SCHEMA, Object
-from rouse.api.inferenceservice.status import InferenceServiceStatus
+from rouse.api.definitions import DEFINITIONS, Definition
 from rouse.api.inferenceservice.types import FRAMEWORKS, InferenceService
+from rouse.api.rules import add_rules
 from rouse.api.schema import structural_schema
-from rouse.api.servingruntime.types import ClusterServingRuntime, ServingRuntime
 
 __all__ = ["make_crds", "write_crds"]
 
@@ -19,53 +19,17 @@ GROUP = "serving.kserve.io"
 
 _HEADER = "# Generated from the types by `python -m rouse.api.crds manifests/crds`; do not edit.\n"
 
-_LATEST = ".status.components.predictor.traffic[?(@.latestRevision==true)]"
-_PREVIOUS = ".status.components.predictor.traffic[?(@.tag=='prev')]"
-_AGE = ("Age", "date", ".metadata.creationTimestamp")
-
-_SERVICE_COLUMNS = (
-    ("URL", "string", ".status.url"),
-    ("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
-    ("Prev", "integer", f"{_PREVIOUS}.percent"),
-    ("Latest", "integer", f"{_LATEST}.percent"),
-    ("PrevRolledoutRevision", "string", f"{_PREVIOUS}.revisionName"),
-    ("LatestReadyRevision", "string", f"{_LATEST}.revisionName"),
-    _AGE,
-)
-
-_RUNTIME_COLUMNS = (
-    ("Disabled", "boolean", ".spec.disabled"),
-    ("ModelType", "string", ".spec.supportedModelFormats[*].name"),
-    ("Containers", "string", ".spec.containers[*].name"),
-    _AGE,
-)
+_ROOT_PROPERTIES: Object = {
+    # What the API server checks itself; it describes metadata itself too.
+    "apiVersion": {"type": "string", "description": "Group and version of the kind."},
+    "kind": {"type": "string", "description": "The kind of the object."},
+    "metadata": {"type": "object"},
+}
 
 
 def make_crds() -> dict[str, Object]:
     """Return every CustomResourceDefinition by its name."""
-    crds = (
-        _make_crd(
-            "InferenceService",
-            version="v1beta1",
-            schema=_service_schema(),
-            columns=_SERVICE_COLUMNS,
-            short_names=("isvc",),
-            status=True,
-        ),
-        _make_crd(
-            "ServingRuntime",
-            version="v1alpha1",
-            schema=_root_schema(structural_schema(ServingRuntime)),
-            columns=_RUNTIME_COLUMNS,
-        ),
-        _make_crd(
-            "ClusterServingRuntime",
-            version="v1alpha1",
-            schema=_root_schema(structural_schema(ClusterServingRuntime)),
-            columns=_RUNTIME_COLUMNS,
-            scope="Cluster",
-        ),
-    )
+    crds = (_make_crd(definition) for definition in DEFINITIONS)
     return {crd["metadata"]["name"]: crd for crd in crds}
 
 
@@ -81,8 +45,21 @@ def render(crd: Object) -> str:
     return _HEADER + yaml.dump(crd, sort_keys=False, width=100, Dumper=_Dumper)
 
 
-def _service_schema() -> Object:
-    schema = _root_schema(structural_schema(InferenceService))
+def _make_schema(definition: Definition) -> Object:
+    schema = structural_schema(definition.model)
+    properties = schema["properties"] | _ROOT_PROPERTIES
+    if definition.status is not None:
+        properties["status"] = structural_schema(definition.status)
+    elif "status" in properties:
+        properties["status"] = {**OPEN_SCHEMA, "description": "What was observed."}
+    schema |= {"properties": dict(sorted(properties.items())), "required": ["spec"]}
+    if definition.model is InferenceService:
+        _open_what_is_old(schema)
+    add_rules(schema, definition.kind)
+    return schema
+
+
+def _open_what_is_old(schema: Object) -> None:
     predictor = schema["properties"]["spec"]["properties"]["predictor"]["properties"]
     for framework in FRAMEWORKS:
         # Typed where they are read; typed here too they would make up three quarters of the file.
@@ -90,43 +67,33 @@ def _service_schema() -> Object:
             **OPEN_SCHEMA,
             "description": f"The old style of model with modelFormat.name {framework}.",
         }
-    schema["properties"]["status"] = {
-        **structural_schema(InferenceServiceStatus),
-        "x-kubernetes-preserve-unknown-fields": True,
-    }
-    return schema
+    schema["properties"]["status"]["x-kubernetes-preserve-unknown-fields"] = True
 
 
-def _root_schema(schema: Object) -> Object:
-    """Leave to the API server what it checks itself: apiVersion, kind and metadata."""
-    properties = schema["properties"]
-    properties["apiVersion"] = {"type": "string"}
-    properties["kind"] = {"type": "string"}
-    properties["metadata"] = {"type": "object"}
-    properties["status"] = dict(OPEN_SCHEMA)
-    return {**schema, "required": ["spec"]}
-
-
-def _make_crd(
-    kind: str,
-    *,
-    version: str,
-    schema: Object,
-    columns: tuple[tuple[str, str, str], ...],
-    short_names: tuple[str, ...] = (),
-    scope: str = "Namespaced",
-    status: bool = False,
-) -> Object:
+def _make_crd(definition: Definition) -> Object:
+    kind = definition.kind
     plural = kind.lower() + "s"
     names: Object = {
         "kind": kind,
         "listKind": f"{kind}List",
         "plural": plural,
         "singular": kind.lower(),
-        "categories": ["all", "kserve"],
+        "categories": [*(["all"] if definition.columns else []), "kserve"],
     }
-    if short_names:
-        names["shortNames"] = list(short_names)
+    if definition.short_names:
+        names["shortNames"] = list(definition.short_names)
+    version: Object = {
+        "name": definition.version,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}} if definition.status_subresource else {},
+    }
+    if definition.columns:
+        version["additionalPrinterColumns"] = [
+            {"name": name, "type": type_, "jsonPath": path}
+            for name, type_, path in definition.columns
+        ]
+    version["schema"] = {"openAPIV3Schema": _make_schema(definition)}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -134,20 +101,8 @@ def _make_crd(
         "spec": {
             "group": GROUP,
             "names": names,
-            "scope": scope,
-            "versions": [
-                {
-                    "name": version,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}} if status else {},
-                    "additionalPrinterColumns": [
-                        {"name": name, "type": type_, "jsonPath": path}
-                        for name, type_, path in columns
-                    ],
-                    "schema": {"openAPIV3Schema": schema},
-                }
-            ],
+            "scope": "Cluster" if definition.cluster else "Namespaced",
+            "versions": [version],
         },
     }
 

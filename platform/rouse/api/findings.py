@@ -16,9 +16,9 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from rouse.api.base import Model, Object
-from rouse.errors import FieldError
+from rouse.errors import FieldError, ValidationError
 
-__all__ = ["examine", "load", "name_in", "path_of"]
+__all__ = ["examine", "load", "name_in", "path_of", "read"]
 
 T = TypeVar("T", bound=Model)
 Location = tuple[int | str, ...]
@@ -71,6 +71,17 @@ def examine(
     # A rule about what encloses a field of a wrong type only follows from leaving that field out.
     followed = [f for f in rules(typed) if not any(path.startswith(f.path) for path in wrong)]
     return typed, findings + followed
+
+
+def read(cls: type[T], obj: Object) -> T:
+    """Read ``obj`` as ``cls``.
+
+    Raises ValidationError with every finding about fields and their types.
+    """
+    typed, findings = load(cls, obj)
+    if typed is None or findings:
+        raise ValidationError(cls.__name__, name_in(obj), findings)
+    return typed
 
 
 def name_in(obj: Object) -> str:
@@ -136,6 +147,7 @@ _BOUNDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "less_than_equal": lambda c: f"the most is {c['le']}",
     "string_too_short": lambda c: "it must not be empty",
     "too_short": lambda c: f"at least {c['min_length']} needed",
+    "too_long": lambda c: f"at most {c['max_length']} are taken",
 }
 
 

@@ -89,7 +89,12 @@ def test_no_field_of_kserve_is_missing(name: str) -> None:
     missing = sorted(_missing(root_of(upstream), root_of(CRDS[name])))
     assert missing == []
     ours, theirs = (crd["spec"]["versions"][0] for crd in (CRDS[name], upstream))
-    assert ours["additionalPrinterColumns"] == theirs["additionalPrinterColumns"]
+    assert ours.get("additionalPrinterColumns") == theirs.get("additionalPrinterColumns")
+    assert ours["subresources"] == theirs.get("subresources", {})
+    for key in ("scope", "group"):
+        assert CRDS[name]["spec"][key] == upstream["spec"][key]
+    for key in ("kind", "listKind", "plural", "singular", "shortNames"):
+        assert CRDS[name]["spec"]["names"].get(key) == upstream["spec"]["names"].get(key)
 
 
 def _missing(theirs: Object, ours: Object, path: str = "") -> Iterator[str]:

@@ -1,0 +1,58 @@
+"""The conditions of an InferenceGraph: ``Ready`` is ``RouterReady`` and ``StepsReady``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rouse.api.inferencegraph.types import InferenceGraph
+from rouse.api.inferenceservice.lifecycle import Finding, summarize
+
+__all__ = ["ROUTER_READY", "STEPS_READY", "Reason", "conditions", "services_of"]
+
+ROUTER_READY = "RouterReady"
+STEPS_READY = "StepsReady"
+
+
+class Reason:
+    """Why a condition is what it is."""
+
+    SERVICE_NOT_FOUND = "InferenceServiceNotFound"
+    SERVICE_NOT_READY = "InferenceServiceNotReady"
+
+
+def services_of(graph: InferenceGraph) -> tuple[str, ...]:
+    """Return the InferenceServices that the steps call by name, sorted."""
+    steps = (step for node in graph.spec.nodes.values() for step in node.steps or ())
+    return tuple(sorted({step.service_name for step in steps if step.service_name is not None}))
+
+
+def conditions(
+    graph: InferenceGraph, *, router: Finding, ready: Mapping[str, bool]
+) -> tuple[Finding, ...]:
+    """Return the conditions of a graph.
+
+    ``router`` is what is known of the router itself, ``ready`` says of every InferenceService
+    that exists whether it is ready.
+    """
+    steps = _steps(graph, ready)
+    return (router, steps, summarize((steps, router)))
+
+
+def _steps(graph: InferenceGraph, ready: Mapping[str, bool]) -> Finding:
+    missing = [name for name in services_of(graph) if name not in ready]
+    if missing:
+        return Finding(
+            STEPS_READY,
+            "False",
+            Reason.SERVICE_NOT_FOUND,
+            f"there is no InferenceService {', '.join(missing)} in the namespace; create it",
+        )
+    waiting = [name for name in services_of(graph) if not ready[name]]
+    if waiting:
+        return Finding(
+            STEPS_READY,
+            "Unknown",
+            Reason.SERVICE_NOT_READY,
+            f"waiting for InferenceService {', '.join(waiting)}",
+        )
+    return Finding(STEPS_READY, "True")
