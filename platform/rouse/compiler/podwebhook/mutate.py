@@ -1,0 +1,47 @@
+"""A pod as it was asked for -> the pod as it shall be."""
+
+from __future__ import annotations
+
+from rouse.api.base import Object
+from rouse.compiler.config import Config
+from rouse.compiler.podwebhook.agent import BATCHER, LOGGER, with_agent
+from rouse.compiler.podwebhook.containers import annotations_of
+from rouse.compiler.podwebhook.initializer import with_initializer
+from rouse.compiler.storage.attach import with_credentials
+from rouse.compiler.storage.credentials import access_of
+from rouse.compiler.storage.facts import NO_FACTS, Facts
+from rouse.compiler.storage.names import (
+    CREDENTIALS_ANNOTATION,
+    SOURCE_ANNOTATION,
+    URIS_ANNOTATION,
+)
+
+__all__ = ["concerns", "mutate"]
+
+_ASKING = frozenset({BATCHER, CREDENTIALS_ANNOTATION, LOGGER, SOURCE_ANNOTATION, URIS_ANNOTATION})
+
+
+def concerns(pod: Object) -> bool:
+    """Whether the annotations of a pod ask for a change; `mutate` leaves every other one alone."""
+    return not _ASKING.isdisjoint(pod["metadata"].get("annotations") or ())
+
+
+def mutate(pod: Object, *, config: Config, facts: Facts = NO_FACTS) -> Object:
+    """Return the pod with all that its annotations ask for; a second time changes nothing.
+
+    ``facts`` are those of the pod's namespace. Raises CompileError when it cannot be done.
+    """
+    if not concerns(pod):
+        return pod
+    return with_agent(with_initializer(_opened(pod, config, facts), config, facts), config)
+
+
+def _opened(pod: Object, config: Config, facts: Facts) -> Object:
+    """Give the container that fetches for itself its credentials."""
+    annotations = annotations_of(pod)
+    container = annotations.get(CREDENTIALS_ANNOTATION)
+    if not container:
+        return pod
+    account = pod["spec"].get("serviceAccountName", "")
+    access = access_of(account, annotations, facts, config)
+    return {**pod, "spec": with_credentials(pod["spec"], container, access)}
