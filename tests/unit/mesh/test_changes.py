@@ -212,6 +212,8 @@ async def test_envoy_is_started_again(bench: Bench) -> None:
         await bench.settle()
         assert (await bench.ask("iris")).json()["backend"] == "b"
         assert bench.gateway.envoy.pid != pid
+        # The stream of the Envoy that was killed has ended: it would be read for ever.
+        assert bench.gateway.streams == 1
 
 
 async def test_a_port_in_use_is_named(bench: Bench) -> None:

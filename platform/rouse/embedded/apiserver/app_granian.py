@@ -147,6 +147,9 @@ async def _body(proto: Any) -> bytes:
     blocks = []
     size = 0
     async for block in proto:
+        if not block:
+            # Over HTTP/2 granian goes on for ever with nothing once the client is gone.
+            break
         blocks.append(block)
         size += len(block)
         if size > MAX_BODY:

@@ -159,6 +159,11 @@ class EndpointServer:
         self.table = EndpointTable()
         self.table.on_change = self._streams
 
+    @property
+    def streams(self) -> int:
+        """Open streams: one for each running Envoy."""
+        return len(self._streams)
+
     async def start(self) -> None:
         """Listen; returns when Envoy can connect."""
         self._socket.unlink(missing_ok=True)
@@ -213,12 +218,16 @@ class EndpointServer:
             self._streams.discard(stream)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
-            self.table.retain(())
+            if not self._streams:
+                self.table.retain(())
 
     async def _read(self, stream: _Stream, protocol: Any) -> None:
         reader = FrameReader()
         try:
             async for chunk in protocol:
+                if not chunk:
+                    # Over HTTP/2 granian goes on for ever with nothing once the peer is gone.
+                    break
                 for message in reader.feed(bytes(chunk)):
                     request = DiscoveryRequest.decode(message)
                     if request.type_url == ENDPOINTS_TYPE:

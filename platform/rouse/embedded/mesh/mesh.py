@@ -87,6 +87,11 @@ class Gateway:
         return self._envoy
 
     @property
+    def streams(self) -> int:
+        """Connections of Envoy to the endpoint server: one, while it runs."""
+        return self._endpoints.streams
+
+    @property
     def admin(self) -> Admin:
         """Envoy's admin interface."""
         return self._admin
