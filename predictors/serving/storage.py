@@ -8,36 +8,44 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import orjson
+
 from predictors.serving.errors import StorageError
 
-__all__ = ["fetched", "find_one", "redacted"]
+__all__ = ["fetched", "find_one", "redacted", "resolved"]
 
 _STALL_SECONDS: Final = 30.0
 _CHUNK: Final = 1024 * 1024
 _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _SUPPORTED: Final = "a plain path, file://, pvc:// (mounted by the platform), http:// and https://"
+_PLACEHOLDER: Final = "<scheme-placeholder>://"
+_WITH_BUCKET: Final = ("s3",)
 
 
 @contextmanager
-def fetched(uri: str) -> Iterator[Path]:
+def fetched(
+    uri: str, *, env: Mapping[str, str] = os.environ, scratch: Path | None = None
+) -> Iterator[Path]:
     """The folder (or the single file) of a model; what had to be downloaded is gone afterwards.
 
-    Raises `StorageError` naming the path or URL, its scheme, and what to do.
+    ``scratch`` is where it is downloaded to, the system's temporary folder when None. Raises
+    `StorageError` naming the path or URL, its scheme, and what to do.
     """
+    uri = resolved(uri, env)
     parts = urlsplit(uri)
     match parts.scheme:
         case "" | "file":
             yield _local(uri, parts)
         case "http" | "https":
-            with TemporaryDirectory(prefix="rouse-model-") as folder:
-                _download(uri, parts, Path(folder))
+            with TemporaryDirectory(prefix="rouse-model-", dir=scratch) as folder:
+                _download(uri, parts, Path(folder), env)
                 yield Path(folder)
         case "pvc":
             raise StorageError(
@@ -47,8 +55,29 @@ def fetched(uri: str) -> Iterator[Path]:
         case scheme:
             raise StorageError(
                 f"{redacted(uri)}: scheme {scheme}:// is not supported by this server. "
-                f"Supported: {_SUPPORTED}."
+                f"Supported: {_SUPPORTED}. For others, name an image that can in a "
+                "ClusterStorageContainer, or bring the model to a PersistentVolumeClaim."
             )
+
+
+def resolved(uri: str, env: Mapping[str, str]) -> str:
+    """The uri, completed by an entry of the Secret storage-config when it leaves that open.
+
+    STORAGE_CONFIG is the entry, STORAGE_OVERRIDE_CONFIG is laid over it; both are JSON objects.
+    """
+    if not uri.startswith(_PLACEHOLDER):
+        return uri
+    path = uri.removeprefix(_PLACEHOLDER)
+    entry = {**_json(env, "STORAGE_CONFIG"), **_json(env, "STORAGE_OVERRIDE_CONFIG")}
+    scheme, bucket = entry.get("type"), entry.get("bucket")
+    needed = {"type": scheme, **({"bucket": bucket} if scheme in _WITH_BUCKET else {})}
+    missing = next((name for name, value in needed.items() if not value), None)
+    if missing:
+        raise StorageError(
+            f"neither the storage Secret's entry nor storage.parameters says a {missing}; "
+            f"the model's path is {path}."
+        )
+    return f"{scheme}://{bucket}/{path}" if scheme in _WITH_BUCKET else f"{scheme}://{path}"
 
 
 def find_one(path: Path, names: tuple[str, ...]) -> Path:
@@ -88,15 +117,35 @@ def _local(uri: str, parts: SplitResult) -> Path:
     return path
 
 
-def _download(uri: str, parts: SplitResult, folder: Path) -> None:
+def _json(env: Mapping[str, str], name: str) -> dict[str, str]:
+    """A JSON object of the environment; its text is a secret and never told."""
+    try:
+        found = orjson.loads(env.get(name) or "{}")
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise StorageError(f"The environment variable {name} is no JSON object.")
+    return found
+
+
+def _request(uri: str, host: str, env: Mapping[str, str]) -> urllib.request.Request:
+    """With the headers that a Secret gives for this host; a redirection does not get them."""
+    request = urllib.request.Request(uri)  # noqa: S310
+    for name, value in _json(env, f"{host}-headers").items():
+        request.add_unredirected_header(name, str(value))
+    return request
+
+
+def _download(uri: str, parts: SplitResult, folder: Path, env: Mapping[str, str]) -> None:
     name = PurePosixPath(unquote(parts.path)).name
     if not name:
         raise StorageError(f"{redacted(uri)}: the URL names no file.")
     target = folder / name
+    request = _request(uri, parts.hostname or "", env)
     try:
         # The scheme was checked by the caller: nothing but http(s) gets here.
         with (
-            urllib.request.urlopen(uri, timeout=_STALL_SECONDS) as response,  # noqa: S310
+            urllib.request.urlopen(request, timeout=_STALL_SECONDS) as response,  # noqa: S310
             target.open("xb") as file,
         ):
             shutil.copyfileobj(response, file, _CHUNK)
