@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from rouse import __version__
-from rouse.cli import cluster, compiling, engine, objects, predict
+from rouse.cli import cluster, compiling, diff, engine, objects, predict
 from rouse.errors import RouseError
 
 __all__ = ["main", "rouse"]
@@ -33,6 +33,7 @@ for _command in (
     objects.wait,
     predict.predict,
     compiling.compile_,
+    diff.diff,
     cluster.controller,
 ):
     rouse.add_command(_command)

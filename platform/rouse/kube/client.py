@@ -133,13 +133,15 @@ class KubeClient:
         subresource: str | None = None,
         force: bool = True,
         field_manager: str | None = None,
+        dry_run: bool = False,
     ) -> Object:
-        """Server-side apply an object and return it as stored."""
+        """Server-side apply an object and return it as stored, or as ``dry_run`` would store it."""
         request = requests.apply(
             obj,
             field_manager=field_manager or self.field_manager,
             force=force,
             subresource=subresource,
+            dry_run=dry_run,
         )
         return await self.send(request)
 

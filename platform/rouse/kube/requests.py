@@ -141,12 +141,16 @@ def apply(
     field_manager: str,
     force: bool = True,
     subresource: str | None = None,
+    dry_run: bool = False,
 ) -> ApiRequest:
-    """Server-side apply: own exactly these fields, create the object if it is not there."""
+    """Server-side apply: own exactly these fields, create the object if it is not there.
+
+    With ``dry_run`` the API does everything but store the result.
+    """
     return ApiRequest(
         "PATCH",
         _target(obj, subresource),
-        _params(fieldManager=field_manager, force=force),
+        _params(fieldManager=field_manager, force=force, dryRun="All" if dry_run else None),
         orjson.dumps(obj),
         PatchKind.APPLY,
     )

@@ -75,6 +75,11 @@ POD: dict[str, Any] = {
             {"fieldManager": "m", "force": "false"},
         ),
         (
+            requests.apply(POD, field_manager="m", dry_run=True),
+            "PATCH /api/v1/namespaces/a/pods/p",
+            {"fieldManager": "m", "force": "true", "dryRun": "All"},
+        ),
+        (
             requests.patch(PODS, "p", {}, namespace="a", field_manager="m"),
             "PATCH /api/v1/namespaces/a/pods/p",
             {"fieldManager": "m"},
