@@ -148,6 +148,9 @@ class Application:
                 part = await self._awaited(iterator.__anext__())
             except StopAsyncIteration:
                 return b"".join(parts)
+            if not part:
+                # The end; over HTTP/2 it goes on for ever with nothing once the client is gone.
+                return b"".join(parts)
             size += len(part)
             if size > self._limits.body_bytes:
                 raise self._too_large("larger")
