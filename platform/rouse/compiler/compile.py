@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from rouse.api import inferenceservice
@@ -10,18 +11,18 @@ from rouse.api.findings import examine
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.compiled import Compiled
-from rouse.compiler.conditions import observe_conditions
+from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.events import make_events
-from rouse.compiler.knative import make_knative_service, make_template, template_hash
+from rouse.compiler.explainer import resolve_explainer
 from rouse.compiler.metadata import is_stopped
-from rouse.compiler.network import make_external_name_service, make_virtual_service
 from rouse.compiler.observed import Observed
 from rouse.compiler.predictor import resolve_predictor
-from rouse.compiler.rollout import decide_rollout, make_traffic
 from rouse.compiler.runtimes import RuntimeSet
-from rouse.compiler.status import make_refused_status, make_status, make_stopped_status
+from rouse.compiler.serverless import compile_knative
+from rouse.compiler.status import make_refused_status, make_stopped_status
+from rouse.compiler.transformer import resolve_transformer
 
 __all__ = ["compile_inference_service", "compile_object"]
 
@@ -71,35 +72,19 @@ def compile_inference_service(
 def _compile(
     isvc: InferenceService, runtimes: RuntimeSet, config: Config, observed: Observed, now: datetime
 ) -> Compiled:
-    component = resolve_predictor(isvc, runtimes, config)
-    predictor = isvc.spec.predictor
-    template = make_template(component)
-    before = observed.previous_status
-    rollout = decide_rollout(
-        predictor.canary_traffic_percent,
-        knative_service=observed.knative_services.get(component.name),
-        revisions=observed.revisions,
-        previous_status=(before.get("components") or {}).get(component.component) or {},
-        template_hash=template_hash(template),
-    )
-    traffic = make_traffic(predictor.canary_traffic_percent, rollout)
-    service = make_knative_service(isvc, component, template, traffic)
-    routes = make_virtual_service(isvc, predictor, rollout, config) if rollout.shares else None
-    conditions = observe_conditions(
-        service, routes, rollout=rollout, observed=observed, config=config
-    )
-    status = make_status(
-        isvc,
-        knative_service=service,
-        rollout=rollout,
-        conditions=conditions,
-        runtime=component.runtime,
-        observed=observed,
-        config=config,
-        now=now,
-    )
-    objects = [service, make_external_name_service(isvc, config), *([routes] if routes else [])]
-    return Compiled(tuple(objects), status, make_events(isvc.name, before, status))
+    components = list(_resolved(isvc, runtimes, config))
+    return compile_knative(isvc, components, config=config, observed=observed, now=now)
+
+
+def _resolved(
+    isvc: InferenceService, runtimes: RuntimeSet, config: Config
+) -> Iterator[ResolvedComponent]:
+    """Yield the components; the predictor is the first."""
+    yield resolve_predictor(isvc, runtimes, config)
+    if isvc.spec.transformer is not None:
+        yield resolve_transformer(isvc, isvc.spec.transformer, config)
+    if isvc.spec.explainer is not None:
+        yield resolve_explainer(isvc, isvc.spec.explainer, config)
 
 
 def _refused(

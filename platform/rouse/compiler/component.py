@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.component import ComponentSpec
+from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.api.pods.pod import PodSpec
 from rouse.compiler.config import Config
 from rouse.compiler.metadata import pod_annotations, pod_labels
 from rouse.compiler.names import COMPONENT_LABEL, SERVICE_LABEL, component_name
+from rouse.compiler.pools import place
 from rouse.compiler.runtimes import Runtime
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "PREDICTOR",
     "TRANSFORMER",
     "ResolvedComponent",
+    "main_container",
     "pod_fields",
     "resolve",
 ]
@@ -78,8 +81,28 @@ def resolve(
         **(spec.annotations or {}),
         **(annotations or {}),
     }
+    pod_spec = place(_with_resources(pod_spec, config), merged, config)
     name = component_name(isvc.name, component)
     return ResolvedComponent(component, name, spec, pod_spec, labels, merged, runtime)
+
+
+def _with_resources(pod: Object, config: Config) -> Object:
+    """Return the pod whose container that serves asks for something, if an installation says so."""
+    wanted = config.resources.to_object()
+    if not wanted:
+        return pod
+    main = main_container(pod)
+    containers = [
+        {**each, "resources": wanted} if each["name"] == main and "resources" not in each else each
+        for each in pod["containers"]
+    ]
+    return {**pod, "containers": containers}
+
+
+def main_container(pod: Object) -> str:
+    """Return the name of the container that serves: kserve-container, else the first."""
+    names: list[str] = [container["name"] for container in pod["containers"]]
+    return MAIN_CONTAINER if MAIN_CONTAINER in names else names[0]
 
 
 def pod_fields(spec: ComponentSpec) -> Object:

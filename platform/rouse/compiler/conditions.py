@@ -2,57 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import (
+    EXPLAINER_CONFIGURATION_READY,
+    EXPLAINER_READY,
+    EXPLAINER_ROUTE_READY,
     INGRESS_READY,
     LATEST_DEPLOYMENT_READY,
     PREDICTOR_CONFIGURATION_READY,
     PREDICTOR_READY,
     PREDICTOR_ROUTE_READY,
     ROUTES_READY,
+    TRANSFORMER_CONFIGURATION_READY,
+    TRANSFORMER_READY,
+    TRANSFORMER_ROUTE_READY,
     Finding,
     Reason,
     condition_of,
     summarize,
 )
+from rouse.compiler.component import EXPLAINER, PREDICTOR, TRANSFORMER
 from rouse.compiler.config import Config
 from rouse.compiler.knative import template_hash
 from rouse.compiler.observed import Observed, contains, settled
+from rouse.compiler.part import Part
 from rouse.compiler.rollout import Rollout
 
-__all__ = ["observe_conditions"]
+__all__ = ["PartFindings", "observe_ingress", "observe_part", "summarize_parts"]
 
 _RECONCILED = "Reconciled"
 """Istio's condition of a VirtualService that the gateways have."""
 
+# Component -> what its condition is called: ready, route, configuration.
+_TYPES = {
+    PREDICTOR: (PREDICTOR_READY, PREDICTOR_ROUTE_READY, PREDICTOR_CONFIGURATION_READY),
+    TRANSFORMER: (TRANSFORMER_READY, TRANSFORMER_ROUTE_READY, TRANSFORMER_CONFIGURATION_READY),
+    EXPLAINER: (EXPLAINER_READY, EXPLAINER_ROUTE_READY, EXPLAINER_CONFIGURATION_READY),
+}
 
-def observe_conditions(
-    knative_service: Object,
-    virtual_service: Object | None,
-    *,
-    rollout: Rollout,
-    observed: Observed,
-    config: Config,
-) -> list[Finding]:
-    """Return every condition; the first two arguments are wanted objects."""
-    live = observed.knative_services.get(knative_service["metadata"]["name"])
-    current = live is not None and _is_current(live, knative_service)
-    latest = observed.revisions.get(rollout.latest_created)
-    predictor = _mirrored(live, current, "Ready", PREDICTOR_READY, latest)
-    routes = _mirrored(live, current, "RoutesReady", PREDICTOR_ROUTE_READY, latest)
-    ingress = _ingress(virtual_service, observed.virtual_service, config)
+
+@dataclass(frozen=True, slots=True)
+class PartFindings:
+    """What is found of one component."""
+
+    ready: Finding
+    route: Finding
+    configuration: Finding
+    latest: Finding
+    """LatestDeploymentReady, as far as this component goes."""
+
+
+def summarize_parts(parts: Sequence[PartFindings], ingress: Finding) -> list[Finding]:
+    """Return every condition of the InferenceService."""
     return [
-        summarize([predictor, ingress]),
-        predictor,
+        summarize([*(part.ready for part in parts), ingress]),
         ingress,
-        routes,
-        Finding(ROUTES_READY, routes.status, routes.reason, routes.message),
-        _mirrored(live, current, "ConfigurationsReady", PREDICTOR_CONFIGURATION_READY, latest),
-        _latest_deployment(rollout, latest, current),
+        summarize([part.route for part in parts], ROUTES_READY),
+        summarize([part.latest for part in parts], LATEST_DEPLOYMENT_READY),
+        *(each for part in parts for each in (part.ready, part.route, part.configuration)),
     ]
+
+
+def observe_part(part: Part, observed: Observed) -> PartFindings:
+    """Return what is found of a component."""
+    live = observed.knative_services.get(part.resolved.name)
+    current = live is not None and _is_current(live, part.service)
+    latest = observed.revisions.get(part.rollout.latest_created)
+    ready, route, configuration = _TYPES[part.resolved.component]
+    return PartFindings(
+        _mirrored(live, current, "Ready", ready, latest),
+        _mirrored(live, current, "RoutesReady", route, latest),
+        _mirrored(live, current, "ConfigurationsReady", configuration, latest),
+        _latest_deployment(part.rollout, latest, current),
+    )
 
 
 def _is_current(live: Mapping[str, Any], wanted: Object) -> bool:
@@ -102,7 +128,8 @@ def _latest_deployment(rollout: Rollout, latest: Object | None, current: bool) -
     return Finding(LATEST_DEPLOYMENT_READY, "Unknown", Reason.DEPLOYING, waiting)
 
 
-def _ingress(wanted: Object | None, live: Object | None, config: Config) -> Finding:
+def observe_ingress(wanted: Object | None, live: Object | None, config: Config) -> Finding:
+    """Return IngressReady; ``wanted`` is the VirtualService, None where nothing can be routed."""
     if wanted is None:
         message = "no revision is ready to take requests yet"
         return Finding(INGRESS_READY, "Unknown", Reason.WAITING_FOR_REVISION, message)

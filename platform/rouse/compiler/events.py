@@ -42,15 +42,15 @@ def _rollout(before: Mapping[str, Any], after: Object) -> Iterator[Event]:
     if not new or new == old:
         return
     split = ", ".join(f"{revision} {percent} %" for revision, percent in new.items())
-    reason = "TrafficSplit" if len(new) > 1 else "RolledOut"
+    reason = "TrafficSplit" if len(new) > len(after["components"]) else "RolledOut"
     yield Event("Normal", reason, f"requests go to: {split}")
 
 
 def _shares(status: Mapping[str, Any]) -> dict[str, int]:
-    predictor = (status.get("components") or {}).get("predictor") or {}
     shares: dict[str, int] = {}
-    for target in predictor.get("traffic") or ():
-        if target.get("percent"):
-            revision = target["revisionName"]
-            shares[revision] = shares.get(revision, 0) + target["percent"]
+    for component in (status.get("components") or {}).values():
+        for target in component.get("traffic") or ():
+            if target.get("percent"):
+                revision = target["revisionName"]
+                shares[revision] = shares.get(revision, 0) + target["percent"]
     return shares

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rouse.api.base import Object, Strings
+from rouse.api.inferenceservice.annotations import STEERING, STOP, VISIBILITY
 from rouse.api.inferenceservice.modes import MODE_ANNOTATION
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.autoscaling import MAX_SCALE, MIN_SCALE
@@ -11,20 +12,13 @@ from rouse.compiler.names import COMPONENT_LABEL, MANAGED_BY, SERVICE_LABEL
 
 __all__ = ["is_cluster_local", "is_stopped", "make_metadata", "pod_annotations", "pod_labels"]
 
-_STOP = "serving.kserve.io/stop"
-_VISIBILITY = "networking.kserve.io/visibility"
-
-# These steer Rouse, or say again what the spec says: a change of one makes no new revision.
-_NOT_FOR_PODS = frozenset(
-    {
-        "kubectl.kubernetes.io/last-applied-configuration",
-        MAX_SCALE,
-        MIN_SCALE,
-        MODE_ANNOTATION,
-        _STOP,
-        _VISIBILITY,
-    }
-)
+# These say again what the spec says: a change of one makes no new revision.
+_NOT_FOR_PODS = STEERING | {
+    "kubectl.kubernetes.io/last-applied-configuration",
+    MAX_SCALE,
+    MIN_SCALE,
+    MODE_ANNOTATION,
+}
 
 
 def make_metadata(isvc: InferenceService, name: str, component: str | None = None) -> Object:
@@ -50,19 +44,25 @@ def make_metadata(isvc: InferenceService, name: str, component: str | None = Non
 
 def pod_annotations(isvc: InferenceService, config: Config) -> Strings:
     """Return the InferenceService's annotations that its pods carry."""
-    return {key: value for key, value in isvc.annotations.items() if key not in _NOT_FOR_PODS}
+    refused, only = config.annotations_disallowed, config.annotations_allowed
+    return {
+        key: value
+        for key, value in isvc.annotations.items()
+        if key not in _NOT_FOR_PODS and key not in refused and (not only or key in only)
+    }
 
 
 def pod_labels(isvc: InferenceService, config: Config) -> Strings:
     """Return the InferenceService's labels that its pods carry."""
-    return isvc.labels
+    refused = config.labels_disallowed
+    return {key: value for key, value in isvc.labels.items() if key not in refused}
 
 
 def is_stopped(isvc: InferenceService) -> bool:
     """Whether nothing of the InferenceService shall run."""
-    return isvc.annotations.get(_STOP) == "true"
+    return isvc.annotations.get(STOP, "").lower() == "true"
 
 
 def is_cluster_local(isvc: InferenceService) -> bool:
     """Whether the InferenceService is not to be reached from outside the cluster."""
-    return "cluster-local" in (isvc.labels.get(_VISIBILITY), isvc.annotations.get(_VISIBILITY))
+    return "cluster-local" in (isvc.labels.get(VISIBILITY), isvc.annotations.get(VISIBILITY))

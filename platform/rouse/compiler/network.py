@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from rouse.api.base import Object
-from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.config import Config
+from rouse.compiler.hosts import external_hosts, local_host
+from rouse.compiler.lineage import LINEAGE_HEADER, Way
 from rouse.compiler.metadata import is_cluster_local, make_metadata
-from rouse.compiler.names import component_name, revision_host, service_host
-from rouse.compiler.placeholders import Values, fill_text
-from rouse.compiler.rollout import Rollout, Share
+from rouse.compiler.names import revision_host, service_host
+from rouse.compiler.paths import Entrance, entrances
 
 __all__ = [
-    "external_host",
-    "local_host",
+    "Door",
+    "keep_virtual_service",
     "make_external_name_service",
     "make_virtual_service",
-    "public_url",
 ]
 
 _PORT = 80
+_EXPLAIN = r"/v[12]/models/[^/]+(:explain|/explain)"
 
 
-def local_host(isvc: InferenceService, config: Config) -> str:
-    """Return the host clients inside the cluster use."""
-    return service_host(isvc.name, isvc.namespace, config.cluster_domain)
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A component that takes requests from outside, and the ways they go from there."""
 
-
-def external_host(isvc: InferenceService, config: Config) -> str:
-    """Return the host clients outside use. Raises CompileError for a bad domainTemplate."""
-    values: Values = {
-        "Name": isvc.name,
-        "Namespace": isvc.namespace,
-        "IngressDomain": config.domain,
-        "Labels": isvc.labels,
-        "Annotations": isvc.annotations,
-    }
-    return fill_text(config.domain_template, values, "domainTemplate of ConfigMap rouse-config")
-
-
-def public_url(isvc: InferenceService, config: Config) -> str:
-    """Return the URL shown in status: that of the outside, if there is one."""
-    if is_cluster_local(isvc):
-        return f"http://{local_host(isvc, config)}"
-    return f"{config.url_scheme}://{external_host(isvc, config)}"
+    name: str
+    """Of the component's Service."""
+    ways: tuple[Way, ...]
+    canary: Way | None
+    """Where requests go that ask for the canary."""
+    timeout_s: int | None = None
+    explains: bool = False
+    """Whether it takes only the requests for explanations."""
+    has_lineage: bool = False
+    """Whether it calls the predictor, and must know which one belongs to it."""
+    shadow: str = ""
+    """The revision that gets copies of the requests."""
+    shadow_percent: int = 0
 
 
 def make_external_name_service(isvc: InferenceService, config: Config) -> Object:
@@ -57,42 +56,97 @@ def make_external_name_service(isvc: InferenceService, config: Config) -> Object
 
 
 def make_virtual_service(
-    isvc: InferenceService, component: ComponentSpec, rollout: Rollout, config: Config
+    isvc: InferenceService,
+    doors: Iterable[Door],
+    overrides: Sequence[Object],
+    config: Config,
 ) -> Object:
-    """Return the VirtualService that shares the requests between the predictor's revisions."""
-    hosts, gateways = [local_host(isvc, config)], [config.local_gateway]
+    """Return the VirtualService that shares the requests between revisions.
+
+    ``overrides`` are the matches of the requests that ask for the canary. The first door that
+    takes a request gets it.
+    """
+    ways_in = entrances(isvc, config)
+    http = [
+        rule
+        for door in doors
+        for entrance in ways_in
+        for rule in _rules(isvc, door, entrance, overrides, config)
+    ]
+    hosts = [local_host(isvc, config)]
+    gateways = [config.local_gateway]
     if not is_cluster_local(isvc):
-        hosts.append(external_host(isvc, config))
+        hosts += [host for host in external_hosts(isvc, config) if host not in hosts]
+        hosts += [each.host for each in ways_in if each.host and each.host not in hosts]
         gateways.append(config.ingress_gateway)
-    predictor = component_name(isvc.name, "predictor")
-    headers = {
-        "Host": service_host(predictor, isvc.namespace, config.cluster_domain),
-        "KServe-Isvc-Name": isvc.name,
-        "KServe-Isvc-Namespace": isvc.namespace,
-    }
-    route: Object = {
-        "headers": {"request": {"set": headers}},
-        "route": [_destination(share, isvc.namespace, config) for share in rollout.shares],
-    }
-    if component.timeout:
-        route["timeout"] = f"{component.timeout}s"
+        if config.tls_gateway:
+            gateways.append(config.tls_gateway)
+    return _virtual_service(isvc, {"hosts": hosts, "gateways": gateways, "http": http})
+
+
+def keep_virtual_service(isvc: InferenceService, live: Mapping[str, Any]) -> Object:
+    """Return the live VirtualService as the wanted one: nothing better is ready yet."""
+    return _virtual_service(isvc, live["spec"])
+
+
+def _virtual_service(isvc: InferenceService, spec: Object) -> Object:
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
         "metadata": make_metadata(isvc, isvc.name),
-        "spec": {"hosts": hosts, "gateways": gateways, "http": [route]},
+        "spec": spec,
     }
 
 
-def _destination(share: Share, namespace: str, config: Config) -> Object:
-    # Knative's activator knows a revision by these headers, not by the host it was called by.
+def _rules(
+    isvc: InferenceService,
+    door: Door,
+    entrance: Entrance,
+    overrides: Sequence[Object],
+    config: Config,
+) -> Iterable[Object]:
+    match = entrance.match(_EXPLAIN if door.explains else "")
+    if door.canary is not None and overrides:
+        both = [{**match, **override} for override in overrides]
+        yield {"match": both, **_rule(isvc, door, entrance, (door.canary,), config)}
+    rule = _rule(isvc, door, entrance, door.ways, config)
+    if door.shadow and door.shadow_percent:
+        rule["mirror"] = _destination(door.shadow, isvc.namespace, config)
+        rule["mirrorPercentage"] = {"value": float(door.shadow_percent)}
+    yield {"match": [match], **rule} if match else rule
+
+
+def _rule(
+    isvc: InferenceService, door: Door, entrance: Entrance, ways: Sequence[Way], config: Config
+) -> Object:
     headers = {
-        "Knative-Serving-Namespace": namespace,
-        "Knative-Serving-Revision": share.revision,
+        "Host": service_host(door.name, isvc.namespace, config.cluster_domain),
+        "KServe-Isvc-Name": isvc.name,
+        "KServe-Isvc-Namespace": isvc.namespace,
     }
-    host = revision_host(share.revision, namespace, config.cluster_domain)
-    return {
-        "destination": {"host": host, "port": {"number": _PORT}},
+    rule: Object = {
         "headers": {"request": {"set": headers}},
-        "weight": share.percent,
+        "route": [_weighted(door, way, isvc.namespace, config) for way in ways],
+        **entrance.rewrite,
     }
+    if door.timeout_s:
+        rule["timeout"] = f"{door.timeout_s}s"
+    return rule
+
+
+def _weighted(door: Door, way: Way, namespace: str, config: Config) -> Object:
+    # Knative's activator knows a revision by these headers, not by the host it was called by.
+    headers = {"Knative-Serving-Namespace": namespace, "Knative-Serving-Revision": way.entry}
+    if door.has_lineage:
+        # Also where there is one way only: a client's own header must not get through.
+        headers[LINEAGE_HEADER] = way.lineage
+    return {
+        "destination": _destination(way.entry, namespace, config),
+        "headers": {"request": {"set": headers}},
+        "weight": way.percent,
+    }
+
+
+def _destination(revision: str, namespace: str, config: Config) -> Object:
+    host = revision_host(revision, namespace, config.cluster_domain)
+    return {"host": host, "port": {"number": _PORT}}

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from rouse.api.base import Object
+from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.types import InferenceService, ModelSpec
 from rouse.api.pods.containers import ContainerFields
-from rouse.compiler.component import PREDICTOR, ResolvedComponent, pod_fields, resolve
+from rouse.compiler.agent import attach_agent
+from rouse.compiler.collocation import collocate
+from rouse.compiler.component import (
+    PREDICTOR,
+    ResolvedComponent,
+    main_container,
+    pod_fields,
+    resolve,
+)
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
+from rouse.compiler.images import with_tag
 from rouse.compiler.merge import merge_container, merge_pod
 from rouse.compiler.placeholders import Values, fill
 from rouse.compiler.runtimes import Runtime, RuntimeSet, select_runtime
-from rouse.compiler.storage import READ_ONLY_ANNOTATION, with_model
+from rouse.compiler.storage import attach, storage_of
 
 __all__ = ["resolve_predictor"]
+
+_COMMAND = "embedded.rouse.dev/command"
+_OWN_SERVER = '"predictors.'
 
 _CONTAINER_FIELDS = frozenset(
     field.alias or name for name, field in ContainerFields.model_fields.items()
@@ -44,18 +55,33 @@ def resolve_predictor(
     Raises CompileError when no runtime fits or none of the containers is the one that serves.
     """
     predictor = isvc.spec.predictor
-    own = pod_fields(predictor)
-    model = predictor.model
-    if model is None:
-        return resolve(isvc, PREDICTOR, predictor, own, config=config)
-    runtime = select_runtime(model, isvc.namespace, runtimes)
-    pod = merge_pod(_runtime_pod(runtime), own)
-    pod["containers"] = list(_containers(pod["containers"], model, runtime, isvc))
-    if model.storage_uri is not None:
-        annotations = {**isvc.annotations, **(predictor.annotations or {})}
-        read_only = annotations.get(READ_ONLY_ANNOTATION) != "false"
-        pod = with_model(pod, MAIN_CONTAINER, model.storage_uri, read_only=read_only)
-    return resolve(isvc, PREDICTOR, predictor, pod, config=config, runtime=runtime)
+    pod, model = pod_fields(predictor), predictor.model
+    runtime = None
+    if model is not None:
+        runtime = select_runtime(model, isvc.namespace, runtimes)
+        pod = merge_pod(_runtime_pod(runtime), pod)
+        pod["containers"] = list(_containers(pod["containers"], model, runtime, isvc))
+    main, own = main_container(pod), _is_own(runtime)
+    annotations: Strings = {}
+    storage = storage_of(model, predictor)
+    if storage is not None:
+        given = {**isvc.annotations, **(predictor.annotations or {})}
+        pod, annotations = attach(
+            pod, main, storage, own_predictor=own, config=config, annotations=given
+        )
+    server = main if own else None
+    pod, logging = attach_agent(pod, PREDICTOR, predictor, own=server, config=config)
+    annotations = {**annotations, **logging}
+    pod = collocate(isvc, pod)
+    return resolve(
+        isvc, PREDICTOR, predictor, pod, config=config, runtime=runtime, annotations=annotations
+    )
+
+
+def _is_own(runtime: Runtime | None) -> bool:
+    """Whether the server is one of Rouse's: it fetches its model, logs and batches by itself."""
+    annotations = (runtime.spec.annotations or {}) if runtime is not None else {}
+    return _OWN_SERVER in annotations.get(_COMMAND, "")
 
 
 def _runtime_pod(runtime: Runtime) -> Object:
@@ -87,12 +113,5 @@ def _containers(
             continue
         merged: Object = fill(merge_container(container, over), values, where)
         if model.runtime_version and "image" not in over and "image" in merged:
-            merged["image"] = _with_tag(merged["image"], model.runtime_version)
+            merged["image"] = with_tag(merged["image"], model.runtime_version)
         yield merged
-
-
-def _with_tag(image: str, tag: str) -> str:
-    """Return the image with another tag; a port in its registry's address is no tag."""
-    repository: Any = image.partition("@")[0]
-    head, slash, last = repository.rpartition("/")
-    return f"{head}{slash}{last.partition(':')[0]}:{tag}"

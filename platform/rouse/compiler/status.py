@@ -20,12 +20,14 @@ from rouse.api.inferenceservice.lifecycle import (
 from rouse.api.inferenceservice.modes import KNATIVE
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.coldstart import latest_cold_start
+from rouse.compiler.component import TRANSFORMER
+from rouse.compiler.conditions import PartFindings, summarize_parts
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
-from rouse.compiler.network import local_host, public_url
+from rouse.compiler.hosts import local_host, public_url
 from rouse.compiler.observed import Observed
+from rouse.compiler.part import Part
 from rouse.compiler.rollout import Rollout
-from rouse.compiler.runtimes import Runtime
 
 __all__ = ["make_refused_status", "make_status", "make_stopped_status", "timestamp"]
 
@@ -37,27 +39,30 @@ def timestamp(now: datetime) -> str:
 
 def make_status(
     isvc: InferenceService,
+    parts: Sequence[Part],
+    findings: Sequence[PartFindings],
+    ingress: Finding,
     *,
-    knative_service: Object,
-    rollout: Rollout,
-    conditions: Sequence[Finding],
-    runtime: Runtime | None,
+    routed: bool,
     observed: Observed,
     config: Config,
     now: datetime,
 ) -> Object:
-    """Return the whole status; ``knative_service`` is the wanted one."""
+    """Return the whole status; ``findings`` are those of the parts, the predictor first.
+
+    ``routed``: whether there is a VirtualService.
+    """
     before = observed.previous_status
-    live = observed.knative_services.get(knative_service["metadata"]["name"]) or {}
+    conditions = summarize_parts(findings, ingress)
+    predictor = parts[0]
     status: Object = {
         "conditions": set_conditions(conditions, before.get("conditions") or (), timestamp(now)),
         "deploymentMode": KNATIVE,
-        "modelStatus": _model_status(conditions, rollout, observed),
-        "components": {"predictor": _component(rollout, knative_service["spec"]["traffic"], live)},
-        "address": {"url": f"http://{local_host(isvc, config)}"},
+        "modelStatus": _model_status(findings[0].latest, predictor.rollout, observed),
+        "components": {part.resolved.component: _component(part, observed) for part in parts},
+        **_urls(isvc, parts, observed, config, routed=routed),
     }
-    if rollout.shares:
-        status["url"] = public_url(isvc, config)
+    runtime = predictor.resolved.runtime
     if runtime is not None:
         field = "servingRuntimeName" if runtime.namespace else "clusterServingRuntimeName"
         status[field] = runtime.name
@@ -122,7 +127,27 @@ def _with_generation(status: Object, generation: int | None) -> Object:
     return status if generation is None else {**status, "observedGeneration": generation}
 
 
-def _component(rollout: Rollout, traffic: list[Object], live: Mapping[str, Any]) -> Object:
+def _urls(
+    isvc: InferenceService,
+    parts: Sequence[Part],
+    observed: Observed,
+    config: Config,
+    *,
+    routed: bool,
+) -> Object:
+    """Return url and address: those of the component that requests enter by, without ingress."""
+    if config.disable_ingress_creation:
+        entry = next((p for p in parts if p.resolved.component == TRANSFORMER), parts[0])
+        live = (observed.knative_services.get(entry.resolved.name) or {}).get("status") or {}
+        return {field: live[field] for field in ("address", "url") if live.get(field)}
+    urls: Object = {"address": {"url": f"http://{local_host(isvc, config)}"}}
+    if routed:
+        urls["url"] = public_url(isvc, config)
+    return urls
+
+
+def _component(part: Part, observed: Observed) -> Object:
+    rollout = part.rollout
     names = {
         "latestCreatedRevision": rollout.latest_created,
         "latestReadyRevision": rollout.latest_ready,
@@ -130,10 +155,12 @@ def _component(rollout: Rollout, traffic: list[Object], live: Mapping[str, Any])
         "previousRolledoutRevision": rollout.previous,
     }
     component: Object = {field: name for field, name in names.items() if name}
+    live = observed.knative_services.get(part.resolved.name) or {}
     status = live.get("status") or {}
     component |= {field: status[field] for field in ("url", "address") if status.get(field)}
     if rollout.shares:
         urls = {each.get("tag"): each.get("url") for each in status.get("traffic") or ()}
+        traffic = part.service["spec"]["traffic"]
         component["traffic"] = [_target(each, rollout, urls) for each in traffic]
     return component
 
@@ -144,8 +171,7 @@ def _target(wanted: Object, rollout: Rollout, urls: Mapping[str | None, str | No
     return {**target, "url": url} if url else target
 
 
-def _model_status(conditions: Sequence[Finding], rollout: Rollout, observed: Observed) -> Object:
-    latest = next(c for c in conditions if c.type == LATEST_DEPLOYMENT_READY)
+def _model_status(latest: Finding, rollout: Rollout, observed: Observed) -> Object:
     transition, target = {
         "True": ("UpToDate", "Loaded"),
         "False": ("BlockedByFailedLoad", "FailedToLoad"),

@@ -59,7 +59,7 @@ def test_a_service_is_stored_as_it_was_written() -> None:
         ({"labels": {"a b": "c"}}, "spec.predictor.labels[a b]", "is no key of a label"),
         ({"labels": {"a": "-"}}, "spec.predictor.labels[a]", "is no value of a label"),
         ({"nodeName": "n1"}, "spec.predictor.nodeName", "use nodeSelector"),
-        ({"logger": {}}, "spec.predictor.logger", "not available in this version"),
+        ({"autoScaling": {}}, "spec.predictor.autoScaling", "not available in this version"),
         (
             {"containers": [{"name": "a"}, {"name": "a"}]},
             "spec.predictor.containers[1].name",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from rouse.api.base import Model
-from rouse.api.inferenceservice.component import Batcher, ComponentSpec
+from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.types import InferenceService, ModelSpec, PredictorSpec
 
 __all__ = [
@@ -26,8 +26,6 @@ MAIN_CONTAINER = "kserve-container"
 C = TypeVar("C", bound=ComponentSpec)
 
 _LOGGER_MODE = "all"
-_MAX_BATCH_SIZE = 32
-_MAX_LATENCY_MS = 5000
 _V2_FORMATS = frozenset({"huggingface", "onnx", "triton"})
 
 
@@ -67,19 +65,8 @@ def _component(component: C) -> C:
         changes["service_account_name"] = component.service_account
     if component.logger is not None and component.logger.mode is None:
         changes["logger"] = component.logger.model_copy(update={"mode": _LOGGER_MODE})
-    if component.batcher is not None:
-        changes["batcher"] = _batcher(component.batcher)
     containers = component.containers
     is_model = isinstance(component, PredictorSpec) and component.model is not None
     if containers and len(containers) == 1 and not is_model:
         changes["containers"] = [containers[0].model_copy(update={"name": MAIN_CONTAINER})]
     return component.model_copy(update=changes) if changes else component
-
-
-def _batcher(batcher: Batcher) -> Batcher:
-    return batcher.model_copy(
-        update={
-            "max_batch_size": batcher.max_batch_size or _MAX_BATCH_SIZE,
-            "max_latency": batcher.max_latency or _MAX_LATENCY_MS,
-        }
-    )

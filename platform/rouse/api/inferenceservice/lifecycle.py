@@ -1,6 +1,7 @@
 """The conditions of an InferenceService and how they depend on each other.
 
-``Ready`` is ``PredictorReady`` and ``IngressReady`` (and ``TransformerReady`` where there is one).
+``Ready`` is ``PredictorReady`` and ``IngressReady``, and ``TransformerReady`` and
+``ExplainerReady`` where there are such components.
 The other conditions inform; they have severity Info.
 """
 
@@ -13,6 +14,9 @@ from typing import Any, Literal
 from rouse.api.base import Object
 
 __all__ = [
+    "EXPLAINER_CONFIGURATION_READY",
+    "EXPLAINER_READY",
+    "EXPLAINER_ROUTE_READY",
     "INGRESS_READY",
     "LATEST_DEPLOYMENT_READY",
     "PREDICTOR_CONFIGURATION_READY",
@@ -21,7 +25,9 @@ __all__ = [
     "READY",
     "ROUTES_READY",
     "STOPPED",
+    "TRANSFORMER_CONFIGURATION_READY",
     "TRANSFORMER_READY",
+    "TRANSFORMER_ROUTE_READY",
     "Finding",
     "Reason",
     "condition_of",
@@ -32,14 +38,20 @@ __all__ = [
 READY = "Ready"
 PREDICTOR_READY = "PredictorReady"
 TRANSFORMER_READY = "TransformerReady"
+EXPLAINER_READY = "ExplainerReady"
 INGRESS_READY = "IngressReady"
 PREDICTOR_ROUTE_READY = "PredictorRouteReady"
 PREDICTOR_CONFIGURATION_READY = "PredictorConfigurationReady"
+TRANSFORMER_ROUTE_READY = "TransformerRouteReady"
+TRANSFORMER_CONFIGURATION_READY = "TransformerConfigurationReady"
+EXPLAINER_ROUTE_READY = "ExplainerRoutesReady"
+"""With an s, as on KServe."""
+EXPLAINER_CONFIGURATION_READY = "ExplainerConfigurationReady"
 LATEST_DEPLOYMENT_READY = "LatestDeploymentReady"
 ROUTES_READY = "RoutesReady"
 STOPPED = "Stopped"
 
-DECIDING = frozenset({READY, PREDICTOR_READY, TRANSFORMER_READY, INGRESS_READY})
+DECIDING = frozenset({READY, PREDICTOR_READY, TRANSFORMER_READY, EXPLAINER_READY, INGRESS_READY})
 
 Truth = Literal["True", "False", "Unknown"]
 
@@ -75,13 +87,13 @@ def condition_of(obj: Mapping[str, Any] | None, type_: str) -> Object:
     return next((c for c in conditions if c.get("type") == type_), {})
 
 
-def summarize(parts: Sequence[Finding]) -> Finding:
-    """Return Ready: False as soon as one part is, else Unknown as soon as one is, else True."""
+def summarize(parts: Sequence[Finding], type_: str = READY) -> Finding:
+    """Return Ready (or another type): False as soon as one part is, then Unknown, else True."""
     for status in ("False", "Unknown"):
         for part in parts:
             if part.status == status:
-                return Finding(READY, part.status, part.reason, part.message)
-    return Finding(READY, "True")
+                return Finding(type_, part.status, part.reason, part.message)
+    return Finding(type_, "True")
 
 
 def set_conditions(

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.modes import MODE_ANNOTATION, MODELMESH, STANDARD, mode_of
-from rouse.api.inferenceservice.types import FRAMEWORKS, InferenceService
+from rouse.api.inferenceservice.types import InferenceService
 from rouse.errors import FieldError
 
 __all__ = ["check_not_yet"]
 
-_COMPONENT_FIELDS = ("auto_scaling", "batcher", "logger", "storage_container_name", "storage_uris")
-_MODEL_FIELDS = ("confidential", "storage")
+_COMPONENT_FIELDS = {
+    "auto_scaling": "scaling on several metrics",
+    "storage_container_name": "storage containers chosen by name",
+}
+_LOGGER_FIELDS = ("batch_interval", "batch_size", "marshaller_url", "storage")
 
 
 def check_not_yet(isvc: InferenceService) -> Iterator[FieldError]:
@@ -25,25 +28,36 @@ def check_not_yet(isvc: InferenceService) -> Iterator[FieldError]:
             "version of Rouse; remove the annotation to run in the mode Knative",
         )
     spec = isvc.spec
-    for part in ("transformer", "explainer", "canary"):
-        if getattr(spec, part) is not None:
-            yield _not_yet(f"spec.{part}")
-    yield from _component(spec.predictor, "spec.predictor")
+    if spec.canary is not None:
+        yield FieldError(
+            "spec.canary",
+            "is not part of v1beta1's meaning on KServe either; use canaryTrafficPercent",
+        )
+    for part in ("predictor", "transformer", "explainer"):
+        component: ComponentSpec | None = getattr(spec, part)
+        if component is not None:
+            yield from _component(component, f"spec.{part}")
     if spec.predictor.worker_spec is not None:
-        yield _not_yet("spec.predictor.workerSpec")
-    for block in ("model", *FRAMEWORKS):
-        model = getattr(spec.predictor, block)
-        if model is not None:
-            for field in _MODEL_FIELDS:
-                if getattr(model, field, None) is not None:
-                    yield _not_yet(f"spec.predictor.{block}.{field}")
+        yield _not_yet("spec.predictor.workerSpec", "models over several nodes")
+    if spec.predictor.model is not None and spec.predictor.model.confidential is not None:
+        yield _not_yet("spec.predictor.model.confidential", "confidential models")
+    art = spec.explainer.art if spec.explainer is not None else None
+    if art is not None and art.storage is not None:
+        yield _not_yet("spec.explainer.art.storage", "entries of storage-config there")
 
 
 def _component(component: ComponentSpec, path: str) -> Iterator[FieldError]:
-    for field in _COMPONENT_FIELDS:
+    for field, what in _COMPONENT_FIELDS.items():
         if getattr(component, field) is not None:
-            yield _not_yet(f"{path}.{type(component).model_fields[field].alias}")
+            yield _not_yet(f"{path}.{type(component).model_fields[field].alias}", what)
+    logger = component.logger
+    for field in _LOGGER_FIELDS:
+        if logger is not None and getattr(logger, field) is not None:
+            alias = type(logger).model_fields[field].alias
+            yield _not_yet(f"{path}.logger.{alias}", "logs that are stored in batches")
 
 
-def _not_yet(path: str) -> FieldError:
-    return FieldError(path, "is not available in this version of Rouse; remove it")
+def _not_yet(path: str, what: str) -> FieldError:
+    return FieldError(
+        path, f"is not available in this version of Rouse, which has no {what} yet; remove it"
+    )

@@ -13,6 +13,7 @@ from rouse.api.pods.containers import ContainerFields
 
 __all__ = [
     "FRAMEWORKS",
+    "ARTExplainerSpec",
     "ExplainerSpec",
     "FrameworkSpec",
     "InferenceService",
@@ -98,10 +99,24 @@ class TransformerSpec(ComponentSpec):
     """Changes requests before the predictor and answers after it."""
 
 
-class ExplainerSpec(ComponentSpec):
-    """Explains predictions."""
+class ARTExplainerSpec(ContainerFields):
+    """The Adversarial Robustness Toolbox, in the old style, with the fields of its container."""
 
-    art: Open | None = None
+    type: Literal["SquareAttack"] | None = None
+    """The attack; SquareAttack when not given."""
+    runtime_version: str | None = None
+    """Tag of the image."""
+    storage_uri: str | None = None
+    """Where a trained explainer is, if it needs one."""
+    storage: StorageSpec | None = None
+    config: Strings | None = None
+    """More arguments of the explainer, by name."""
+
+
+class ExplainerSpec(ComponentSpec):
+    """Explains predictions: either `art`, or containers of your own."""
+
+    art: ARTExplainerSpec | None = None
 
 
 class InferenceServiceSpec(Model):

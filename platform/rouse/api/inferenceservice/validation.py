@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rouse.api.inferenceservice.annotations import check_annotations
 from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.knative import check_container, check_pod
 from rouse.api.inferenceservice.modes import KNATIVE, MODE_ANNOTATION, mode_of
 from rouse.api.inferenceservice.notyet import check_not_yet
 from rouse.api.inferenceservice.storage import explain_uri
-from rouse.api.inferenceservice.types import InferenceService, PredictorSpec
+from rouse.api.inferenceservice.types import FrameworkSpec, InferenceService, PredictorSpec
 from rouse.api.names import MAX_LABEL, is_dns_label
 from rouse.api.pods.checks import check_containers, check_env, check_labels, check_unique
 from rouse.errors import FieldError
@@ -20,6 +21,7 @@ MAX_TIMEOUT_S = 600
 """Knative's max-revision-timeout-seconds."""
 
 _MAX_CONCURRENCY = 1000
+_MODEL_PATH = "/mnt/models"
 
 
 def validate(isvc: InferenceService, old: InferenceService | None = None) -> list[FieldError]:
@@ -31,11 +33,27 @@ def validate(isvc: InferenceService, old: InferenceService | None = None) -> lis
             findings += _component(component, f"spec.{part}")
             if mode_of(isvc.annotations) == KNATIVE:
                 findings += check_pod(component, f"spec.{part}")
-    if isvc.spec.transformer is not None and not isvc.spec.transformer.containers:
-        findings.append(
-            FieldError("spec.transformer.containers", "at least one container is needed")
-        )
+    findings += [*_around(isvc), *check_annotations(isvc)]
     return [*findings, *check_not_yet(isvc)]
+
+
+def _around(isvc: InferenceService) -> Iterator[FieldError]:
+    """Check what stands around the predictor: something must run there."""
+    transformer, explainer = isvc.spec.transformer, isvc.spec.explainer
+    if transformer is not None and not transformer.containers:
+        yield FieldError("spec.transformer.containers", "at least one container is needed")
+    if explainer is None:
+        return
+    if explainer.art is None and not explainer.containers:
+        yield FieldError("spec.explainer", "names nothing that explains; give containers, or art")
+    if explainer.art is not None:
+        path = "spec.explainer.art"
+        problem = explain_uri(explainer.art.storage_uri) if explainer.art.storage_uri else None
+        if problem:
+            yield FieldError(f"{path}.storageUri", problem)
+        yield from check_env(explainer.art.env, f"{path}.env")
+        if mode_of(isvc.annotations) == KNATIVE:
+            yield from check_container(explainer.art, path)
 
 
 def _metadata(isvc: InferenceService) -> Iterator[FieldError]:
@@ -84,10 +102,36 @@ def _predictor(predictor: PredictorSpec) -> Iterator[FieldError]:
             problem = explain_uri(model.storage_uri)
             if problem:
                 yield FieldError(f"{path}.{block}.storageUri", problem)
-        if model.storage_uri is not None and model.storage is not None:
-            yield FieldError(f"{path}.{block}.storage", "is given beside storageUri; keep one")
+        yield from _one_source(model, predictor, f"{path}.{block}", path)
         yield from check_env(model.env, f"{path}.{block}.env")
         yield from check_container(model, f"{path}.{block}")
+
+
+def _one_source(
+    model: FrameworkSpec, predictor: PredictorSpec, block: str, path: str
+) -> Iterator[FieldError]:
+    if model.storage_uri is not None and model.storage is not None:
+        yield FieldError(f"{block}.storage", "is given beside storageUri; keep one")
+    if predictor.storage_uris and (model.storage_uri is not None or model.storage is not None):
+        one = "storageUri" if model.storage_uri is not None else "storage"
+        yield FieldError(f"{path}.storageUris", f"is given beside {block}.{one}; keep one")
+
+
+def _storage_uris(component: ComponentSpec, path: str) -> Iterator[FieldError]:
+    taken: set[str] = set()
+    for index, each in enumerate(component.storage_uris or ()):
+        at = f"{path}.storageUris[{index}]"
+        problem = explain_uri(each.uri)
+        if problem:
+            yield FieldError(f"{at}.uri", problem)
+        mount = (each.mount_path or _MODEL_PATH).rstrip("/")
+        if not mount.startswith("/"):
+            yield FieldError(f"{at}.mountPath", f'must begin with "/", not "{each.mount_path}"')
+        if mount in taken:
+            yield FieldError(
+                f"{at}.mountPath", f'"{mount}" is taken by an entry before; give each its own'
+            )
+        taken.add(mount)
 
 
 def _component(component: ComponentSpec, path: str) -> Iterator[FieldError]:
@@ -106,6 +150,7 @@ def _component(component: ComponentSpec, path: str) -> Iterator[FieldError]:
             f"{path}.containerConcurrency",
             f"{component.container_concurrency} is out of range; the most is {_MAX_CONCURRENCY}",
         )
+    yield from _storage_uris(component, path)
     yield from check_labels(component.labels, f"{path}.labels")
     yield from check_containers(component.containers or (), f"{path}.containers")
     yield from check_containers(component.init_containers or (), f"{path}.initContainers")

@@ -1,0 +1,98 @@
+"""Logger and batcher: by variables for Rouse's own model servers, by an agent for all others."""
+
+from __future__ import annotations
+
+from rouse.api.base import Object, Strings
+from rouse.api.inferenceservice.component import Batcher, ComponentSpec, Logger
+from rouse.api.inferenceservice.lifecycle import Reason
+from rouse.compiler.config import Config
+from rouse.compiler.errors import CompileError
+from rouse.compiler.merge import merge_pod
+
+__all__ = ["attach_agent"]
+
+_INTERNAL = "internal.serving.kserve.io"
+
+
+def attach_agent(
+    pod: Object, component: str, spec: ComponentSpec, *, own: str | None, config: Config
+) -> tuple[Object, Strings]:
+    """Return the pod, and annotations for the pod webhook, with logger and batcher attached.
+
+    ``own`` names the container that logs and batches by itself; None when there is none, and the
+    webhook puts KServe's agent in.
+    """
+    logger, batcher = spec.logger, spec.batcher
+    if logger is None and batcher is None:
+        return pod, {}
+    url = _url(logger, component, config) if logger is not None else ""
+    if own is None:
+        annotations = {**_logger_annotations(logger, url), **_batcher_annotations(batcher, config)}
+        return pod, annotations
+    variables = {**_logger_variables(logger, url), **_batcher_variables(batcher, config)}
+    env = [{"name": name, "value": value} for name, value in variables.items()]
+    return merge_pod(pod, {"containers": [{"name": own, "env": env}]}), {}
+
+
+def _url(logger: Logger, component: str, config: Config) -> str:
+    url = logger.url or config.logger_default_url
+    if not url:
+        raise CompileError(
+            Reason.INVALID_SPEC,
+            f"spec.{component}.logger.url: is not given, and rouse-config has no loggerDefaultUrl; "
+            "give either",
+        )
+    return url
+
+
+def _logger_variables(logger: Logger | None, url: str) -> Strings:
+    if logger is None:
+        return {}
+    variables = {"ROUSE_LOGGER_MODE": logger.mode or "all", "ROUSE_LOGGER_URL": url}
+    if logger.metadata_headers:
+        variables["ROUSE_LOGGER_METADATA_HEADERS"] = ",".join(logger.metadata_headers)
+    if logger.metadata_annotations:
+        variables["ROUSE_LOGGER_METADATA_ANNOTATIONS"] = ",".join(logger.metadata_annotations)
+    return variables
+
+
+def _batcher_variables(batcher: Batcher | None, config: Config) -> Strings:
+    if batcher is None:
+        return {}
+    return {
+        "ROUSE_BATCH_MAX_LATENCY_MS": str(batcher.max_latency or config.batcher_max_latency_ms),
+        "ROUSE_BATCH_MAX_SIZE": str(batcher.max_batch_size or config.batcher_max_batch_size),
+    }
+
+
+def _logger_annotations(logger: Logger | None, url: str) -> Strings:
+    if logger is None:
+        return {}
+    annotations = {
+        f"{_INTERNAL}/logger": "true",
+        f"{_INTERNAL}/logger-mode": logger.mode or "all",
+        f"{_INTERNAL}/logger-sink-url": url,
+    }
+    if logger.metadata_headers:
+        annotations[f"{_INTERNAL}/logger-metadata-headers"] = ",".join(logger.metadata_headers)
+    if logger.metadata_annotations:
+        names = ",".join(logger.metadata_annotations)
+        annotations[f"{_INTERNAL}/logger-metadata-annotations"] = names
+    return annotations
+
+
+def _batcher_annotations(batcher: Batcher | None, config: Config) -> Strings:
+    if batcher is None:
+        return {}
+    annotations = {
+        f"{_INTERNAL}/batcher": "true",
+        f"{_INTERNAL}/batcher-max-batchsize": str(
+            batcher.max_batch_size or config.batcher_max_batch_size
+        ),
+        f"{_INTERNAL}/batcher-max-latency": str(
+            batcher.max_latency or config.batcher_max_latency_ms
+        ),
+    }
+    if batcher.timeout is not None:
+        annotations[f"{_INTERNAL}/batcher-timeout"] = str(batcher.timeout)
+    return annotations

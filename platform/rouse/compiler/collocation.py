@@ -1,0 +1,62 @@
+"""A transformer in the predictor's own pod: the container named transformer-container.
+
+Requests enter by the transformer, which calls the model server on localhost.
+"""
+
+from __future__ import annotations
+
+from rouse.api.base import Object
+from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
+from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler.arguments import (
+    HTTP_PORT,
+    HTTP_PORT_ARGUMENT,
+    add_arguments,
+    argument,
+    caller_arguments,
+)
+
+__all__ = ["TRANSFORMER_CONTAINER", "collocate"]
+
+TRANSFORMER_CONTAINER = "transformer-container"
+
+_MODEL_PORT = 8085
+"""Of the model server, where it would listen on the transformer's port."""
+
+# Knative takes ports and probes of the one container that requests enter by.
+_OF_THE_ENTRANCE = ("livenessProbe", "ports", "readinessProbe", "startupProbe")
+
+
+def collocate(isvc: InferenceService, pod: Object) -> Object:
+    """Return the predictor's pod with its transformer in front; as it is without one."""
+    named = {container["name"]: container for container in pod["containers"]}
+    transformer, server = named.get(TRANSFORMER_CONTAINER), named.get(MAIN_CONTAINER)
+    if transformer is None or server is None:
+        return pod
+    port = _port(transformer)
+    server, server_port = _moved(server, port)
+    arguments = caller_arguments(isvc, f"localhost:{server_port}")
+    arguments[HTTP_PORT_ARGUMENT] = str(port)
+    transformer = add_arguments(transformer, arguments)
+    transformer.setdefault("ports", [{"containerPort": port, "protocol": "TCP"}])
+    changed = {TRANSFORMER_CONTAINER: transformer, MAIN_CONTAINER: server}
+    return {**pod, "containers": [changed.get(each["name"], each) for each in pod["containers"]]}
+
+
+def _moved(server: Object, taken: int) -> tuple[Object, int]:
+    """Return the model server on a port that is not taken, and the port."""
+    port = _port(server)
+    moved = {key: value for key, value in server.items() if key not in _OF_THE_ENTRANCE}
+    if port != taken:
+        return moved, port
+    args = [*(server.get("args") or ()), f"{HTTP_PORT_ARGUMENT}={_MODEL_PORT}"]
+    return {**moved, "args": args}, _MODEL_PORT
+
+
+def _port(container: Object) -> int:
+    """Return the port a container listens on: by its arguments, its ports, or 8080."""
+    told = argument(container.get("args") or (), HTTP_PORT_ARGUMENT)
+    if told is not None and told.isdecimal():
+        return int(told)
+    ports = container.get("ports") or [{"containerPort": HTTP_PORT}]
+    return int(ports[0].get("containerPort", HTTP_PORT))

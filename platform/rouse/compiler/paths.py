@@ -1,0 +1,57 @@
+"""The ways in: by a host of its own, or by a path under the domain that all share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from rouse.api.base import Object
+from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler.config import Config
+from rouse.compiler.hosts import external_hosts, local_host, public_path
+from rouse.compiler.metadata import is_cluster_local
+
+__all__ = ["Entrance", "entrances"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What requests have in common that come in here."""
+
+    host: str = ""
+    """The host of a shared domain; empty where the service has hosts of its own."""
+    path: str = ""
+    authority: str = ""
+    """A regular expression; needed only beside a shared domain."""
+    rewrite: Object = field(default_factory=dict)
+    """Istio's rewrite of the shared path to the server's own."""
+
+    def match(self, uri: str) -> Object:
+        """Return Istio's match of requests for the server's paths ``uri``; empty for all.
+
+        ``uri`` is a regular expression; empty for every path.
+        """
+        match: Object = {"authority": {"regex": self.authority}} if self.authority else {}
+        pattern = re.escape(self.path) + (uri or ("(/.*)?" if self.path else ""))
+        if pattern:
+            match["uri"] = {"regex": f"^{pattern}$"}
+        return match
+
+
+def entrances(isvc: InferenceService, config: Config) -> list[Entrance]:
+    """Return the ways in. Raises CompileError for a bad template."""
+    path = "" if is_cluster_local(isvc) else public_path(isvc, config)
+    if not path:
+        return [Entrance()]
+    own = [local_host(isvc, config), *external_hosts(isvc, config)]
+    rewrite = {"uriRegexRewrite": {"match": f"^{re.escape(path)}/?", "rewrite": "/"}}
+    return [
+        Entrance(authority=_any_of(own)),
+        Entrance(
+            config.domain, path, authority=_any_of([config.domain]), rewrite={"rewrite": rewrite}
+        ),
+    ]
+
+
+def _any_of(hosts: list[str]) -> str:
+    return f"^({'|'.join(map(re.escape, hosts))})(:[0-9]+)?$"

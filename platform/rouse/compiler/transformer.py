@@ -1,0 +1,21 @@
+"""The pods of a transformer: the user's, told where the predictor is."""
+
+from __future__ import annotations
+
+from rouse.api.inferenceservice.types import InferenceService, TransformerSpec
+from rouse.compiler.agent import attach_agent
+from rouse.compiler.arguments import caller_arguments, with_arguments
+from rouse.compiler.component import TRANSFORMER, ResolvedComponent, pod_fields, resolve
+from rouse.compiler.config import Config
+
+__all__ = ["resolve_transformer"]
+
+
+def resolve_transformer(
+    isvc: InferenceService, transformer: TransformerSpec, config: Config
+) -> ResolvedComponent:
+    """Return the (defaulted) transformer with its pod. Raises CompileError."""
+    pod = pod_fields(transformer)
+    pod["containers"] = with_arguments(pod["containers"], caller_arguments(isvc))
+    pod, annotations = attach_agent(pod, TRANSFORMER, transformer, own=None, config=config)
+    return resolve(isvc, TRANSFORMER, transformer, pod, config=config, annotations=annotations)
