@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rouse.api.inferenceservice.lifecycle import Reason
+from rouse.api.inferenceservice.types import InferenceService, ModelSpec
 from rouse.compiler.errors import CompileError
 
-__all__ = ["Values", "fill", "fill_text"]
+__all__ = ["Values", "fill", "fill_text", "values_of"]
 
 _PLACEHOLDER = re.compile(
     r"\{\{-?\s*(?:\.(?P<path>[A-Za-z0-9_.]+)"
@@ -18,6 +19,33 @@ _PLACEHOLDER = re.compile(
 _OPEN = "{{"
 
 Values = Mapping[str, str | Mapping[str, str]]
+
+_MODEL_CLASSES = {
+    "lightgbm": "mlserver_lightgbm.LightGBMModel",
+    "mlflow": "mlserver_mlflow.MLflowRuntime",
+    "sklearn": "mlserver_sklearn.SKLearnModel",
+    "xgboost": "mlserver_xgboost.XGBoostModel",
+}
+_ENVELOPES = {"v1": "kserve"}
+
+
+def values_of(isvc: InferenceService, model: ModelSpec) -> Values:
+    """Return what runtimes' placeholders stand for.
+
+    Two labels that KServe writes onto the InferenceService are there without being written:
+    ``modelClass`` (MLServer's implementation for the format) and ``serviceEnvelope`` (TorchServe's
+    word for the protocol). Labels that the user gave win.
+    """
+    labels = {
+        "modelClass": _MODEL_CLASSES.get(model.model_format.name, ""),
+        "serviceEnvelope": _ENVELOPES.get(model.protocol_version or "v1", "kservev2"),
+    }
+    return {
+        "Name": isvc.name,
+        "Namespace": isvc.namespace,
+        "Labels": {**labels, **isvc.labels},
+        "Annotations": isvc.annotations,
+    }
 
 
 def fill(value: Any, values: Values, where: str) -> Any:

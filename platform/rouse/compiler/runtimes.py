@@ -1,9 +1,15 @@
-"""Choosing the runtime that serves a model, by KServe's rules."""
+"""Choosing the runtime that serves a model, by KServe's rules.
+
+Beside them: a runtime may answer to other names too (`ALIASES`), and a model that asks for a GPU
+gets the GPU variant of its runtime, where there is one (`VARIANT_OF`, `VARIANT_RESOURCES`).
+"""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from rouse.api import servingruntime
@@ -12,9 +18,24 @@ from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.types import ModelFormat, ModelSpec
 from rouse.api.servingruntime import ServingRuntimeSpec, SupportedModelFormat
 from rouse.compiler.errors import CompileError
+from rouse.compiler.pools import gpus_of
 from rouse.errors import ValidationError
 
-__all__ = ["Runtime", "RuntimeSet", "select_runtime"]
+__all__ = [
+    "ALIASES",
+    "VARIANT_OF",
+    "VARIANT_RESOURCES",
+    "Runtime",
+    "RuntimeSet",
+    "select_runtime",
+]
+
+ALIASES = "rouse.dev/aliases"
+"""Annotation of a runtime: names, between commas, it answers to where no runtime has them."""
+VARIANT_OF = "rouse.dev/gpu-variant-of"
+"""Annotation of a runtime: the name of the one it replaces for models that ask for a GPU."""
+VARIANT_RESOURCES = "rouse.dev/gpu-resources"
+"""Annotation of such a variant: its GPUs' resource names, between commas; ``*`` is any text."""
 
 _PROTOCOLS = ("v1", "v2", "grpc-v1", "grpc-v2")
 _CLUSTER = ""
@@ -29,6 +50,7 @@ class Runtime:
     created: str
     spec: ServingRuntimeSpec
     fields: Object
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -40,6 +62,17 @@ class Runtime:
         for each in self.spec.supported_model_formats or ():
             if each.name == wanted.name and wanted.version in (None, each.version):
                 yield each
+
+    def is_called(self, name: str) -> bool:
+        """Whether the name is one of the runtime's aliases."""
+        return name in _listing(self.annotations.get(ALIASES, ""))
+
+    def replaces(self, other: Runtime, gpus: frozenset[str]) -> bool:
+        """Whether the runtime is the variant of another one for these GPUs."""
+        if self.namespace != other.namespace or self.annotations.get(VARIANT_OF) != other.name:
+            return False
+        known = _listing(self.annotations.get(VARIANT_RESOURCES, "*"))
+        return any(fnmatchcase(gpu, each) for gpu in gpus for each in known)
 
     def speaks(self, protocol: str) -> bool:
         """Whether the runtime speaks the protocol; one that names none speaks every one."""
@@ -71,12 +104,22 @@ class RuntimeSet:
                 invalid[key] = str(error)
                 continue
             created = metadata.get("creationTimestamp", "")
-            runtimes[key] = Runtime(key[1], namespace, created, spec, spec.to_object())
+            annotations = metadata.get("annotations") or {}
+            fields = spec.to_object()
+            runtimes[key] = Runtime(key[1], namespace, created, spec, fields, annotations)
         return cls(runtimes, invalid)
 
-    def named(self, name: str, namespace: str) -> Runtime | None:
-        """Return the runtime of that name: the namespace's own before the cluster's."""
-        return self.runtimes.get((namespace, name)) or self.runtimes.get((_CLUSTER, name))
+    def named(self, name: str, namespace: str, wanted: ModelFormat) -> Runtime | None:
+        """Return the runtime of that name: the namespace's own before the cluster's.
+
+        Where there is none, of those with that alias the one that serves the wanted format.
+        """
+        found = self.runtimes.get((namespace, name)) or self.runtimes.get((_CLUSTER, name))
+        if found is not None:
+            return found
+        called = [each for each in self.seen_from(namespace) if each.is_called(name)]
+        called.sort(key=lambda each: (not any(each.formats(wanted)), not each.namespace, each.name))
+        return called[0] if called else None
 
     def seen_from(self, namespace: str) -> list[Runtime]:
         """Return the runtimes an InferenceService of the namespace may use."""
@@ -86,10 +129,33 @@ class RuntimeSet:
 def select_runtime(model: ModelSpec, namespace: str, runtimes: RuntimeSet) -> Runtime:
     """Return the runtime a (defaulted) model asks for, or the best one for its format.
 
+    A model that asks for a GPU gets the variant of that runtime for it, if there is one.
     Raises CompileError that says what there is and what to do.
     """
     if model.runtime:
-        return _named(model, model.runtime, namespace, runtimes)
+        chosen = _named(model, model.runtime, namespace, runtimes)
+    else:
+        chosen = _best(model, namespace, runtimes)
+    return _variant(chosen, model, runtimes)
+
+
+def _variant(chosen: Runtime, model: ModelSpec, runtimes: RuntimeSet) -> Runtime:
+    resources = model.resources
+    gpus = gpus_of([{"resources": resources.to_object()}]) if resources is not None else ()
+    if not gpus:
+        return chosen
+    variants = [
+        each
+        for each in runtimes.seen_from(chosen.namespace)
+        if each.replaces(chosen, gpus)
+        and not each.spec.disabled
+        and each.speaks(_protocol(model))
+        and any(each.formats(model.model_format))
+    ]
+    return min(variants, key=lambda each: each.name, default=chosen)
+
+
+def _best(model: ModelSpec, namespace: str, runtimes: RuntimeSet) -> Runtime:
     candidates = [
         (runtime, each)
         for runtime in runtimes.seen_from(namespace)
@@ -122,7 +188,7 @@ def _protocol(model: ModelSpec) -> str:
 
 
 def _named(model: ModelSpec, name: str, namespace: str, runtimes: RuntimeSet) -> Runtime:
-    runtime = runtimes.named(name, namespace)
+    runtime = runtimes.named(name, namespace, model.model_format)
     where = "spec.predictor.model.runtime"
     if runtime is None:
         known = sorted({each.name for each in runtimes.seen_from(namespace)})
@@ -166,10 +232,17 @@ def _nothing_found(model: ModelSpec, runtimes: list[Runtime]) -> str:
             f"{wanted} by the protocol {_protocol(model)} without being named; set "
             f"spec.predictor.model.runtime or protocolVersion to use one of: {names}"
         )
+    names = {each.name for r in usable for each in r.spec.supported_model_formats or ()}
+    near = difflib.get_close_matches(model.model_format.name, sorted(names), n=1)
+    meant = f'; did you mean "{near[0]}"?' if near and near[0] != model.model_format.name else ""
     return (
-        f"{wanted}; supported: {', '.join(listed) or 'none'}. Use one of these, or add a "
+        f"{wanted}{meant}; supported: {', '.join(listed) or 'none'}. Use one of these, or add a "
         "ServingRuntime that lists the format with autoSelect: true"
     )
+
+
+def _listing(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",")]
 
 
 def _listed(runtimes: Iterable[Runtime]) -> list[str]:
