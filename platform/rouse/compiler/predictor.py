@@ -22,7 +22,7 @@ from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.images import with_tag
 from rouse.compiler.merge import merge_container, merge_pod
-from rouse.compiler.placeholders import Values, fill
+from rouse.compiler.placeholders import fill, values_of
 from rouse.compiler.runtimes import Runtime, RuntimeSet, select_runtime
 from rouse.compiler.storage import attach, storage_of
 
@@ -98,12 +98,7 @@ def _runtime_pod(runtime: Runtime) -> Object:
 def _containers(
     containers: list[Object], model: ModelSpec, runtime: Runtime, isvc: InferenceService
 ) -> Iterator[Object]:
-    values: Values = {
-        "Name": isvc.name,
-        "Namespace": isvc.namespace,
-        "Labels": isvc.labels,
-        "Annotations": isvc.annotations,
-    }
+    values = values_of(isvc, model)
     given = model.to_object()
     over = {k: v for k, v in given.items() if k in _CONTAINER_FIELDS and k != "name"}
     where = f'the {runtime.kind} "{runtime.name}"'

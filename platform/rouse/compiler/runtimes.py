@@ -232,9 +232,9 @@ def _nothing_found(model: ModelSpec, runtimes: list[Runtime]) -> str:
             f"{wanted} by the protocol {_protocol(model)} without being named; set "
             f"spec.predictor.model.runtime or protocolVersion to use one of: {names}"
         )
-    names = {each.name for r in usable for each in r.spec.supported_model_formats or ()}
-    near = difflib.get_close_matches(model.model_format.name, sorted(names), n=1)
-    meant = f'; did you mean "{near[0]}"?' if near and near[0] != model.model_format.name else ""
+    known = {each.name for r in usable for each in r.spec.supported_model_formats or ()}
+    near = difflib.get_close_matches(model.model_format.name, sorted(known), n=1)
+    meant = f' (did you mean "{near[0]}"?)' if near and near[0] != model.model_format.name else ""
     return (
         f"{wanted}{meant}; supported: {', '.join(listed) or 'none'}. Use one of these, or add a "
         "ServingRuntime that lists the format with autoSelect: true"
