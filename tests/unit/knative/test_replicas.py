@@ -53,6 +53,20 @@ def test_scaling_twice_to_the_same_launches_once(replicas: Replicas, node: Memor
     assert replicas.wanted(KEY) == 2
 
 
+def test_a_pod_that_admission_completes_is_launched_by_its_record(node: MemoryNode) -> None:
+    asking = deployment()
+    asked = {"internal.serving.kserve.io/storage-initializer-sourceuri": "s3://b/m"}
+    asking["spec"]["template"]["metadata"]["annotations"] = asked
+    replicas = Replicas(node)
+    replicas.track(asking)
+    replicas.scale_to(KEY, 1)
+    assert not node.launched
+    [replica] = replicas.all(KEY)
+    assert not replica.recorded
+    assert not replica.ready
+    assert replicas.failure(KEY) is None
+
+
 def test_a_pod_carries_its_owner_and_its_node(replicas: Replicas) -> None:
     replicas.scale_to(KEY, 1)
     [replica] = replicas.all(KEY)

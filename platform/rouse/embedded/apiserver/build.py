@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rouse.embedded.apiserver.admission import Plugin
 from rouse.embedded.apiserver.admission_kserve import review_model
+from rouse.embedded.apiserver.admission_pods import pod_admission
 from rouse.embedded.apiserver.builtin import BUILTIN
 from rouse.embedded.apiserver.registry import Registry
 from rouse.embedded.apiserver.selectors import selectable_fields
@@ -34,11 +35,12 @@ def build_server(
     clock: Callable[[], datetime] = utc_now,
 ) -> ApiServer:
     """A server over the state file at ``path``, not yet started."""
+    store = Store(SqliteFile(path), selectable_fields)
     state = State(
-        store=Store(SqliteFile(path), selectable_fields),
+        store=store,
         registry=Registry(BUILTIN),
         hub=Hub(),
-        plugins=tuple(plugins),
+        plugins=(*plugins, pod_admission(store)),
         clock=clock,
         logs=logs,
     )

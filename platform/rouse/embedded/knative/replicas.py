@@ -1,5 +1,6 @@
 """The replicas of every Deployment as this process knows them: started at once, recorded later.
 
+A pod that admission completes is the exception: the node starts it when it sees the record.
 No I/O but through the node, which starts a process without waiting. The API's records follow
 (`rouse.embedded.knative.deployments`).
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 
 from rouse.embedded.knative.failures import Failure, failure_of, start_problem
 from rouse.embedded.knative.make.endpoints import Endpoint
-from rouse.embedded.knative.make.pod import make_pod
+from rouse.embedded.knative.make.pod import awaits_admission, make_pod
 from rouse.embedded.knative.names import pod_name, template_hash
 from rouse.embedded.knative.ports import Node, PodState
 from rouse.embedded.knative.rolling import next_step, strategy_of
@@ -273,7 +274,8 @@ class Replicas:
         replica = Replica(key_of(pod), pod, found.hashed)
         found.replicas[replica.key] = replica
         self._owner[replica.key] = key
-        self._node.launch(pod)
+        if not awaits_admission(pod):
+            self._node.launch(pod)
         replica.state = replica.state or self._node.status(*replica.key)
 
     def _changed(self, key: Key) -> None:

@@ -61,6 +61,9 @@ def predictor(framework: str) -> LocalCommand:
 
 BUILT_IN: Final[Mapping[str, LocalCommand]] = {
     "ghcr.io/rouse/sklearnserver": predictor("sklearn"),
+    "ghcr.io/rouse/storage-initializer": LocalCommand(
+        ("{python}", "-m", "predictors.storage_initializer")
+    ),
 }
 
 

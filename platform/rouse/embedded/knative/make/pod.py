@@ -7,7 +7,15 @@ from copy import deepcopy
 from rouse.embedded.knative import names
 from rouse.kube.objects import Object, owner_reference
 
-__all__ = ["make_pod"]
+__all__ = ["awaits_admission", "make_pod"]
+
+_ASKING = ("internal.serving.kserve.io/", "internal.rouse.dev/")
+"""Prefixes of the annotations by which a pod asks for a model or a sidecar."""
+
+
+def awaits_admission(pod: Object) -> bool:
+    """Whether the API may complete the pod, so that it cannot start before it is recorded."""
+    return any(key.startswith(_ASKING) for key in pod["metadata"].get("annotations") or ())
 
 
 def make_pod(deployment: Object, name: str, hashed: str) -> Object:
