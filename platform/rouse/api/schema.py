@@ -1,7 +1,8 @@
 """Structural OpenAPI schemas, as CustomResourceDefinitions want them, from the types.
 
 Pydantic's JSON schema is resolved into one tree without ``$ref``, ``anyOf`` for null, titles and
-defaults; the docstrings under the fields become descriptions.
+defaults; the docstrings under the fields become descriptions, and
+`rouse.api.descriptions` says the rest.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from rouse.api.base import Model, Object
+from rouse.api.descriptions import described
 
 __all__ = ["structural_schema"]
 
@@ -74,9 +76,11 @@ def _property(
 ) -> Object:
     converted = _convert(schema, definitions, models)
     model = models.get(owner.get("title", ""))
-    described = _docstrings(model).get(name) if model is not None else None
-    if described:
-        converted["description"] = described
+    if model is not None:
+        text = _docstrings(model).get(name) or converted.get("description")
+        text = text or described(model, name)
+        if text:
+            converted["description"] = text
     return dict(sorted(converted.items()))
 
 
@@ -110,13 +114,13 @@ def _models(root: type[Model]) -> dict[str, type[Model]]:
 @cache
 def _docstrings(model: type[Model]) -> dict[str, str]:
     """Return the docstring under each field, by its name on the wire, bases first."""
-    described: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for cls in reversed(model.__mro__):
         if issubclass(cls, Model):
             for name, text in _documented(cls).items():
                 alias = model.model_fields[name].alias if name in model.model_fields else None
-                described[alias or name] = text
-    return described
+                texts[alias or name] = text
+    return texts
 
 
 def _documented(cls: type[Model]) -> dict[str, str]:
