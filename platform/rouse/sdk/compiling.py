@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from rouse.api import admission, inferenceservice
+from rouse.api.crds import GROUP
+from rouse.api.definitions import DEFINITIONS
 from rouse.api.findings import examine
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler import Config, Observed, RuntimeSet, compile_inference_service
@@ -18,10 +20,10 @@ from rouse.sdk.settings import RUNTIME_KINDS
 
 __all__ = ["Outcome", "compile_documents", "sorted_objects"]
 
-_GROUP = "serving.kserve.io"
-
 # No wanted object tells the time; only the status does, and that is a cluster's to show.
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+_OF_THE_CLUSTER = frozenset(each.kind for each in DEFINITIONS if each.cluster)
 
 _NOT_COMPILED = {
     "ClusterStorageContainer": "it says how the cluster fetches models",
@@ -104,7 +106,7 @@ def shown(obj: Object) -> str:
 def _outcome(document: Document, inputs: _Inputs) -> Outcome:
     obj = document.object
     kind = obj["kind"]
-    if obj["apiVersion"].partition("/")[0] != _GROUP:
+    if obj["apiVersion"].partition("/")[0] != GROUP:
         return Outcome(document, note="not compiled: apply it as it is")
     if kind == "InferenceService":
         return _compiled(document, inputs)
@@ -116,7 +118,7 @@ def _outcome(document: Document, inputs: _Inputs) -> Outcome:
         return Outcome(document, note="used as a runtime")
     if kind in _NOT_COMPILED:
         return Outcome(document, note=f"not compiled: {_NOT_COMPILED[kind]}")
-    return Outcome(document, refusals=(f"kind: {_GROUP} has no kind {kind}",))
+    return Outcome(document, refusals=(f"kind: {GROUP} has no kind {kind}",))
 
 
 def _compiled(document: Document, inputs: _Inputs) -> Outcome:
@@ -198,7 +200,7 @@ def _clashes(documents: Sequence[Document]) -> dict[tuple[str, ...], str]:
 def _placed(document: Document, namespace: str) -> Document:
     obj = document.object
     group = obj["apiVersion"].partition("/")[0]
-    if group != _GROUP or obj["kind"].startswith(("Cluster", "LocalModelCache", "LocalModelNode")):
+    if group != GROUP or obj["kind"] in _OF_THE_CLUSTER:
         return document
     metadata = obj["metadata"]
     if metadata.get("namespace"):
