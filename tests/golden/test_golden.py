@@ -2,8 +2,10 @@
 
 Each folder here is a case: ``input.yaml`` (an InferenceService, and runtimes beside the built-in
 ones), ``observed.yaml`` where something was seen already (Knative Services, Revisions, a
-VirtualService, and the InferenceService with its last status), ``wanted.yaml``. The word
-WANTED-TEMPLATE in ``observed.yaml`` stands for the hash of the template that the input compiles to.
+VirtualService, and the InferenceService with its last status), ``config.yaml`` where the installation
+decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words WANTED-PREDICTOR,
+WANTED-TRANSFORMER and WANTED-EXPLAINER in ``observed.yaml`` stand for the hashes of the templates that
+the input compiles to; WANTED-TEMPLATE is the predictor's.
 
 ``ROUSE_REFRESH_GOLDEN=1`` writes wanted.yaml anew; read the difference before you keep it.
 """
@@ -46,17 +48,21 @@ def compile_case(case: str) -> Compiled:
     runtimes = RuntimeSet.of([*built_in, *own_runtimes])
     assert not runtimes.invalid
 
-    def compiled(observed: Observed) -> Compiled:
-        return compile_object(
-            service, runtimes=runtimes, config=Config(), observed=observed, now=NOW
-        )
+    data = next(iter(documents(folder / "config.yaml")), {})
+    config = Config.from_config_map({"data": data})
 
-    wanted_hash = ""
+    def compiled(observed: Observed) -> Compiled:
+        return compile_object(service, runtimes=runtimes, config=config, observed=observed, now=NOW)
+
+    words = {}
     for obj in compiled(Observed()).objects:
         if obj["apiVersion"] == "serving.knative.dev/v1":
+            component = obj["metadata"]["labels"]["component"].upper()
             template = obj["spec"]["template"]
             wanted_hash = template["metadata"]["annotations"]["rouse.dev/template-hash"]
-    return compiled(observe(documents(folder / "observed.yaml", WANTED_TEMPLATE=wanted_hash)))
+            words[f"WANTED_{component}"] = wanted_hash
+    words["WANTED_TEMPLATE"] = words.get("WANTED_PREDICTOR", "")
+    return compiled(observe(documents(folder / "observed.yaml", **words)))
 
 
 def observe(objects: list[Object]) -> Observed:
