@@ -106,6 +106,20 @@ def test_an_entry_leaves_open_what_only_the_secret_tells(
     assert found == Storage((Location(uri),), Entry("mine", parameters))
 
 
+def test_a_server_of_the_users_own_names_its_location_by_a_variable() -> None:
+    env = [{"name": "STORAGE_URI", "value": "pvc://claim/iris"}]
+    given = component(containers=[{"name": "kserve-container", "image": "x", "env": env}])
+    storage = storage_of(None, given)
+    assert storage == Storage((Location("pvc://claim/iris"),))
+    mine = {"containers": [{"name": "kserve-container", "env": env}]}
+    made, annotations = attach(
+        mine, "kserve-container", storage, own_predictor=False, config=CONFIG
+    )
+    assert env_of(made["containers"][0]) == {"STORAGE_URI": "/mnt/models"}
+    assert made["volumes"][0]["persistentVolumeClaim"]["claimName"] == "claim"
+    assert annotations == {}
+
+
 # -- mounted
 
 

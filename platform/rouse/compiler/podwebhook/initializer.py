@@ -18,13 +18,12 @@ from rouse.compiler.podwebhook.containers import (
     find,
     main_container,
 )
-from rouse.compiler.storage.attach import is_read_only, with_credentials
+from rouse.compiler.storage.attach import is_read_only, pointed, with_credentials
 from rouse.compiler.storage.containers import matching_container
 from rouse.compiler.storage.credentials import access_of
 from rouse.compiler.storage.entry import check_entry, entry_env, resolved, secret_of
 from rouse.compiler.storage.facts import Facts
 from rouse.compiler.storage.names import (
-    MODEL_PATH,
     SOURCE_ANNOTATION,
     SPEC_ANNOTATION,
     SPEC_KEY_ANNOTATION,
@@ -40,7 +39,6 @@ __all__ = ["INITIALIZER_CONTAINER", "with_initializer"]
 INITIALIZER_CONTAINER = "storage-initializer"
 
 _VOLUME = "kserve-provision-location"
-_CUSTOM_URI = "STORAGE_URI"
 
 
 def with_initializer(pod: Object, config: Config, facts: Facts) -> Object:
@@ -63,7 +61,7 @@ def with_initializer(pod: Object, config: Config, facts: Facts) -> Object:
     fetched = [each for each in locations if not is_mounted(each)]
     if fetched:
         spec = _fetching({**pod, "spec": spec}, fetched, servers, read_only, config, facts)
-    return {**pod, "spec": _pointed(spec, main["name"])}
+    return {**pod, "spec": pointed(spec, main["name"])}
 
 
 def _fetching(
@@ -131,17 +129,6 @@ def _own_volumes(fetched: Sequence[Location]) -> list[Location]:
         for each in fetched
         if not any(str(parent) in paths for parent in PurePosixPath(each.path).parents)
     ]
-
-
-def _pointed(spec: Object, main: str) -> Object:
-    """A server of the user's own that reads STORAGE_URI is told where the files are now."""
-    container = find(spec["containers"], main) or {}
-    if not any(
-        each["name"] == _CUSTOM_URI and each.get("value") for each in container.get("env", ())
-    ):
-        return spec
-    told = {"name": main, "env": [{"name": _CUSTOM_URI, "value": MODEL_PATH}]}
-    return merge_pod(spec, {"containers": [told]})
 
 
 def _locations(pod: Object) -> list[Location]:

@@ -10,7 +10,6 @@ from rouse.compiler.storage.credentials import Access, access_of, from_secret
 from rouse.compiler.storage.facts import NO_FACTS, Facts
 from rouse.compiler.storage.names import MODEL_PATH, READ_ONLY_ANNOTATION
 from rouse.compiler.storage.spec import Entry, Location, Storage, storage_of
-from rouse.compiler.storage.transition import with_model
 
 __all__ = [
     "MODEL_PATH",
@@ -28,5 +27,4 @@ __all__ = [
     "matching_container",
     "storage_of",
     "with_credentials",
-    "with_model",
 ]

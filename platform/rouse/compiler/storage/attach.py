@@ -20,15 +20,15 @@ from rouse.compiler.storage.names import (
     SPEC_ANNOTATION,
     SPEC_KEY_ANNOTATION,
     SPEC_PARAMETERS_ANNOTATION,
+    STORAGE_URI,
     TRANSFORMER_CONTAINER,
     URIS_ANNOTATION,
 )
-from rouse.compiler.storage.spec import Entry, Location, Storage
+from rouse.compiler.storage.spec import Entry, Location, Storage, custom_uri
 from rouse.compiler.storage.volumes import is_mounted, mount
 
-__all__ = ["attach", "is_read_only", "with_credentials"]
+__all__ = ["attach", "is_read_only", "pointed", "with_credentials"]
 
-_STORAGE_URI = "STORAGE_URI"
 _OPEN = ("file", "http")
 """Schemes that no credential opens."""
 _INITIALIZER_ONLY = ("oci+fetch",)
@@ -61,17 +61,24 @@ def attach(
         names = (main, TRANSFORMER_CONTAINER)
         pod = mount(pod, names, location, config, read_only=read_only)
     fetched = [each for each in storage.locations if not is_mounted(each)]
-    if not fetched:
-        return pod, {}
     if own_predictor and _fetches_itself(fetched):
         return _told(pod, main, fetched[0], storage.entry, config, annotations, facts)
-    return pod, _for_webhook(fetched, storage.entry)
+    return pointed(pod, main), _for_webhook(fetched, storage.entry) if fetched else {}
 
 
 def is_read_only(annotations: Mapping[str, str], config: Config) -> bool:
     """Whether the containers may not write to their model; the annotation decides first."""
     said = annotations.get(READ_ONLY_ANNOTATION)
     return config.storage_initializer.default_pvc_read_only if said is None else said != "false"
+
+
+def pointed(pod: Object, main: str) -> Object:
+    """Return the pod whose server of the user's own reads from STORAGE_URI where the files are."""
+    for container in pod["containers"]:
+        if container["name"] == main and custom_uri(container.get("env") or ()):
+            told = {"name": main, "env": [{"name": STORAGE_URI, "value": MODEL_PATH}]}
+            return merge_pod(pod, {"containers": [told]})
+    return pod
 
 
 def with_credentials(pod: Object, container: str, access: Access) -> Object:
@@ -84,8 +91,9 @@ def with_credentials(pod: Object, container: str, access: Access) -> Object:
 
 
 def _fetches_itself(fetched: list[Location]) -> bool:
-    only = fetched[0]
-    return len(fetched) == 1 and only.path == MODEL_PATH and only.scheme not in _INITIALIZER_ONLY
+    return len(fetched) == 1 and all(
+        each.path == MODEL_PATH and each.scheme not in _INITIALIZER_ONLY for each in fetched
+    )
 
 
 def _told(
@@ -97,7 +105,7 @@ def _told(
     annotations: Mapping[str, str],
     facts: Facts | None,
 ) -> tuple[Object, Strings]:
-    env: list[Object] = [{"name": _STORAGE_URI, "value": location.uri}]
+    env: list[Object] = [{"name": STORAGE_URI, "value": location.uri}]
     if entry is not None:
         env += entry_env(entry, secret_of(annotations, config))
     pod = merge_pod(pod, {"containers": [{"name": main, "env": env}]})

@@ -12,6 +12,7 @@ __all__ = [
     "SPEC_ANNOTATION",
     "SPEC_KEY_ANNOTATION",
     "SPEC_PARAMETERS_ANNOTATION",
+    "STORAGE_URI",
     "TRANSFORMER_CONTAINER",
     "URIS_ANNOTATION",
 ]
@@ -19,6 +20,8 @@ __all__ = [
 MODEL_PATH = "/mnt/models"
 TRANSFORMER_CONTAINER = "transformer-container"
 """A container of this name beside the one that serves sees the model too."""
+STORAGE_URI = "STORAGE_URI"
+"""The variable that names a location to a server that fetches, or to one of the user's own."""
 
 READ_ONLY_ANNOTATION = "storage.kserve.io/readonly"
 

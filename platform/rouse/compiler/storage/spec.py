@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from rouse.api.inferenceservice.component import ComponentSpec, StorageSpec
+from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
 from rouse.api.inferenceservice.types import FrameworkSpec
-from rouse.compiler.storage.names import MODEL_PATH, SCHEME_PLACEHOLDER
+from rouse.compiler.storage.names import MODEL_PATH, SCHEME_PLACEHOLDER, STORAGE_URI
 
-__all__ = ["Entry", "Location", "Storage", "storage_of"]
+__all__ = ["Entry", "Location", "Storage", "custom_uri", "storage_of"]
 
 _WITH_BUCKET = ("s3",)
 
@@ -53,16 +55,34 @@ class Storage:
 
 
 def storage_of(model: FrameworkSpec | None, component: ComponentSpec) -> Storage | None:
-    """Read storageUri, storageUris or storage of a (valid) component; None when it has none."""
+    """Read storageUri, storageUris or storage of a (valid) component; None when it has none.
+
+    A server of the user's own names its location by its variable STORAGE_URI, as on KServe.
+    """
     if model is not None and model.storage is not None:
         return _from_entry(model.storage)
-    locations = (*_single(model), *_several(component))
+    single = _custom(component) if model is None else _single(model)
+    locations = (*single, *_several(component))
     return Storage(locations) if locations else None
 
 
-def _single(model: FrameworkSpec | None) -> Iterator[Location]:
-    if model is not None and model.storage_uri is not None:
+def custom_uri(env: Iterable[Any]) -> str:
+    """The location that a container's environment names; empty when it names none."""
+    values = (each.get("value") for each in env if each.get("name") == STORAGE_URI)
+    return next((value for value in values if value and "://" in value), "")
+
+
+def _single(model: FrameworkSpec) -> Iterator[Location]:
+    if model.storage_uri is not None:
         yield Location(model.storage_uri)
+
+
+def _custom(component: ComponentSpec) -> Iterator[Location]:
+    given = component.containers or ()
+    main = next((each for each in given if each.name == MAIN_CONTAINER), None)
+    uri = custom_uri(each.to_object() for each in (main.env or ())) if main is not None else ""
+    if uri:
+        yield Location(uri)
 
 
 def _several(component: ComponentSpec) -> Iterator[Location]:
