@@ -37,6 +37,8 @@ _TYPE_NAMES = {
 
 _LISTED_FIELDS = 12
 _MAX_DEPTH = 12
+_MAX_NESTING = 64
+"""Levels no real object has; what copies and writes out an object stops at a few hundred."""
 
 
 def load(cls: type[T], obj: Object) -> tuple[T | None, list[FieldError]]:
@@ -45,6 +47,8 @@ def load(cls: type[T], obj: Object) -> tuple[T | None, list[FieldError]]:
     Offending fields are left out and the rest is read again, so that rules across fields can
     still be checked and reported together. None when what is left is no object of the kind.
     """
+    if _is_too_deep(obj):
+        return None, [FieldError("", f"is nested more than {_MAX_NESTING} levels deep")]
     try:
         return cls.model_validate(obj), []
     except pydantic.ValidationError as error:
@@ -88,6 +92,22 @@ def name_in(obj: Object) -> str:
     """Return metadata.name of an object that may be malformed; empty when there is none."""
     metadata = obj.get("metadata")
     return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
+
+
+def _is_too_deep(obj: Object) -> bool:
+    level: list[object] = [obj]
+    for _ in range(_MAX_NESTING):
+        level = [inner for each in level for inner in _children(each)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
 
 
 def path_of(location: Sequence[int | str]) -> str:
