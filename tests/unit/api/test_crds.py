@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from rouse.api.base import Model
 from rouse.api.crds import make_crds, render
+from rouse.api.descriptions import DESCRIPTIONS
 
 Object = dict[str, Any]
 
@@ -78,6 +81,42 @@ def test_fields_are_described_by_the_docstrings_under_them() -> None:
     predictor = spec["properties"]["predictor"]["properties"]
     assert predictor["minReplicas"]["description"].startswith("Replicas at least")
     assert predictor["canaryTrafficPercent"]["maximum"] == 100
+
+
+@pytest.mark.parametrize("name", CRDS)
+def test_every_field_is_described(name: str) -> None:
+    bare = [
+        f"{path}.{field}"
+        for path, schema in schemas(root_of(CRDS[name]))
+        for field, each in schema.get("properties", {}).items()
+        if not each.get("description") and (path, field) != ("", "metadata")
+    ]
+    assert bare == [], "write a docstring under the field, or a line in rouse.api.descriptions"
+
+
+def test_descriptions_are_those_of_fields_that_are_there() -> None:
+    types = {model.__name__: model for model in _subclasses(Model)}
+    for name, fields in DESCRIPTIONS.items():
+        known = {field.alias for field in types[name].model_fields.values()}
+        assert fields.keys() <= known, name
+
+
+def test_no_two_types_have_the_same_name() -> None:
+    """Descriptions are found by it."""
+    names = [model.__name__ for model in _subclasses(Model) if model.__module__[:5] == "rouse"]
+    assert len(names) == len(set(names))
+
+
+def _subclasses(model: type[Model]) -> Iterator[type[Model]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _subclasses(each)
+
+
+@pytest.mark.parametrize("name", CRDS)
+def test_kubectl_apply_takes_the_definition(name: str) -> None:
+    """It writes the whole object into an annotation, which may have 256 KiB."""
+    assert len(json.dumps(CRDS[name])) < 250_000
 
 
 @pytest.mark.parametrize("name", CRDS)
