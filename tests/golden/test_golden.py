@@ -2,10 +2,10 @@
 
 Each folder here is a case: ``input.yaml`` (an InferenceService, and runtimes beside the built-in
 ones), ``observed.yaml`` where something was seen already (Knative Services, Revisions, a
-VirtualService, and the InferenceService with its last status), ``config.yaml`` where the installation
-decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words WANTED-PREDICTOR,
-WANTED-TRANSFORMER and WANTED-EXPLAINER in ``observed.yaml`` stand for the hashes of the templates that
-the input compiles to; WANTED-TEMPLATE is the predictor's.
+VirtualService, and the InferenceService with its last status), ``config.yaml`` where the
+installation decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words
+WANTED-PREDICTOR, WANTED-TRANSFORMER and WANTED-EXPLAINER in ``observed.yaml`` stand for the hashes
+of the templates that the input compiles to; WANTED-TEMPLATE is the predictor's.
 
 ``ROUSE_REFRESH_GOLDEN=1`` writes wanted.yaml anew; read the difference before you keep it.
 """

@@ -19,6 +19,8 @@ class Observed:
     """By name."""
     revisions: Mapping[str, Object] = field(default_factory=dict)
     """Of those Knative Services, by name."""
+    deployments: Mapping[str, Object] = field(default_factory=dict)
+    """Of the mode Standard, by name."""
     virtual_service: Object | None = None
     previous_status: Mapping[str, Any] = field(default_factory=dict)
     """The InferenceService's own status as it was written last."""

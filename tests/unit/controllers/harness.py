@@ -190,8 +190,8 @@ class Harness:
     # Knative
 
     async def knative(self, revision: str, *, ready: bool = True, message: str = "") -> None:
-        """Let Knative have made ``revision`` of the current template."""
-        live = await self.get(KNATIVE_SERVICES, "iris-predictor")
+        """Let Knative have made ``revision`` of its service's current template."""
+        live = await self.get(KNATIVE_SERVICES, revision.rpartition("-")[0])
         await self.user.apply(_revision(live, revision))
         status = _conditions("Ready", ready=ready, message=message)
         await self._write_status(await self.get(REVISIONS, revision), status)
@@ -218,7 +218,7 @@ def _conditions(*types: str, ready: bool, message: str = "") -> Object:
 
 def _revision(live: Object, name: str) -> Object:
     template = live["spec"]["template"]
-    labels = {**template["metadata"]["labels"], "serving.knative.dev/service": "iris-predictor"}
+    labels = {**template["metadata"]["labels"], "serving.knative.dev/service": key_of(live).name}
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Revision",

@@ -301,6 +301,76 @@ async def test_settings_are_taken_up_and_bad_ones_reported(world: Harness) -> No
     assert world.settings.config.domain == "models.example"
 
 
+def pair(version: int, **predictor: Any) -> Object:
+    """A model and the transformer made for it."""
+    model = {"modelFormat": {"name": "sklearn"}, "storageUri": f"s3://models/iris{version}"}
+    obj = service(model=model, **predictor)
+    image = f"example.com/scale:{version}"
+    obj["spec"]["transformer"] = {"containers": [{"name": "scale", "image": image}]}
+    return obj
+
+
+def ways(routes: Object) -> dict[str, tuple[int, str]]:
+    """``{revision of the transformer: (percent, lineage)}``."""
+    (route,) = routes["spec"]["http"]
+    return {
+        one["destination"]["host"].split(".")[0]: (
+            one["weight"],
+            one["headers"]["request"]["set"]["Rouse-Lineage"],
+        )
+        for one in route["route"]
+    }
+
+
+async def test_transformer_and_predictor_are_rolled_out_together(world: Harness) -> None:
+    await world.apply(pair(1))
+    written = await world.settle()
+    assert written == [KSVC, "PATCH services/iris-transformer", SERVICE, STATUS]
+    await world.knative("iris-predictor-00001")
+    await world.settle()
+    assert await world.names(VIRTUAL_SERVICES) == [], "nothing goes past the transformer"
+    await world.knative("iris-transformer-00001")
+    await world.settle()
+    assert ways(await world.get(VIRTUAL_SERVICES)) == {"iris-transformer-00001": (100, "latest")}
+    assert set((await world.conditions()).values()) == {"True"}
+
+    await world.apply(pair(2, canaryTrafficPercent=20))
+    await world.settle()
+    await world.knative("iris-transformer-00002")
+    await world.settle()
+    assert ways(await world.get(VIRTUAL_SERVICES)) == {"iris-transformer-00001": (100, "latest")}
+    await world.knative("iris-predictor-00002")
+    await world.settle()
+    assert ways(await world.get(VIRTUAL_SERVICES)) == {
+        "iris-transformer-00002": (20, "latest"),
+        "iris-transformer-00001": (80, "prev"),
+    }
+    await world.apply(pair(2))
+    await world.settle()
+    assert ways(await world.get(VIRTUAL_SERVICES)) == {"iris-transformer-00002": (100, "latest")}
+
+
+async def test_a_transformer_that_is_added_takes_over_when_it_is_ready(world: Harness) -> None:
+    await rolled_out(world)
+    before = await world.get(VIRTUAL_SERVICES)
+    obj = service()
+    obj["spec"]["transformer"] = pair(1)["spec"]["transformer"]
+    await world.apply(obj)
+    await world.settle()
+    assert (await world.get(VIRTUAL_SERVICES))["spec"] == before["spec"]
+    assert (await world.conditions())["TransformerReady"] == "Unknown"
+    await world.knative("iris-transformer-00001")
+    await world.settle()
+    assert list(ways(await world.get(VIRTUAL_SERVICES))) == ["iris-transformer-00001"]
+    removed = service()
+    removed["spec"]["transformer"] = None
+    await world.user.patch(
+        INFERENCE_SERVICES, "iris", {"spec": removed["spec"]}, namespace=KEY.namespace
+    )
+    assert "DELETE services/iris-transformer" in await world.settle()
+    assert weights(await world.get(VIRTUAL_SERVICES)) == {"iris-predictor-00001": 100}
+
+
 async def _play(world: Harness) -> None:
     """The whole life of a canary, as user and Knative; reconciled at every step."""
     second = {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://models/iris2"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -23,7 +23,13 @@ from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.events import EventRecorder
 from rouse.kube.objects import Key, key_of, resource_version_of, uid_of
-from rouse.kube.resources import KNATIVE_SERVICES, VIRTUAL_SERVICES, Resource, resource_of
+from rouse.kube.resources import (
+    DEPLOYMENTS,
+    KNATIVE_SERVICES,
+    VIRTUAL_SERVICES,
+    Resource,
+    resource_of,
+)
 
 __all__ = ["Reconciler"]
 
@@ -89,19 +95,12 @@ class Reconciler:
     async def _observe(self, current: Pass) -> None:
         mine = list(self._sources.owned_by(current.service))
         key = key_of(current.service)
+        routes = (one for one in mine if resource_of(one) is VIRTUAL_SERVICES)
         current.observed = Observed(
-            knative_services={
-                one["metadata"]["name"]: one for one in mine if resource_of(one) is KNATIVE_SERVICES
-            },
+            knative_services=_named(mine, KNATIVE_SERVICES),
             revisions=self._sources.revisions_of(current.service),
-            virtual_service=next(
-                (
-                    one
-                    for one in mine
-                    if resource_of(one) is VIRTUAL_SERVICES and key_of(one) == key
-                ),
-                None,
-            ),
+            deployments=_named(mine, DEPLOYMENTS),
+            virtual_service=next((one for one in routes if key_of(one) == key), None),
             previous_status=current.service.get("status") or {},
         )
 
@@ -196,12 +195,18 @@ _PHASES: Final[tuple[_Phase, ...]] = (
 )
 
 
+def _named(objects: Iterable[Object], resource: Resource) -> dict[str, Object]:
+    return {one["metadata"]["name"]: one for one in objects if resource_of(one) is resource}
+
+
 def _with(observed: Observed, stored: Object) -> Observed:
     """Return what was observed, with an object just written in its place."""
-    resource = resource_of(stored)
+    resource, name = resource_of(stored), stored["metadata"]["name"]
     if resource is KNATIVE_SERVICES:
-        known = {**observed.knative_services, stored["metadata"]["name"]: stored}
+        known = {**observed.knative_services, name: stored}
         return replace(observed, knative_services=known)
+    if resource is DEPLOYMENTS:
+        return replace(observed, deployments={**observed.deployments, name: stored})
     return replace(observed, virtual_service=stored) if resource is VIRTUAL_SERVICES else observed
 
 

@@ -15,6 +15,8 @@ from rouse.kube.objects import Key, key_of, labels_of, uid_of
 from rouse.kube.resources import (
     CLUSTER_SERVING_RUNTIMES,
     CONFIG_MAPS,
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
     REVISIONS,
@@ -27,6 +29,15 @@ from rouse.kube.resources import (
 __all__ = ["KNATIVE_SERVICE_LABEL", "Sources"]
 
 KNATIVE_SERVICE_LABEL: Final = "serving.knative.dev/service"
+
+_OWNED: Final = (
+    KNATIVE_SERVICES,
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    VIRTUAL_SERVICES,
+    SERVICES,
+)
+"""What the modes Knative and Standard make."""
 
 _BY_SERVICE: Final = "inferenceservice"
 _RESYNC_S: Final = 36_000.0
@@ -54,10 +65,7 @@ class Sources:
             services=Informer(
                 client, INFERENCE_SERVICES, options=InformerOptions(resync=_RESYNC_S)
             ),
-            owned={
-                resource: Informer(client, resource, options=ours)
-                for resource in (KNATIVE_SERVICES, VIRTUAL_SERVICES, SERVICES)
-            },
+            owned={resource: Informer(client, resource, options=ours) for resource in _OWNED},
             revisions=revisions,
             runtimes=Informer(client, SERVING_RUNTIMES),
             cluster_runtimes=Informer(client, CLUSTER_SERVING_RUNTIMES),

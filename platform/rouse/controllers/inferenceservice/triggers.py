@@ -25,6 +25,12 @@ def connect_triggers(sources: Sources, enqueue: Enqueue) -> None:
     def on_service(_type: EventType, obj: Object) -> None:
         enqueue(key_of(obj))
 
+    def on_owned(type_: EventType, obj: Object) -> None:
+        # Knative's Deployments carry the labels of their revision, and are Knative's affair.
+        owner = controller_of(obj)
+        if owner is None or owner.get("kind") == INFERENCE_SERVICES.kind:
+            on_part(type_, obj)
+
     def on_part(_type: EventType, obj: Object) -> None:
         owner = owner_of(obj)
         if owner is not None:
@@ -40,8 +46,9 @@ def connect_triggers(sources: Sources, enqueue: Enqueue) -> None:
             enqueue(key_of(service))
 
     sources.services.add_handler(on_service)
-    for informer in (*sources.owned.values(), sources.revisions):
-        informer.add_handler(on_part)
+    for informer in sources.owned.values():
+        informer.add_handler(on_owned)
+    sources.revisions.add_handler(on_part)
     for informer in (sources.runtimes, sources.cluster_runtimes):
         informer.add_handler(on_runtime)
     sources.config.add_handler(on_config)
