@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from rouse import __version__
-from rouse.cli import cluster, compiling, diff, engine, explain, objects, predict
+from rouse.cli import cluster, compiling, diff, doctor, engine, explain, objects, predict
 from rouse.errors import RouseError
 
 __all__ = ["main", "rouse"]
@@ -34,6 +34,7 @@ for _command in (
     predict.predict,
     compiling.compile_,
     diff.diff,
+    doctor.doctor,
     explain.explain_,
     cluster.controller,
 ):

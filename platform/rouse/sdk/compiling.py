@@ -130,7 +130,7 @@ def _compiled(document: Document, inputs: _Inputs) -> Outcome:
         isvc,
         runtimes=inputs.runtimes,
         config=inputs.config,
-        observed=_observed(inputs.live.get((isvc.namespace, isvc.name), ())),
+        observed=_observed(isvc.name, inputs.live.get((isvc.namespace, isvc.name), ())),
         now=_NO_TIME,
     )
     if not compiled.prune:
@@ -150,7 +150,7 @@ def _without_owner(obj: Object) -> Object:
     return {**obj, "metadata": {**rest, **({"ownerReferences": owners} if owners else {})}}
 
 
-def _observed(live: Iterable[Object]) -> Observed:
+def _observed(service: str, live: Iterable[Object]) -> Observed:
     knative: dict[str, Object] = {}
     revisions: dict[str, Object] = {}
     routes: Object | None = None
@@ -162,11 +162,16 @@ def _observed(live: Iterable[Object]) -> Observed:
                 knative[name] = obj
             case "serving.knative.dev", "Revision":
                 revisions[name] = obj
-            case "networking.istio.io", "VirtualService":
+            case "networking.istio.io", "VirtualService" if name == service:
                 routes = obj
             case "serving.kserve.io", "InferenceService":
                 status = obj.get("status") or {}
-    return Observed(knative, revisions, routes, status)
+    return Observed(
+        knative_services=knative,
+        revisions=revisions,
+        virtual_service=routes,
+        previous_status=status,
+    )
 
 
 def _by_service(live: Iterable[Object], namespace: str) -> dict[tuple[str, str], list[Object]]:

@@ -1,0 +1,93 @@
+"""`rouse doctor`: what a cluster lacks, and the command that mends it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from rouse.cli.compiling import compile_files
+from rouse.cli.options import compile_options, connection_options
+from rouse.cli.output import aligned, say_refused
+from rouse.compiler.needs import Needs, needs_of
+from rouse.errors import ConfigError
+from rouse.kube.config import connect
+from rouse.sdk.compiling import sorted_objects
+from rouse.sdk.connection import Connection, locate
+from rouse.sdk.doctoring import Finding, examine, unchecked
+
+__all__ = ["doctor"]
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--filename",
+    "filenames",
+    multiple=True,
+    metavar="FILE",
+    help="Also what the objects compiled from it need; may be repeated.",
+)
+@compile_options
+@connection_options
+def doctor(
+    filenames: tuple[str, ...],
+    runtimes: Path | None,
+    config: Path | None,
+    engine: str,
+    kubeconfig: Path | None,
+    namespace: str | None,
+) -> None:
+    """Tell what the cluster lacks for Rouse and for what FILE compiles to.
+
+    Where there is no cluster to ask, what FILE needs is listed. Exit code 1 when something is
+    missing, disabled or refused.
+    """
+    needs, refused = Needs({}, {}, {}), False
+    if filenames:
+        outcomes, unreadable = compile_files(
+            filenames,
+            runtimes=runtimes,
+            config=config,
+            engine=engine,
+            namespace=namespace or "default",
+        )
+        for outcome in outcomes:
+            if outcome.refusals:
+                say_refused(f"{outcome.document.origin}: {outcome.name}", outcome.refusals)
+        for problem in unreadable:
+            click.echo(f"rouse: {problem}", err=True)
+        refused = bool(unreadable) or any(outcome.refusals for outcome in outcomes)
+        needs = needs_of(sorted_objects(outcomes))
+    findings = _findings(kubeconfig, needs)
+    _print(findings)
+    if refused or any(finding.wrong for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _findings(kubeconfig: Path | None, needs: Needs) -> list[Finding]:
+    try:
+        connection = locate(kubeconfig)
+    except ConfigError as error:
+        if kubeconfig is not None:
+            raise
+        click.echo(f"rouse: no cluster is asked: {error}", err=True)
+        return list(unchecked(needs))
+    return asyncio.run(_examined(connection, needs))
+
+
+async def _examined(connection: Connection, needs: Needs) -> list[Finding]:
+    async with connect(connection.cluster) as client:
+        return [finding async for finding in examine(client, needs)]
+
+
+def _print(findings: list[Finding]) -> None:
+    rows = [(each.what, each.state, each.detail) for each in findings]
+    if rows:
+        click.echo(aligned([("CHECK", "STATE", "DETAIL"), *rows]))
+    fixes = list(dict.fromkeys(each.fix for each in findings if each.fix))
+    if fixes:
+        click.echo("\nTo mend it:")
+        for fix in fixes:
+            click.echo(f"  {fix}")

@@ -1,0 +1,192 @@
+"""What a cluster lacks for Rouse and for given objects, and the command that mends each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+
+from rouse.api.crds import GROUP
+from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config
+from rouse.compiler.needs import FEATURES_CONFIG_MAP, Kind, Needs
+from rouse.errors import ConfigError, NotFoundError
+from rouse.kube.client import KubeClient
+from rouse.kube.objects import Object
+from rouse.kube.requests import ApiRequest
+from rouse.kube.resources import (
+    CLUSTER_SERVING_RUNTIMES,
+    CONFIG_MAPS,
+    GATEWAYS,
+    INFERENCE_SERVICES,
+    KNATIVE_SERVICES,
+    REVISIONS,
+    SERVING_RUNTIMES,
+    VIRTUAL_SERVICES,
+    Resource,
+)
+
+__all__ = ["Finding", "examine", "unchecked"]
+
+State = Literal["ok", "missing", "disabled", "too old", "invalid", "needed"]
+
+_LEAST_VERSION = (1, 22)
+"""Server-side apply is stable since then; Rouse writes by nothing else."""
+_IMAGE_VOLUMES_VERSION = (1, 31)
+_IMAGE_VOLUMES = "kubernetes.podspec-volumes-image"
+
+_ALWAYS: tuple[Resource, ...] = (
+    INFERENCE_SERVICES,
+    SERVING_RUNTIMES,
+    CLUSTER_SERVING_RUNTIMES,
+    KNATIVE_SERVICES,
+    REVISIONS,
+    VIRTUAL_SERVICES,
+    GATEWAYS,
+)
+
+_KNATIVE = "https://github.com/knative/serving/releases/latest/download/serving-crds.yaml"
+_ISTIO = "https://github.com/knative/net-istio/releases/latest/download/istio.yaml"
+_NET_ISTIO = "https://github.com/knative/net-istio/releases/latest/download/net-istio.yaml"
+
+# Group -> the command that installs its kinds.
+_INSTALL: Mapping[str, str] = {
+    GROUP: "kubectl apply --server-side -f manifests/crds",
+    "serving.knative.dev": f"kubectl apply -f {_KNATIVE}",
+    "networking.istio.io": f"kubectl apply -l knative.dev/crd-install=true -f {_ISTIO} "
+    f"&& kubectl apply -f {_ISTIO}",
+    "keda.sh": "helm install keda kedacore/keda --namespace keda --create-namespace",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    detail: str = ""
+    fix: str = ""
+    """The command that mends it; empty where there is nothing to mend, or no such command."""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something has to be done."""
+        return self.state not in ("ok", "needed")
+
+
+def unchecked(needs: Needs) -> Iterator[Finding]:
+    """Yield what is needed, where there is no cluster to ask."""
+    for feature, why in needs.features.items():
+        yield Finding(feature, "needed", _because(why), _enable(feature))
+    for kind, why in needs.kinds.items():
+        yield Finding(str(kind), "needed", _because(why), _INSTALL.get(kind.group, ""))
+
+
+async def examine(client: KubeClient, needs: Needs) -> AsyncIterator[Finding]:
+    """Yield what the cluster has and lacks. Raises ApiError when it cannot be asked."""
+    version, finding = await _version(client, needs)
+    yield finding
+    wanted = {Kind(each.group, each.version, each.kind): () for each in _ALWAYS} | dict(needs.kinds)
+    async for finding in _kinds(client, wanted):
+        yield finding
+    config, finding = await _config(client)
+    yield finding
+    for gateway in sorted({config.ingress_gateway, config.local_gateway, *needs.gateways}):
+        yield await _gateway(client, gateway)
+    # The embedded engine takes every field: a flag would keep nothing out.
+    if needs.features and "rouse" not in version:
+        async for finding in _features(client, needs.features):
+            yield finding
+
+
+async def _version(client: KubeClient, needs: Needs) -> tuple[str, Finding]:
+    told = await client.send(ApiRequest("GET", "/version"))
+    version = str(told.get("gitVersion", ""))
+    numbers = re.match(r"v?(\d+)\.(\d+)", version)
+    have = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+    least, why = _LEAST_VERSION, "Rouse writes by server-side apply"
+    if _IMAGE_VOLUMES in needs.features:
+        least, why = _IMAGE_VOLUMES_VERSION, "models are mounted as image volumes"
+    if have < least:
+        detail = f"{version or 'unknown'}; at least {least[0]}.{least[1]} is needed: {why}"
+        return version, Finding("Kubernetes API", "too old", detail)
+    return version, Finding("Kubernetes API", "ok", version)
+
+
+async def _kinds(
+    client: KubeClient, wanted: Mapping[Kind, Iterable[str]]
+) -> AsyncIterator[Finding]:
+    offered: dict[tuple[str, str], set[str]] = {}
+    for kind in sorted(wanted):
+        place = (kind.group, kind.version)
+        if place not in offered:
+            offered[place] = await _offered(client, *place)
+        if kind.kind in offered[place]:
+            yield Finding(str(kind), "ok")
+        else:
+            yield Finding(
+                str(kind), "missing", _because(wanted[kind]), _INSTALL.get(kind.group, "")
+            )
+
+
+async def _offered(client: KubeClient, group: str, version: str) -> set[str]:
+    try:
+        listed = await client.send(ApiRequest("GET", f"/apis/{group}/{version}"))
+    except NotFoundError:
+        return set()
+    return {str(each["kind"]) for each in listed.get("resources") or ()}
+
+
+async def _config(client: KubeClient) -> tuple[Config, Finding]:
+    name = f"ConfigMap {CONFIG_NAMESPACE}/{CONFIG_MAP}"
+    live = await _config_map(client, CONFIG_NAMESPACE, CONFIG_MAP)
+    if live is None:
+        return Config(), Finding(name, "ok", "not there: the defaults hold")
+    try:
+        return Config.from_config_map(live), Finding(name, "ok")
+    except ConfigError as error:
+        fix = f"kubectl edit configmap {CONFIG_MAP} -n {CONFIG_NAMESPACE}"
+        return Config(), Finding(name, "invalid", str(error), fix)
+
+
+async def _gateway(client: KubeClient, gateway: str) -> Finding:
+    namespace, _, name = gateway.partition("/")
+    try:
+        await client.get(GATEWAYS, name, namespace)
+    except NotFoundError:
+        detail = f"change ingressGateway or localGateway of {CONFIG_MAP} if it has another name"
+        return Finding(f"Gateway {gateway}", "missing", detail, f"kubectl apply -f {_NET_ISTIO}")
+    return Finding(f"Gateway {gateway}", "ok")
+
+
+async def _features(
+    client: KubeClient, features: Mapping[str, tuple[str, ...]]
+) -> AsyncIterator[Finding]:
+    live = await _config_map(client, *FEATURES_CONFIG_MAP)
+    data = (live or {}).get("data") or {}
+    for feature, why in features.items():
+        if str(data.get(feature, "")).lower() in ("enabled", "allowed"):
+            yield Finding(feature, "ok")
+        else:
+            yield Finding(feature, "disabled", _because(why), _enable(feature))
+
+
+async def _config_map(client: KubeClient, namespace: str, name: str) -> Object | None:
+    try:
+        return await client.get(CONFIG_MAPS, name, namespace)
+    except NotFoundError:
+        return None
+
+
+def _enable(feature: str) -> str:
+    namespace, name = FEATURES_CONFIG_MAP
+    patch = orjson.dumps({"data": {feature: "enabled"}}).decode()
+    return f"kubectl patch configmap {name} -n {namespace} --type merge -p '{patch}'"
+
+
+def _because(names: Iterable[str]) -> str:
+    first, *rest = [*names, ""][:-1] or [""]
+    return f"{first} and {len(rest)} more" if rest else first
