@@ -72,7 +72,7 @@ def get(
         as_table=output == "table",
     )
     if output == "table":
-        _print_table(found)
+        _print_table(found, with_namespace=all_namespaces)
     elif output == "json":
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     else:
@@ -94,17 +94,26 @@ def wait(name: str, timeout_s: float, kubeconfig: Path | None, namespace: str | 
     click.echo(f"inferenceservice.serving.kserve.io/{name} condition met")
 
 
-def _print_table(table: dict[str, Any]) -> None:
+def _print_table(table: dict[str, Any], *, with_namespace: bool) -> None:
     columns = [
         (index, column["name"].upper())
         for index, column in enumerate(table["columnDefinitions"])
         if not column.get("priority")
     ]
-    rows = [[_cell(row["cells"][index]) for index, _ in columns] for row in table.get("rows") or []]
+    rows = table.get("rows") or []
     if not rows:
         click.echo("No resources found", err=True)
         return
-    click.echo(aligned([[title for _, title in columns], *rows]))
+    lines = [[_cell(row["cells"][index]) for index, _ in columns] for row in rows]
+    lines.insert(0, [title for _, title in columns])
+    if with_namespace and any(map(_namespace, rows)):
+        places = ["NAMESPACE", *map(_namespace, rows)]
+        lines = [[place, *line] for place, line in zip(places, lines, strict=True)]
+    click.echo(aligned(lines))
+
+
+def _namespace(row: dict[str, Any]) -> str:
+    return str(((row.get("object") or {}).get("metadata") or {}).get("namespace", ""))
 
 
 def _cell(value: Any) -> str:

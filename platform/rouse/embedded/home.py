@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rouse.errors import EngineError
+
 __all__ = ["Home"]
 
 _SOCKET_PATH_LIMIT = 100
@@ -70,9 +72,18 @@ class Home:
         return Path(tempfile.gettempdir()) / f"rouse-{os.getuid()}-{digest}"
 
     def prepare(self) -> None:
-        """Create the folders, readable by their owner alone (they hold keys and tokens)."""
-        for folder in (self.root, self.logs, self.volumes, self.mesh, self.run):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self.run.stat().st_uid != os.getuid():
-            raise PermissionError(f"{self.run} belongs to another user; remove it")
-        self.run.chmod(0o700)
+        """Create the folders, readable by their owner alone (they hold keys and tokens).
+
+        Raises EngineError where that is not possible.
+        """
+        try:
+            for folder in (self.root, self.logs, self.volumes, self.mesh, self.run):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.run.stat().st_uid != os.getuid():
+                raise EngineError(f"{self.run} belongs to another user; remove it")
+            self.run.chmod(0o700)
+        except OSError as error:
+            raise EngineError(
+                f"{self.root} cannot hold the engine's state: {error.filename or self.root}: "
+                f"{error.strerror}; set ROUSE_HOME to a folder of yours"
+            ) from error

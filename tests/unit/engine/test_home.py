@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rouse.embedded.engine.daemon import EngineOptions, start
 from rouse.embedded.engine.proc import descendants, inspect
 from rouse.embedded.engine.state import EngineLock, EngineState, process_start, running
 from rouse.embedded.home import Home
@@ -29,6 +30,19 @@ def test_folders_are_private(tmp_path: Path) -> None:
     home.prepare()
     for folder in (home.root, home.logs, home.volumes, home.run):
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_home_that_cannot_be_is_an_error_of_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EngineError, match=r"file.*set ROUSE_HOME"):
+        Home(tmp_path / "file").prepare()
+    with pytest.raises(EngineError, match="set ROUSE_HOME"):
+        Home(tmp_path / "file" / "below").prepare()
+
+
+def test_two_parts_cannot_have_one_port(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="--api-port and --gateway-port"):
+        start(Home(tmp_path), EngineOptions(6443, 6443))
 
 
 def test_a_home_has_one_engine(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ class Ended:
     exit_code: int
     reason: str = "Error"
     message: str = ""
+    started_at: float = 0.0
+    finished_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,16 @@ class MemoryMesh:
         try:
             async with asyncio.timeout(timeout_s):
                 while self.deaf or self.endpoints(key) != endpoints:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def reaching(self, key: Key, endpoint: tuple[str, int], timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.deaf or endpoint not in self.endpoints(key):
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:

@@ -112,6 +112,27 @@ CRASHED = (ContainerState(last=Ended(3, message="bye")),)
             ("ExitCode3", "bye"),
             True,
         ),
+        (
+            PodState(
+                "n",
+                "p",
+                reason="CrashLoopBackOff",
+                restarts=7,
+                containers=(ContainerState(last=Ended(3, message="bye", finished_at=60.0)),),
+            ),
+            ("ExitCode3", "bye"),
+            False,
+        ),
+        (
+            PodState(
+                "n", "p", containers=(ContainerState(last=Ended(137)),), log_tail=("all is well",)
+            ),
+            (
+                "ExitCode137",
+                "all is well\nthe process was ended by SIGKILL (kill -9, or out of memory)",
+            ),
+            False,
+        ),
         (PodState("n", "p", restarts=1, containers=CRASHED), ("ExitCode3", "bye"), False),
         (
             PodState("n", "p", restarts=1, containers=CRASHED, log_tail=("a", "b")),

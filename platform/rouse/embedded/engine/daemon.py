@@ -47,12 +47,17 @@ def start(home: Home, options: EngineOptions, *, timeout_s: float = 60.0) -> Eng
     """Start the engine in the background; return when everything is ready.
 
     Raises PortInUseError before anything is started, EngineError when the engine is already
-    running or does not become ready within ``timeout_s``, ProcessError with its last log lines
-    when it dies.
+    running, when both ports are the same, or when it does not become ready within ``timeout_s``,
+    ProcessError with its last log lines when it dies.
     """
     home.prepare()
     if (already := running(home)) is not None:
         raise EngineError(f"the engine is already running (pid {already.pid})")
+    if options.api_port == options.gateway_port:
+        raise EngineError(
+            f"port {options.api_port} is wanted for both the Kubernetes API and the ingress "
+            "gateway; give --api-port and --gateway-port different ones"
+        )
     ensure_free(options.api_port, purpose="the Kubernetes API", option="--api-port")
     ensure_free(options.gateway_port, purpose="the ingress gateway", option="--gateway-port")
     read_fd, write_fd = os.pipe()

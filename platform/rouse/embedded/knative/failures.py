@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +14,12 @@ from rouse.embedded.reasons import HOPELESS, Reason
 __all__ = ["Failure", "failure_of", "start_problem"]
 
 _LINES: Final = 10
+_SIGNAL_BASE: Final = 128
+"""Exit codes above it tell a signal, as in a shell."""
 _GIVEN_UP_AT: Final = 2
 """Crashes after which nobody is kept waiting; the first may have been bad luck."""
+_LIVED_S: Final = 10.0
+"""A replica that ran this long could start: requests wait for it to do so again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,8 @@ def failure_of(state: PodState | None) -> Failure | None:
     problem = start_problem(state)
     if problem is None or state is None:
         return None
-    repeated = state.reason == Reason.CRASH_LOOP and state.restarts >= _GIVEN_UP_AT
+    crashing = state.reason == Reason.CRASH_LOOP and not _lived(state)
+    repeated = crashing and state.restarts >= _GIVEN_UP_AT
     if state.phase == "Failed" or state.reason in HOPELESS or repeated:
         return problem
     return None
@@ -53,11 +59,29 @@ def start_problem(state: PodState | None) -> Failure | None:
     ended = _last_end(state)
     if ended is not None and (ended.exit_code != 0 or state.reason == Reason.CRASH_LOOP):
         message = _tail(state) or ended.message or state.message
+        signal_line = _signal_line(ended.exit_code)
+        if signal_line:
+            message = f"{message}\n{signal_line}".strip()
         return Failure(f"ExitCode{ended.exit_code}", message, ended.exit_code)
     if state.phase == "Failed" or state.reason in HOPELESS or state.reason == Reason.CRASH_LOOP:
         message = state.message or _tail(state)
         return Failure(state.reason or "Failed", message)
     return None
+
+
+def _lived(state: PodState) -> bool:
+    ended = _last_end(state)
+    return ended is not None and ended.finished_at - ended.started_at >= _LIVED_S
+
+
+def _signal_line(exit_code: int) -> str:
+    """What the log cannot say: that a signal ended the process."""
+    try:
+        name = signal.Signals(exit_code - _SIGNAL_BASE).name
+    except ValueError:
+        return ""
+    hint = " (kill -9, or out of memory)" if name == "SIGKILL" else ""
+    return f"the process was ended by {name}{hint}"
 
 
 def _tail(state: PodState) -> str:

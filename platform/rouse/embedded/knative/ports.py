@@ -12,7 +12,7 @@ __all__ = ["Clock", "ClusterStats", "Container", "Mesh", "Node", "PodState", "Te
 
 
 class Termination(Protocol):
-    """How a container's process ended."""
+    """How a container's process ended. Times are seconds since 1970."""
 
     @property
     def exit_code(self) -> int: ...  # noqa: D102
@@ -20,6 +20,10 @@ class Termination(Protocol):
     def reason(self) -> str: ...  # noqa: D102
     @property
     def message(self) -> str: ...  # noqa: D102
+    @property
+    def started_at(self) -> float: ...  # noqa: D102
+    @property
+    def finished_at(self) -> float: ...  # noqa: D102
 
 
 class Container(Protocol):
@@ -108,6 +112,9 @@ class Mesh(Protocol):
         self, key: Key, endpoints: frozenset[tuple[str, int]], timeout_s: float
     ) -> bool:
         """Wait until the gateway itself sends a Service's requests to exactly these endpoints."""
+
+    async def reaching(self, key: Key, endpoint: tuple[str, int], timeout_s: float) -> bool:
+        """Wait until the gateway sends requests of a Service to this endpoint, among others."""
 
     async def avoiding(
         self, services: Iterable[Key], endpoints: frozenset[tuple[str, int]], timeout_s: float
