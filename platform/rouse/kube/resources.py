@@ -30,6 +30,7 @@ __all__ = [
     "RESOURCES",
     "REVISIONS",
     "ROUTES",
+    "SCALED_OBJECTS",
     "SECRETS",
     "SERVICES",
     "SERVING_RUNTIMES",
@@ -104,6 +105,7 @@ DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments")
 HORIZONTAL_POD_AUTOSCALERS = Resource(
     "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"
 )
+SCALED_OBJECTS = Resource("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 EVENTS = Resource("", "v1", "Event", "events")
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
 SECRETS = Resource("", "v1", "Secret", "secrets")
@@ -137,6 +139,7 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
         PODS,
         DEPLOYMENTS,
         HORIZONTAL_POD_AUTOSCALERS,
+        SCALED_OBJECTS,
         EVENTS,
         CONFIG_MAPS,
         SECRETS,

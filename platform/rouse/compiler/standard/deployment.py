@@ -1,0 +1,98 @@
+"""The Deployment of a component."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from rouse.api.base import Object, Strings
+from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler.collocation import TRANSFORMER_CONTAINER
+from rouse.compiler.component import ResolvedComponent, main_container
+from rouse.compiler.metadata import make_metadata
+from rouse.compiler.names import TEMPLATE_HASH
+from rouse.compiler.standard.scaling import SCALING_ANNOTATIONS, Scaling
+
+__all__ = ["DEFAULT_PORT", "entrance_of", "make_deployment", "spec_hash", "workload_selector"]
+
+DEFAULT_PORT = 8080
+"""Where a container listens that names no port."""
+
+_HANDLERS = ("grpc", "httpGet", "tcpSocket")
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def workload_selector(component: ResolvedComponent) -> Strings:
+    """Return the label of the component's pods that nothing else has; KServe's."""
+    return {"app": f"isvc.{component.name}"}
+
+
+def entrance_of(pod: Mapping[str, Any]) -> str:
+    """Return the name of the container that requests enter by."""
+    names = [container["name"] for container in pod["containers"]]
+    return TRANSFORMER_CONTAINER if TRANSFORMER_CONTAINER in names else main_container(dict(pod))
+
+
+def make_deployment(
+    isvc: InferenceService, component: ResolvedComponent, scaling: Scaling
+) -> Object:
+    """Return the Deployment of a component.
+
+    It has no number of replicas where an autoscaler sets that.
+    """
+    entrance = entrance_of(component.pod_spec)
+    containers = [
+        _serving(each) if each["name"] == entrance else each
+        for each in component.pod_spec["containers"]
+    ]
+    annotations = {k: v for k, v in component.annotations.items() if k not in SCALING_ANNOTATIONS}
+    selector = workload_selector(component)
+    spec: Object = {
+        "selector": {"matchLabels": selector},
+        "template": {
+            "metadata": {"labels": {**component.labels, **selector}, "annotations": annotations},
+            "spec": {**component.pod_spec, "containers": containers},
+        },
+    }
+    if scaling.fixed is not None:
+        spec["replicas"] = scaling.fixed
+    if component.spec.deployment_strategy is not None:
+        spec["strategy"] = component.spec.deployment_strategy.to_object()
+    metadata = make_metadata(isvc, component.name, component.component)
+    metadata["annotations"] = {TEMPLATE_HASH: _hash(spec)}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+def spec_hash(deployment: Mapping[str, Any]) -> str:
+    """Return the hash a Deployment carries of what was wanted; empty when it has none."""
+    annotations = deployment["metadata"].get("annotations") or {}
+    return str(annotations.get(TEMPLATE_HASH, ""))
+
+
+def _serving(container: Object) -> Object:
+    """Return the container with what Knative would fill in: its port and when it is ready."""
+    ports = container.get("ports") or [{"containerPort": DEFAULT_PORT, "protocol": "TCP"}]
+    port = ports[0]["containerPort"]
+    probes = {
+        name: _probe(container[name], port) for name in _PROBES if container.get(name) is not None
+    }
+    probes.setdefault("readinessProbe", {"tcpSocket": {"port": port}})
+    return {**container, "ports": ports, **probes}
+
+
+def _probe(probe: Object, port: int) -> Object:
+    """Return the probe with a port; Knative lets it be left out."""
+    handler = next((each for each in _HANDLERS if each in probe), None)
+    if handler is None:
+        return probe if "exec" in probe else {**probe, "tcpSocket": {"port": port}}
+    given = probe[handler] or {}
+    return probe if given.get("port") else {**probe, handler: {**given, "port": port}}
+
+
+def _hash(spec: Object) -> str:
+    # The live spec cannot be compared: a server fills defaults in and writes quantities anew.
+    canonical = orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()[:16]
