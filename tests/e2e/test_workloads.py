@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -197,6 +198,35 @@ async def test_a_transformer_wakes_its_predictor_by_its_cluster_local_host(
             answer = await http.post("/", json={"instances": ROW}, params={"predictor": form})
             assert answer.status_code == 200, answer.text
             assert answer.json() == {"predictions": [0], "by": form}
+
+
+async def test_a_replica_with_concurrency_one_never_has_two_requests_and_others_wait(
+    engine: Engine, client: AsyncClient, made: list[Object], name: str
+) -> None:
+    slow = knative_service(name, "slow.py", env={"SECONDS": "0.2"}, containerConcurrency=1)
+    annotations = slow["spec"]["template"]["metadata"]["annotations"]
+    annotations["autoscaling.knative.dev/min-scale"] = "0"
+    made.append(await client.kube.create(slow))
+    await ready(client, name)
+    await until(
+        client.kube,
+        PODS,
+        lambda pods: not any(pod["metadata"]["name"].startswith(f"{name}-0") for pod in pods),
+    )
+    host = {"host": f"{name}.default.localhost"}
+    answers: list[httpx.Response] = []
+    async with httpx.AsyncClient(base_url=engine.gateway, headers=host, timeout=60) as http:
+
+        async def ask(count: int) -> None:
+            for _ in range(count):
+                answers.append(await http.get("/"))
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(ask(5))
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["most"] for answer in answers} == {1}
+    assert len({answer.json()["pid"] for answer in answers}) == 2
 
 
 def _is(obj: Object, name: str) -> bool:

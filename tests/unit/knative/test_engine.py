@@ -12,6 +12,7 @@ import pytest
 
 from rouse.embedded.knative import KnativeEngine
 from rouse.embedded.knative.activator import ActivationFailedError
+from rouse.embedded.limits import limited_cluster
 from rouse.errors import NotFoundError, RejectedError
 from rouse.kube.objects import Key, Object
 from rouse.kube.resources import (
@@ -291,9 +292,15 @@ async def test_container_concurrency_becomes_a_rule_of_the_gateway(tmp_path: Pat
         rule = await w.until(
             DESTINATION_RULES,
             "iris-00001",
-            lambda r: r["spec"]["trafficPolicy"]["connectionPool"]["tcp"]["maxConnections"] == 6,
+            lambda r: r["spec"]["trafficPolicy"]["connectionPool"]["tcp"]["maxConnections"] == 3,
         )
-        assert rule["spec"]["host"] == "iris-00001.default.svc.cluster.local"
+        assert rule["spec"]["host"] == "iris-00001-private.default.svc.cluster.local"
+        await w.until(KNATIVE_SERVICES, "iris", is_ready)
+        key = Key("default", "iris-00001")
+        assert w.mesh.endpoints(key) == {("127.0.0.1", ACTIVATOR_PORT)}
+        admission = await w.engine.activator.admit(key)
+        assert admission.cluster == limited_cluster("iris-00001-private", "default")
+        assert admission.endpoint in w.mesh.endpoints(Key("default", "iris-00001-private"))
 
 
 async def test_a_deleted_pod_is_replaced(tmp_path: Path) -> None:

@@ -12,9 +12,17 @@ from rouse.embedded.knative.make.deployment import (
     make_pod_autoscaler,
     make_services,
 )
-from rouse.embedded.knative.make.endpoints import Endpoint, make_destination_rule, make_slices
+from rouse.embedded.knative.make.endpoints import (
+    Endpoint,
+    make_destination_rule,
+    make_slices,
+)
 from rouse.embedded.knative.make.ingress import make_virtual_service
-from rouse.embedded.knative.make.revision import make_revision, progress_deadline_s
+from rouse.embedded.knative.make.revision import (
+    autoscaler_spec_of,
+    make_revision,
+    progress_deadline_s,
+)
 from rouse.embedded.knative.settings import Defaults, Settings
 from rouse.embedded.knative.traffic import Target
 from rouse.errors import ValidationError
@@ -212,7 +220,8 @@ def test_a_grpc_port_makes_the_services_h2c() -> None:
 def test_one_slice_per_endpoint() -> None:
     endpoints = [Endpoint("127.0.0.1", 5002), Endpoint("127.0.0.1", 5001)]
     slices = make_slices(revision(), "iris-00001", endpoints)
-    assert [one["metadata"]["name"] for one in slices] == ["iris-00001-1", "iris-00001-2"]
+    names = [one["metadata"]["name"] for one in slices]
+    assert names == ["iris-00001-5001", "iris-00001-5002"]
     assert [one["ports"][0]["port"] for one in slices] == [5001, 5002]
     for one in slices:
         assert one["metadata"]["labels"]["kubernetes.io/service-name"] == "iris-00001"
@@ -225,16 +234,33 @@ def test_no_endpoint_is_said_by_an_empty_slice() -> None:
     assert one["endpoints"] == []
 
 
-@pytest.mark.parametrize(("limit", "ready", "connections"), [(1, 0, 1), (4, 3, 12)])
-def test_destination_rule(limit: int, ready: int, connections: int) -> None:
-    rule = make_destination_rule(revision(containerConcurrency=limit), ready)
+@pytest.mark.parametrize(
+    ("port_name", "pool"),
+    [
+        ("http1", {"tcp": {"maxConnections": 4}}),
+        ("h2c", {"tcp": {"maxConnections": 1}, "http": {"maxConcurrentStreams": 4}}),
+    ],
+)
+def test_destination_rule(port_name: str, pool: Object) -> None:
+    limited = revision(containerConcurrency=4)
+    limited["spec"]["containers"][0]["ports"][0]["name"] = port_name
+    rule = make_destination_rule(limited)
     assert rule is not None
-    pool = rule["spec"]["trafficPolicy"]["connectionPool"]
-    assert pool["tcp"]["maxConnections"] == connections
+    assert rule["spec"]["host"] == "iris-00001-private.default.svc.cluster.local"
+    assert rule["spec"]["trafficPolicy"]["connectionPool"] == pool
+
+
+@pytest.mark.parametrize("burst", ["0", "211"])
+def test_with_a_limit_the_activator_is_always_in_the_path(burst: str) -> None:
+    limited = revision(containerConcurrency=4)
+    limited["metadata"]["annotations"] = {"autoscaling.knative.dev/target-burst-capacity": burst}
+    assert autoscaler_spec_of(limited, Settings()).decider.target_burst_capacity == -1
+    free = {**limited, "spec": {**limited["spec"], "containerConcurrency": 0}}
+    assert autoscaler_spec_of(free, Settings()).decider.target_burst_capacity == float(burst)
 
 
 def test_no_destination_rule_without_a_limit() -> None:
-    assert make_destination_rule(revision(), 2) is None
+    assert make_destination_rule(revision()) is None
 
 
 def test_virtual_service() -> None:

@@ -169,15 +169,19 @@ async def backend(name: str, *, held: bool = False) -> AsyncIterator[Backend]:
 
 
 @asynccontextmanager
-async def http2_server() -> AsyncIterator[int]:
+async def http2_server(app: Callable[[Any, Any], Any] | None = None) -> AsyncIterator[int]:
     """A server that speaks HTTP/2 in the clear and nothing else."""
     port = free_port()
 
-    async def app(scope: Any, protocol: Any) -> None:
+    async def says_its_version(scope: Any, protocol: Any) -> None:
         protocol.response_str(200, [], f"HTTP/{scope.http_version}")
 
     server = Server(
-        app, port=port, interface=Interfaces.RSGI, http=HTTPModes.http2, log_enabled=False
+        app or says_its_version,
+        port=port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http2,
+        log_enabled=False,
     )
     task = asyncio.create_task(server.serve())
     try:

@@ -7,22 +7,28 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from rouse.embedded.limits import UNLIMITED, limited_cluster
 from rouse.embedded.refusals import travel_status
+from rouse.kube.objects import Key, Object
 from tests.unit.mesh.harness import (
     KEY,
     Backend,
     Bench,
     backend,
+    destination_rule,
     endpoint_slice,
     http2_server,
     service,
     target,
     virtual_service,
 )
+
+HOST = "127.0.0.1"
 
 
 @dataclass
@@ -34,6 +40,7 @@ class Check:
     body: bytes
     answer: asyncio.Future[bytes]
     gone: asyncio.Event
+    cluster: str = UNLIMITED
 
     def release(self, port: int) -> None:
         """Let the request go to a port."""
@@ -41,6 +48,7 @@ class Check:
             200,
             {
                 "x-envoy-original-dst-host": f"127.0.0.1:{port}",
+                "x-rouse-replicas": self.cluster,
                 "server-timing": "queue;dur=1.0, load;dur=6.0",
                 "x-not-for-clients": "1",
             },
@@ -153,6 +161,96 @@ async def test_held_then_released_to_a_replica(bench: Bench, cold: Activator) ->
         assert response.headers["server-timing"] == "queue;dur=1.0, load;dur=6.0"
         assert "x-not-for-clients" not in response.headers
         assert (await bench.stats()).active == 0
+
+
+def limited(bench: Bench, pool: Object, *ports: int, port_name: str = "http") -> str:
+    """Have revision a limited, with replicas on these ports; the cluster they are in."""
+    private = service("a-private", port_name=port_name)
+    private["metadata"]["labels"] = {
+        "serving.knative.dev/revision": "a",
+        "networking.internal.knative.dev/serviceType": "Private",
+    }
+    slices = [
+        endpoint_slice("a-private", port, index=index, port_name=port_name)
+        for index, port in enumerate(ports)
+    ]
+    rule = destination_rule("a-private", {"connectionPool": pool})
+    to_activator = endpoint_slice("a", bench.ports.activator, port_name=port_name)
+    bench.apply(service("a", port_name=port_name), to_activator, private, *slices, rule)
+    return limited_cluster("a-private", "default")
+
+
+async def release_all(cold: Activator, cluster: str) -> None:
+    """Answer every check with the cluster."""
+    while True:
+        check = await cold.checks.get()
+        check.cluster = cluster
+        check.release(1)
+
+
+async def test_a_replica_never_sees_more_requests_than_its_limit(
+    bench: Bench, cold: Activator
+) -> None:
+    async with backend("one", held=True) as one, backend("two", held=True) as two:
+        cluster = limited(bench, {"tcp": {"maxConnections": 2}}, one.port, two.port)
+        await bench.settle()
+        assert await bench.gateway.reaching(Key("default", "a-private"), (HOST, one.port), 1)
+        releasing = asyncio.create_task(release_all(cold, cluster))
+        asking = [asyncio.create_task(bench.ask("iris")) for _ in range(20)]
+
+        async def both_full() -> bool:
+            return (one.active, two.active) == (2, 2)
+
+        await bench.until(both_full)
+        assert (await bench.stats()).active == 20
+        for each in (one, two):
+            each.open.set()
+        answers = await asyncio.gather(*asking)
+        releasing.cancel()
+    assert [answer.status_code for answer in answers] == [200] * 20
+    assert (one.most, two.most) == (2, 2)
+    assert all("x-rouse-replicas" not in answer.json()["headers"] for answer in answers)
+
+
+async def test_http2_replicas_have_streams_for_a_limit(bench: Bench, cold: Activator) -> None:
+    active, most, full, go = 0, 0, asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, protocol: Any) -> None:
+        nonlocal active, most
+        active += 1
+        most = max(most, active)
+        if active == 3:
+            full.set()
+        await go.wait()
+        active -= 1
+        protocol.response_str(200, [], f"HTTP/{scope.http_version}")
+
+    async with http2_server(app) as port:
+        pool = {"tcp": {"maxConnections": 1}, "http": {"maxConcurrentStreams": 3}}
+        cluster = limited(bench, pool, port, port_name="h2c")
+        await bench.settle()
+        releasing = asyncio.create_task(release_all(cold, cluster))
+        asking = [asyncio.create_task(bench.ask("iris")) for _ in range(12)]
+        async with asyncio.timeout(5):
+            await full.wait()
+        await bench.until(lambda: _active(bench, 12))
+        go.set()
+        answers = await asyncio.gather(*asking)
+        releasing.cancel()
+    assert [answer.text for answer in answers] == ["HTTP/2"] * 12
+    assert most == 3
+
+
+async def _active(bench: Bench, count: int) -> bool:
+    return (await bench.stats()).active == count
+
+
+async def test_a_client_cannot_choose_its_replicas(bench: Bench, cold: Activator) -> None:
+    async with backend("right") as right:
+        chosen = {"x-rouse-replicas": "elsewhere", "x-envoy-original-dst-host": "127.0.0.1:1"}
+        asking = asyncio.create_task(bench.ask("iris", headers=chosen))
+        (await cold.checks.get()).release(right.port)
+        assert (await asking).json()["backend"] == "right"
 
 
 @pytest.mark.parametrize("status", [404, 502, 503, 504])

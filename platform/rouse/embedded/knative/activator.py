@@ -7,7 +7,7 @@ the replica itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from rouse.embedded.knative.make.endpoints import Endpoint
 from rouse.embedded.knative.names import deployment_name, revision_key_of_deployment
 from rouse.embedded.knative.ports import Clock
 from rouse.embedded.knative.replicas import Replica, Replicas
+from rouse.embedded.limits import UNLIMITED
 from rouse.errors import EngineError
 from rouse.kube.objects import Key
 
@@ -62,6 +63,8 @@ class Admission:
     """Where a request goes; ``activation`` is what it waited for, None where it did not wait."""
 
     endpoint: Endpoint
+    cluster: str = UNLIMITED
+    """The gateway's cluster that holds the replica to its limit."""
     activation: Activation | None = None
 
 
@@ -77,7 +80,8 @@ class Activator:
     """Admits requests by the key of their revision.
 
     ``timeout_of(key)`` gives the seconds a request may wait, None for an unknown revision;
-    ``poke(key)`` wakes the revision, and ``record(key, activation)`` takes note of a wake-up.
+    ``cluster_of(key, endpoint)`` names the gateway's cluster that leads to a replica, as soon as it
+    does. ``poke(key)`` wakes the revision, and ``record(key, activation)`` takes note of a wake-up.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Activator:
         clock: Clock,
         *,
         timeout_of: Callable[[Key], float | None],
+        cluster_of: Callable[[Key, Endpoint], Awaitable[str]] | None = None,
         poke: Callable[[Key], None],
         record: Callable[[Key, Activation], None],
         queue_limit: int = QUEUE_LIMIT,
@@ -93,6 +98,7 @@ class Activator:
         self._replicas = replicas
         self._clock = clock
         self._timeout_of = timeout_of
+        self._cluster_of = cluster_of or _unlimited
         self._poke = poke
         self._record = record
         self._limit = queue_limit
@@ -117,7 +123,7 @@ class Activator:
         self._poke(key)
         ready = self._pick(key)
         if ready is not None and ready.endpoint is not None:
-            return Admission(ready.endpoint)
+            return Admission(ready.endpoint, await self._cluster_of(key, ready.endpoint))
         failure = self._replicas.failure(_deployment(key))
         if failure is not None:
             raise _failed(key, failure)
@@ -125,7 +131,9 @@ class Activator:
         if replica.endpoint is None:
             # It stopped between the moment it was ready and this one.
             raise ActivationFailedError(f"revision {key}: its replica ended as it became ready")
-        return Admission(replica.endpoint, self._activation(came, replica))
+        activation = self._activation(came, replica)
+        cluster = await self._cluster_of(key, replica.endpoint)
+        return Admission(replica.endpoint, cluster, activation)
 
     async def _wait(self, key: Key, timeout: float) -> Replica:
         queue = self._queues.setdefault(key, _Queue(self._clock.utc()))
@@ -200,6 +208,10 @@ class Activator:
         waited = (self._clock.utc() - began).total_seconds()
         timings = replica.state.timings if replica.state else {}
         return Activation.measured(began, waited, timings)
+
+
+async def _unlimited(_key: Key, _endpoint: Endpoint) -> str:
+    return UNLIMITED
 
 
 def _failed(key: Key, failure: Failure) -> ActivationFailedError:

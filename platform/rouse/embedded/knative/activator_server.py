@@ -1,7 +1,8 @@
 """The activator's door: the HTTP side of the gateway's external authorization, on a unix socket.
 
 The gateway asks about a request by its headers alone. 200 lets it pass, to the address in
-``x-envoy-original-dst-host``; any other answer goes to the client, its status as it travels.
+``x-envoy-original-dst-host`` by the cluster in ``x-rouse-replicas``; any other answer goes to the
+client, its status as it travels.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rouse.embedded.knative.activator import (
     UnknownRevisionError,
 )
 from rouse.embedded.knative.names import NAMESPACE_HEADER, REVISION_HEADER
+from rouse.embedded.limits import CLUSTER_HEADER
 from rouse.embedded.refusals import travel_status
 from rouse.errors import EngineError
 from rouse.kube.objects import Key
@@ -64,7 +66,10 @@ class _HttpProtocol(Protocol):
 
 def answer(admission: Admission) -> Answer:
     """Let the request pass; one that waited learns what for."""
-    headers = [(DESTINATION_HEADER, f"{admission.endpoint.host}:{admission.endpoint.port}")]
+    headers = [
+        (DESTINATION_HEADER, f"{admission.endpoint.host}:{admission.endpoint.port}"),
+        (CLUSTER_HEADER, admission.cluster),
+    ]
     if admission.activation is not None:
         headers.append(("server-timing", admission.activation.server_timing()))
     return 200, headers, b""

@@ -63,8 +63,8 @@ class Endpoints:
             return
         ready = self._ready(key)
         private = names.private_name(key.name)
-        rule = make_destination_rule(revision, len(ready))
-        # The limit rises before the replicas are there to use it.
+        rule = make_destination_rule(revision)
+        # The limit is there before the replicas are.
         if rule is not None:
             await apply_if_differs(self._client, rule, self._rules.get(key))
         await asyncio.gather(

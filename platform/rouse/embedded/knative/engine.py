@@ -10,7 +10,7 @@ from typing import Final
 
 from rouse.coldstart import Activation
 from rouse.embedded.knative import names
-from rouse.embedded.knative.activator import QUEUE_LIMIT, Activator
+from rouse.embedded.knative.activator import QUEUE_LIMIT, ActivationTimeoutError, Activator
 from rouse.embedded.knative.activator_server import ActivatorApp, ActivatorServer
 from rouse.embedded.knative.clock import SystemClock
 from rouse.embedded.knative.configuration import BY_CONFIGURATION, Configurations
@@ -18,7 +18,7 @@ from rouse.embedded.knative.deployments import Deployments
 from rouse.embedded.knative.endpoints import Endpoints
 from rouse.embedded.knative.hosts import revision_of_host
 from rouse.embedded.knative.make.endpoints import Endpoint
-from rouse.embedded.knative.make.revision import timeout_s
+from rouse.embedded.knative.make.revision import container_concurrency, timeout_s
 from rouse.embedded.knative.ports import Clock, Mesh, Node, PodState
 from rouse.embedded.knative.replicas import Replicas
 from rouse.embedded.knative.revision import RevisionInformers, Revisions
@@ -29,6 +29,7 @@ from rouse.embedded.knative.settings import NAMESPACE, Settings, parse_settings
 from rouse.embedded.knative.traffic import BY_REFERENCE, referenced
 from rouse.embedded.knative.workloads.autoscalers import BY_TARGET, Autoscalers, target_of
 from rouse.embedded.knative.workloads.services import ServiceEndpoints
+from rouse.embedded.limits import UNLIMITED, limited_cluster
 from rouse.errors import ValidationError
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.controller import Controller
@@ -150,6 +151,7 @@ class KnativeEngine:
             self.replicas,
             self._clock,
             timeout_of=self._timeout_of,
+            cluster_of=self._cluster_of,
             poke=self.scaler.poke,
             record=self._record,
             queue_limit=queue_limit,
@@ -396,6 +398,16 @@ class KnativeEngine:
     def _timeout_of(self, key: Key) -> float | None:
         revision = self._in["revisions"].get(key)
         return None if revision is None else timeout_s(revision)
+
+    async def _cluster_of(self, key: Key, endpoint: Endpoint) -> str:
+        revision = self._in["revisions"].get(key)
+        if revision is None or container_concurrency(revision) == 0:
+            return UNLIMITED
+        service = names.private_name(key.name)
+        private = Key(key.namespace, service)
+        if not await self._mesh.reaching(private, endpoint, self._settle_s):
+            raise ActivationTimeoutError(f"revision {key}: the gateway does not reach its replica")
+        return limited_cluster(service, key.namespace)
 
     def _revision_of_host(self, host: str) -> Key | None:
         return revision_of_host(

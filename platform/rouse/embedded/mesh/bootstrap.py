@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from rouse.embedded.limits import UNLIMITED
 from rouse.embedded.mesh.config import MeshOptions, MeshPaths, MeshPorts
 from rouse.embedded.mesh.translate.clusters import http_options, pinned
 from rouse.embedded.mesh.translate.envoy import typed
@@ -15,7 +16,6 @@ from rouse.embedded.mesh.translate.names import (
     INGRESS,
     LOCAL,
     OUTSIDE,
-    REPLICAS,
     static_cluster,
 )
 from rouse.kube.objects import Object
@@ -103,7 +103,7 @@ def _replicas() -> Object:
     """Make the cluster that goes to the address the activator's answer names."""
     protocol_options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     return {
-        "name": REPLICAS,
+        "name": UNLIMITED,
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "original_dst_lb_config": {"use_http_header": True},

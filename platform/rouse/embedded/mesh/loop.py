@@ -104,6 +104,18 @@ class MeshLoop:
             return False
         return True
 
+    async def reaching(self, key: Key, endpoint: Endpoint, timeout: float) -> bool:
+        """Wait until Envoy has this endpoint in a cluster of a Service."""
+        if self._uses(key, frozenset({endpoint})):
+            return True
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._uses(key, frozenset({endpoint})):
+                    await self._table.changed()
+        except TimeoutError:
+            return False
+        return True
+
     async def settled(self, timeout: float) -> bool:
         """Wait until all changes noted so far are in effect at Envoy."""
         try:

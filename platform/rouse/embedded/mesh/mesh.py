@@ -144,6 +144,13 @@ class Gateway:
         """
         return await self._loop.avoiding(services, endpoints, timeout_s)
 
+    async def reaching(self, key: Key, endpoint: Endpoint, timeout_s: float) -> bool:
+        """Wait until Envoy sends requests of a Service to this endpoint, among others.
+
+        False when it does not within the timeout.
+        """
+        return await self._loop.reaching(key, endpoint, timeout_s)
+
     async def settled(self, timeout_s: float = 5.0) -> bool:
         """Wait until every change told so far is in effect; False when Envoy refused one."""
         return await self._loop.settled(timeout_s)

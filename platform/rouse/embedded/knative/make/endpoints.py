@@ -1,4 +1,4 @@
-"""Where requests to a revision go: EndpointSlices and the limit of its concurrency."""
+"""Where requests to a revision go: EndpointSlices, and the limit of its replicas."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from rouse.embedded.knative.make.revision import container_concurrency
 from rouse.kube.objects import Object, owner_reference
 
 __all__ = ["Endpoint", "make_destination_rule", "make_slices"]
-
-_PENDING_LIMIT = 1000
-"""Requests that wait in the gateway for a free slot of a replica, as in the activator."""
 
 
 class Endpoint(NamedTuple):
@@ -29,10 +26,10 @@ def make_slices(revision: Object, service: str, endpoints: Iterable[Endpoint]) -
     With no endpoint there is one slice that says so.
     """
     wanted: list[Endpoint | None] = [*sorted(endpoints)] or [None]
-    return [_slice(revision, service, index, one) for index, one in enumerate(wanted, 1)]
+    return [_slice(revision, service, one) for one in wanted]
 
 
-def _slice(revision: Object, service: str, index: int, endpoint: Endpoint | None) -> Object:
+def _slice(revision: Object, service: str, endpoint: Endpoint | None) -> Object:
     metadata = revision["metadata"]
     port_name = "h2c" if protocol_of(revision) == "h2c" else "http"
     addresses = [] if endpoint is None else [_address(endpoint.host)]
@@ -41,7 +38,8 @@ def _slice(revision: Object, service: str, index: int, endpoint: Endpoint | None
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{service}-{index}",
+            # Named after its endpoint: what stays is never out of the gateway for a moment.
+            "name": f"{service}-{0 if endpoint is None else endpoint.port}",
             "namespace": metadata["namespace"],
             "labels": {
                 names.SLICE_SERVICE_LABEL: service,
@@ -64,12 +62,20 @@ def _address(host: str) -> Object:
     }
 
 
-def make_destination_rule(revision: Object, ready: int) -> Object | None:
-    """The limit of requests in flight, where the revision sets one per replica."""
+def make_destination_rule(revision: Object) -> Object | None:
+    """How many requests each replica takes at once, for the gateway; None where it is unlimited.
+
+    It is that of the private Service, in whose cluster every replica is held to it. An HTTP/1.1
+    connection has one request at a time, an HTTP/2 connection as many as streams.
+    """
     limit = container_concurrency(revision)
     if limit == 0:
         return None
+    pool: Object = {"tcp": {"maxConnections": limit}}
+    if protocol_of(revision) == "h2c":
+        pool = {"tcp": {"maxConnections": 1}, "http": {"maxConcurrentStreams": limit}}
     metadata = revision["metadata"]
+    service = names.private_name(metadata["name"])
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "DestinationRule",
@@ -80,12 +86,7 @@ def make_destination_rule(revision: Object, ready: int) -> Object | None:
             "ownerReferences": [owner_reference(revision)],
         },
         "spec": {
-            "host": names.local_host(metadata["name"], metadata["namespace"]),
-            "trafficPolicy": {
-                "connectionPool": {
-                    "tcp": {"maxConnections": limit * max(1, ready)},
-                    "http": {"http1MaxPendingRequests": _PENDING_LIMIT},
-                }
-            },
+            "host": names.local_host(service, metadata["namespace"]),
+            "trafficPolicy": {"connectionPool": pool},
         },
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from dataclasses import replace
 from typing import Final
 
 from rouse.autoscaler import AutoscalerSpec, resolve_spec
@@ -141,9 +142,11 @@ def progress_deadline_s(revision: Object, settings: Settings) -> float:
 def autoscaler_spec_of(revision: Object, settings: Settings) -> AutoscalerSpec:
     """The revision's autoscaling settings; ValidationError lists every wrong annotation."""
     metadata = revision["metadata"]
-    return resolve_spec(
-        metadata.get("annotations") or {},
-        settings.autoscaler,
-        container_concurrency(revision),
-        name=metadata["name"],
+    concurrency = container_concurrency(revision)
+    spec = resolve_spec(
+        metadata.get("annotations") or {}, settings.autoscaler, concurrency, name=metadata["name"]
     )
+    if concurrency == 0:
+        return spec
+    # Every request then takes the one path on which replicas are held to the limit.
+    return replace(spec, decider=replace(spec.decider, target_burst_capacity=-1))

@@ -30,8 +30,17 @@ _SIMPLE: Final = {
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def make_cluster(name: str, policy: Object, *, http2: bool, path: str = "trafficPolicy") -> Object:
+def make_cluster(
+    name: str,
+    policy: Object,
+    *,
+    http2: bool,
+    path: str = "trafficPolicy",
+    per_replica: bool = False,
+) -> Object:
     """Make the cluster of one Service port; endpoints come by EDS.
+
+    ``per_replica`` makes the limit of connections one of each replica, not of all together.
 
     The name it asks endpoints for carries a digest of its configuration. So a changed cluster asks
     anew, and the answer's acknowledgement proves that the change is in effect.
@@ -40,7 +49,7 @@ def make_cluster(name: str, policy: Object, *, http2: bool, path: str = "traffic
         "name": name,
         "type": "EDS",
         "lb_policy": _lb_policy(policy, path),
-        **_limits(policy, http2=http2, path=path),
+        **_limits(policy, http2=http2, path=path, per_replica=per_replica),
         # All replicas may be ejected or gone for a moment; others of the cluster still count.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
     }
@@ -126,7 +135,7 @@ def _lb_policy(policy: Object, path: str) -> str:
     return _SIMPLE[simple]
 
 
-def _limits(policy: Object, *, http2: bool, path: str) -> Object:
+def _limits(policy: Object, *, http2: bool, path: str, per_replica: bool = False) -> Object:
     pool = policy.get("connectionPool") or {}
     tcp, http = pool.get("tcp") or {}, pool.get("http") or {}
     thresholds = dict(_DEFAULT_LIMITS)
@@ -142,6 +151,10 @@ def _limits(policy: Object, *, http2: bool, path: str) -> Object:
     ):
         if value is not None:
             thresholds[field] = _count(value, f"{path}.connectionPool.{where}")
+    breakers: Object = {"thresholds": [thresholds]}
+    if per_replica:
+        breakers["per_host_thresholds"] = [{"max_connections": thresholds["max_connections"]}]
+        thresholds["max_connections"] = _MOST_REQUESTS
     common: Object = {}
     if per_connection := http.get("maxRequestsPerConnection"):
         where = f"{path}.connectionPool.http.maxRequestsPerConnection"
@@ -160,7 +173,7 @@ def _limits(policy: Object, *, http2: bool, path: str) -> Object:
         connect_timeout = duration(seconds_of(tcp["connectTimeout"], where))
     return {
         "connect_timeout": connect_timeout,
-        "circuit_breakers": {"thresholds": [thresholds]},
+        "circuit_breakers": breakers,
         "typed_extension_protocol_options": http_options(
             http2=http2 or upgrade, common=common, h2_options=h2_options
         ),

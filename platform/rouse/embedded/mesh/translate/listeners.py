@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from rouse.embedded.limits import CLUSTER_HEADER
 from rouse.embedded.mesh.translate.envoy import typed
 from rouse.embedded.mesh.translate.names import (
     ACTIVATOR,
     ACTIVATOR_CHECK,
     LOCAL,
-    REPLICAS,
 )
+from rouse.embedded.mesh.translate.policies import retry_policy
 from rouse.embedded.mesh.translate.replies import activator_replies, gateway_replies
 from rouse.kube.objects import Object
 
@@ -47,7 +48,7 @@ _NO_SPOOFING: Final = {
     "name": "envoy.http.early_header_mutation.header_mutation",
     "typed_config": typed(
         "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-        {"mutations": [{"remove": ORIGINAL_DST_HEADER}]},
+        {"mutations": [{"remove": ORIGINAL_DST_HEADER}, {"remove": CLUSTER_HEADER}]},
     ),
 }
 """A client must not choose the address its request goes to."""
@@ -106,7 +107,12 @@ def make_activator(host: str, port: int, *, shared: bool) -> Object:
                     "routes": [
                         {
                             "match": {"prefix": "/"},
-                            "route": {"cluster": REPLICAS, "timeout": "0s"},
+                            "route": {
+                                "cluster_header": CLUSTER_HEADER,
+                                "timeout": "0s",
+                                "retry_policy": retry_policy(None, ""),
+                            },
+                            "request_headers_to_remove": [CLUSTER_HEADER],
                         }
                     ],
                 }
@@ -124,6 +130,8 @@ def _activator_filter() -> Object:
         "transport_api_version": "V3",
         "stat_prefix": ACTIVATOR,
         "failure_mode_allow": False,
+        # The cluster is the answer's: only now is it known.
+        "clear_route_cache": True,
         "status_on_error": {"code": "NetworkAuthenticationRequired"},
         "allowed_headers": exactly(*_CHECK_HEADERS),
         "http_service": {
@@ -133,7 +141,7 @@ def _activator_filter() -> Object:
                 "timeout": f"{ACTIVATOR_TIMEOUT_S}s",
             },
             "authorization_response": {
-                "allowed_upstream_headers": exactly(ORIGINAL_DST_HEADER),
+                "allowed_upstream_headers": exactly(ORIGINAL_DST_HEADER, CLUSTER_HEADER),
                 "allowed_client_headers": exactly(*_DENIAL_HEADERS),
                 "allowed_client_headers_on_success": exactly("server-timing"),
             },

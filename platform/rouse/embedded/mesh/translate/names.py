@@ -14,7 +14,6 @@ __all__ = [
     "INGRESS",
     "LOCAL",
     "OUTSIDE",
-    "REPLICAS",
     "cluster_name",
     "is_hostname",
     "key_of_cluster",
@@ -29,7 +28,6 @@ ACTIVATOR: Final = "activator"
 
 ENDPOINT_SERVER: Final = "rouse-endpoints"
 ACTIVATOR_CHECK: Final = "rouse-activator-check"
-REPLICAS: Final = "rouse-replicas"
 OUTSIDE: Final = "rouse-outside"
 
 _SUFFIX: Final = ".svc.cluster.local"

@@ -86,7 +86,7 @@ class Translator:
         gateways = GatewayTable(objects.all("Gateway"))
         rules = Rules(objects.all("DestinationRule"))
         resolver = Resolver(objects, rules)
-        for key, number in _revision_ports(objects):
+        for key, number in _revision_ports(objects, rules):
             resolver.need(key, number)
         findings = [*gateways.findings, *rules.findings]
         routed = {}
@@ -161,7 +161,13 @@ class Translator:
         http2 = wants_http2(port_of(service, source.port))
         policy = rules.policy_of(source.service, source.port)
         try:
-            cluster = make_cluster(source.name, policy, http2=http2, path="spec.trafficPolicy")
+            cluster = make_cluster(
+                source.name,
+                policy,
+                http2=http2,
+                path="spec.trafficPolicy",
+                per_replica=service is not None and is_private(service),
+            )
         except InvalidFieldError as error:
             cluster = make_cluster(source.name, {}, http2=http2)
             message = f"{error}; the rule is not applied"
@@ -183,12 +189,19 @@ def _still_true(routed: _Routed, namespace: str, resolver: Resolver) -> bool:
         return False
 
 
-def _revision_ports(objects: ObjectSource) -> Iterator[tuple[Key, int]]:
+def is_private(service: Object) -> bool:
+    """Whether it is the Service of a revision that always leads to the replicas."""
+    return labels_of(service).get(_SERVICE_TYPE_LABEL) == "Private"
+
+
+def _revision_ports(objects: ObjectSource, rules: Rules) -> Iterator[tuple[Key, int]]:
     """Find the Services of Knative revisions: their clusters are there before any route is."""
     for service in objects.all("Service"):
         labels = labels_of(service)
-        if REVISION_LABEL not in labels or labels.get(_SERVICE_TYPE_LABEL) == "Private":
+        if REVISION_LABEL not in labels:
             continue
+        if is_private(service) and rules.get(key_of(service)) is None:
+            continue  # only the activator sends requests there, and only where there is a limit
         for port in (service.get("spec") or {}).get("ports") or ():
             if isinstance(number := port.get("port"), int):
                 yield key_of(service), number
