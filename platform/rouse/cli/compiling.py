@@ -111,14 +111,10 @@ def _table(outcomes: Sequence[Outcome]) -> str:
 
 
 def _results(outcome: Outcome) -> list[str]:
-    rows = [f"refused: {why}" for why in outcome.refusals]
-    if outcome.clash:
-        rows.append(f"refused among these files: {outcome.clash}")
-    if outcome.note:
-        rows.append(outcome.note)
-    if outcome.objects:
-        rows.append(", ".join(map(_called, outcome.objects)))
-    return rows
+    if outcome.refusals:
+        return [f"refused: {why}" for why in outcome.refusals]
+    result = outcome.note or ", ".join(map(_called, outcome.objects))
+    return [f"{result} ({outcome.clash})" if outcome.clash else result]
 
 
 def _called(obj: Object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rouse.api import admission, inferenceservice
 from rouse.api.crds import GROUP
@@ -153,6 +154,7 @@ def _without_owner(obj: Object) -> Object:
 def _observed(service: str, live: Iterable[Object]) -> Observed:
     knative: dict[str, Object] = {}
     revisions: dict[str, Object] = {}
+    deployments: dict[str, Object] = {}
     routes: Object | None = None
     status: Object = {}
     for obj in live:
@@ -162,6 +164,8 @@ def _observed(service: str, live: Iterable[Object]) -> Observed:
                 knative[name] = obj
             case "serving.knative.dev", "Revision":
                 revisions[name] = obj
+            case "apps", "Deployment":
+                deployments[name] = obj
             case "networking.istio.io", "VirtualService" if name == service:
                 routes = obj
             case "serving.kserve.io", "InferenceService":
@@ -169,6 +173,7 @@ def _observed(service: str, live: Iterable[Object]) -> Observed:
     return Observed(
         knative_services=knative,
         revisions=revisions,
+        deployments=deployments,
         virtual_service=routes,
         previous_status=status,
     )
@@ -195,11 +200,14 @@ def _clashes(documents: Sequence[Document]) -> dict[tuple[str, ...], str]:
     for document in documents:
         groups.setdefault(_identity(document.object), []).append(document)
     return {
-        identity: "given more than once, and not the same, in "
-        f"{', '.join(sorted({each.origin for each in group}))}; keep one"
+        identity: f"given differently in {_files(group)}: keep one"
         for identity, group in groups.items()
         if any(each.object != group[0].object for each in group)
     }
+
+
+def _files(documents: Iterable[Document]) -> str:
+    return " and ".join(sorted({Path(each.origin).name for each in documents}))
 
 
 def _placed(document: Document, namespace: str) -> Document:

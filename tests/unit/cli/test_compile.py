@@ -140,7 +140,10 @@ def test_one_object_given_differently_is_refused(cli: Any, tmp_path: Path) -> No
     ran = cli("compile", "-f", b, "-f", a)
     assert ran.code == 1
     assert names(ran.out) == ["Service y", "Service y-predictor"]
-    assert f"given more than once, and not the same, in {a}, {b}" in ran.err
+    assert "InferenceService default/x: refused\n" in ran.err
+    assert "given differently in a.yaml and b.yaml: keep one" in ran.err
+    report = cli("compile", "-f", b, "-f", a, "--report").out
+    assert report.count("Knative Service x-predictor, Service x (given differently in") == 2
 
 
 def test_the_report_has_a_row_for_each_document(cli: Any, tmp_path: Path) -> None:

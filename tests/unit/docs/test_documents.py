@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -36,7 +37,9 @@ def commands() -> Iterator[tuple[Path, list[str]]]:
     for page, text in blocks("console"):
         for line in text.replace("\\\n", " ").splitlines():
             if line.startswith("$ "):
-                yield page, shlex.split(line[2:], comments=True)
+                argv = shlex.split(line[2:], comments=True)
+                # What comes after belongs to the shell, or is another command.
+                yield page, list(itertools.takewhile(lambda word: word not in (">", "|"), argv))
 
 
 def test_there_is_documentation() -> None:
