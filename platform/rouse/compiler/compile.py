@@ -9,6 +9,7 @@ from rouse.api import inferenceservice
 from rouse.api.base import Object
 from rouse.api.findings import examine
 from rouse.api.inferenceservice.lifecycle import Reason
+from rouse.api.inferenceservice.modes import KNATIVE, MODE_ANNOTATION, STANDARD, mode_of
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.compiled import Compiled
 from rouse.compiler.component import ResolvedComponent
@@ -21,10 +22,13 @@ from rouse.compiler.observed import Observed
 from rouse.compiler.predictor import resolve_predictor
 from rouse.compiler.runtimes import RuntimeSet
 from rouse.compiler.serverless import compile_knative
+from rouse.compiler.standard import compile_standard
 from rouse.compiler.status import make_refused_status, make_stopped_status
 from rouse.compiler.transformer import resolve_transformer
 
 __all__ = ["compile_inference_service", "compile_object"]
+
+_BACKENDS = {KNATIVE: compile_knative, STANDARD: compile_standard}
 
 
 def compile_object(
@@ -61,7 +65,10 @@ def compile_inference_service(
     isvc = inferenceservice.default(isvc)
     before = observed.previous_status
     if is_stopped(isvc):
-        status = make_stopped_status(isvc, before, now)
+        mode = mode_of(
+            isvc.annotations, before.get("deploymentMode") or config.default_deployment_mode
+        )
+        status = make_stopped_status(isvc, mode or KNATIVE, before, now)
         return Compiled((), status, make_events(isvc.name, before, status))
     try:
         return _compile(isvc, runtimes, config, observed, now)
@@ -72,8 +79,22 @@ def compile_inference_service(
 def _compile(
     isvc: InferenceService, runtimes: RuntimeSet, config: Config, observed: Observed, now: datetime
 ) -> Compiled:
+    backend = _BACKENDS[_mode(isvc, config, observed)]
     components = list(_resolved(isvc, runtimes, config))
-    return compile_knative(isvc, components, config=config, observed=observed, now=now)
+    return backend(isvc, components, config=config, observed=observed, now=now)
+
+
+def _mode(isvc: InferenceService, config: Config, observed: Observed) -> str:
+    """Return the mode: a live object keeps the one it has, whatever the default becomes."""
+    before: str | None = observed.previous_status.get("deploymentMode")
+    mode = mode_of(isvc.annotations, before or config.default_deployment_mode)
+    if mode is None or (before and mode != before):
+        raise CompileError(
+            Reason.INVALID_SPEC,
+            f"metadata.annotations[{MODE_ANNOTATION}]: the mode of a live object cannot change "
+            f"from {before} to {mode}; delete the InferenceService and create it again",
+        )
+    return mode
 
 
 def _resolved(

@@ -8,10 +8,12 @@ from typing import Any
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import (
+    EXPLAINER_READY,
     LATEST_DEPLOYMENT_READY,
     PREDICTOR_READY,
     READY,
     STOPPED,
+    TRANSFORMER_READY,
     Finding,
     Reason,
     condition_of,
@@ -72,17 +74,19 @@ def make_status(
     return _with_generation(status, isvc.metadata.generation)
 
 
-def make_stopped_status(isvc: InferenceService, before: Mapping[str, Any], now: datetime) -> Object:
+def make_stopped_status(
+    isvc: InferenceService, mode: str, before: Mapping[str, Any], now: datetime
+) -> Object:
     """Return the status of a service that is told not to run."""
     message = "the annotation serving.kserve.io/stop is true; remove it to serve again"
-    findings = [
-        Finding(READY, "False", Reason.STOPPED, message),
-        Finding(PREDICTOR_READY, "False", Reason.STOPPED, message),
-        Finding(STOPPED, "True", Reason.STOPPED, message),
-    ]
+    types = [READY, PREDICTOR_READY]
+    types += [TRANSFORMER_READY] if isvc.spec.transformer is not None else []
+    types += [EXPLAINER_READY] if isvc.spec.explainer is not None else []
+    findings = [Finding(type_, "False", Reason.STOPPED, message) for type_ in types]
+    findings.append(Finding(STOPPED, "True", Reason.STOPPED, message))
     status: Object = {
         "conditions": set_conditions(findings, before.get("conditions") or (), timestamp(now)),
-        "deploymentMode": KNATIVE,
+        "deploymentMode": mode,
     }
     if before.get("coldStart"):
         status["coldStart"] = before["coldStart"]

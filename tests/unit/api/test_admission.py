@@ -175,7 +175,7 @@ def test_the_mode_of_a_live_object_stays() -> None:
     assert review(serverless, service({"sklearn": {}}))
 
 
-@pytest.mark.parametrize("mode", ["Standard", "RawDeployment", "ModelMesh", "Raw"])
+@pytest.mark.parametrize("mode", ["ModelMesh", "Raw"])
 def test_other_modes_are_refused(mode: str) -> None:
     given = service({"sklearn": {}}, annotations={"serving.kserve.io/deploymentMode": mode})
     assert "metadata.annotations[serving.kserve.io/deploymentMode]" in refused(given)

@@ -20,6 +20,6 @@ _NAMES = {
 }
 
 
-def mode_of(annotations: Strings) -> str | None:
+def mode_of(annotations: Strings, default: str = KNATIVE) -> str | None:
     """Return the mode the annotations ask for, legacy names included; None for an unknown one."""
-    return _NAMES.get(annotations.get(MODE_ANNOTATION, KNATIVE))
+    return _NAMES.get(annotations.get(MODE_ANNOTATION, default))

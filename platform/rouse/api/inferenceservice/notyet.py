@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rouse.api.inferenceservice.component import ComponentSpec
-from rouse.api.inferenceservice.modes import MODE_ANNOTATION, MODELMESH, STANDARD, mode_of
+from rouse.api.inferenceservice.modes import MODE_ANNOTATION, MODELMESH, mode_of
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.errors import FieldError
 
@@ -20,12 +20,11 @@ _LOGGER_FIELDS = ("batch_interval", "batch_size", "marshaller_url", "storage")
 
 def check_not_yet(isvc: InferenceService) -> Iterator[FieldError]:
     """Find the features that are not built yet, each with its field path."""
-    mode = mode_of(isvc.annotations)
-    if mode in (STANDARD, MODELMESH):
+    if mode_of(isvc.annotations) == MODELMESH:
         yield FieldError(
             f"metadata.annotations[{MODE_ANNOTATION}]",
-            f'the mode {mode} ("{isvc.annotations[MODE_ANNOTATION]}") is not available in this '
-            "version of Rouse; remove the annotation to run in the mode Knative",
+            "the mode ModelMesh is not available in this version of Rouse, until its model mesh is "
+            "there; remove the annotation to run in the mode Knative, or write Standard",
         )
     spec = isvc.spec
     if spec.canary is not None:

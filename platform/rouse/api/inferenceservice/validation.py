@@ -73,9 +73,14 @@ def _mode(isvc: InferenceService, old: InferenceService | None) -> Iterator[Fiel
     mode = mode_of(isvc.annotations)
     if mode is None:
         yield FieldError(
-            path, f'"{isvc.annotations[MODE_ANNOTATION]}" is no mode; allowed: Knative (Serverless)'
+            path,
+            f'"{isvc.annotations[MODE_ANNOTATION]}" is no mode; allowed: Knative (Serverless), '
+            "Standard (RawDeployment)",
         )
-    before = mode_of(old.annotations) if old is not None else mode
+    before = mode
+    if old is not None:
+        # Without the annotation a live object has the mode it was given first.
+        before = mode_of(old.annotations, (old.status or {}).get("deploymentMode") or KNATIVE)
     if before is not None and before != mode:
         yield FieldError(
             path,
