@@ -132,6 +132,46 @@ def test_a_predictor_that_fetches_for_itself_gets_its_credentials() -> None:
     assert "initContainers" not in made["spec"]
 
 
+S3_CONTAINER = {
+    "metadata": {"name": "stores"},
+    "spec": {
+        "supportedUriFormats": [{"prefix": "s3://"}, {"prefix": "https://"}],
+        "container": {"name": "storage-initializer", "image": "stores:v1"},
+    },
+}
+
+
+def fetching(uri: str, **annotations: str) -> dict[str, Any]:
+    marks = {"internal.rouse.dev/storage-credentials": "kserve-container", **annotations}
+    asked = pod(marks)
+    asked["spec"]["containers"][0]["env"] = [{"name": "STORAGE_URI", "value": uri}]
+    return asked
+
+
+def test_a_storage_container_fetches_for_a_predictor_too() -> None:
+    facts = Facts(storage_containers=[S3_CONTAINER])
+    made = mutate(fetching("s3://b/m"), config=CONFIG, facts=facts)
+    assert initializer(made)["image"] == "stores:v1"
+    assert initializer(made)["args"] == ["s3://b/m", "/mnt/models"]
+    assert env_of(made["spec"]["containers"][0]) == {"STORAGE_URI": "/mnt/models"}
+    assert mutate(made, config=CONFIG, facts=facts) == made
+    for uri in ("https://host/m", "gs://b/m"):
+        assert "initContainers" not in mutate(fetching(uri), config=CONFIG, facts=facts)["spec"]
+
+
+def test_a_storage_container_fetches_by_an_entry_for_a_predictor_too() -> None:
+    entry = base64.b64encode(b'{"type": "s3", "bucket": "b"}').decode()
+    secrets = {"storage-config": {"metadata": {}, "data": {"mine": entry}}}
+    marks = {f"{PREFIX}storage-spec": "true", f"{PREFIX}storage-spec-key": "mine"}
+    asked = fetching("<scheme-placeholder>://iris", **marks)
+    made = mutate(asked, config=CONFIG, facts=Facts(secrets=secrets))
+    assert made == asked
+    facts = Facts(secrets=secrets, storage_containers=[S3_CONTAINER])
+    made = mutate(asked, config=CONFIG, facts=facts)
+    assert initializer(made)["args"] == ["s3://b/iris", "/mnt/models"]
+    assert "STORAGE_CONFIG" in env_of(initializer(made))
+
+
 def test_several_locations_get_a_volume_each_unless_one_holds_the_other() -> None:
     uris = [
         {"uri": "hf://o/base", "mountPath": "/mnt/models"},

@@ -232,7 +232,12 @@ def test_an_entry_is_given_to_an_own_predictor_by_reference() -> None:
         "STORAGE_CONFIG": key("mine", "storage-config"),
         "STORAGE_OVERRIDE_CONFIG": '{"region":"x"}',
     }
-    assert annotations == {}
+    assert annotations == {
+        "internal.rouse.dev/storage-credentials": "kserve-container",
+        f"{PREFIX}storage-spec": "true",
+        f"{PREFIX}storage-spec-key": "mine",
+        f"{PREFIX}storage-spec-param": '{"region":"x"}',
+    }
 
 
 def test_a_default_entry_need_not_be_there_and_the_secret_can_be_another() -> None:

@@ -34,7 +34,7 @@ from rouse.compiler.storage.names import (
 from rouse.compiler.storage.spec import Entry, Location
 from rouse.compiler.storage.volumes import is_mounted, mount, volume_suffix, with_volume
 
-__all__ = ["INITIALIZER_CONTAINER", "with_initializer"]
+__all__ = ["INITIALIZER_CONTAINER", "entry_of", "with_initializer"]
 
 INITIALIZER_CONTAINER = "storage-initializer"
 
@@ -73,7 +73,7 @@ def _fetching(
     facts: Facts,
 ) -> Object:
     annotations = annotations_of(pod)
-    entry = _entry(pod)
+    entry = entry_of(pod)
     env: list[Object] = []
     if entry is not None:
         check_entry(entry)
@@ -147,7 +147,8 @@ def _locations(pod: Object) -> list[Location]:
         ) from error
 
 
-def _entry(pod: Object) -> Entry | None:
+def entry_of(pod: Object) -> Entry | None:
+    """The entry of storage-config that the pod's annotations name."""
     annotations = annotations_of(pod)
     if annotations.get(SPEC_ANNOTATION) != "true":
         return None

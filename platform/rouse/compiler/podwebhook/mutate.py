@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from rouse.api.base import Object
 from rouse.compiler.config import Config
+from rouse.compiler.podwebhook.access import with_access
 from rouse.compiler.podwebhook.agent import BATCHER, LOGGER, with_agent
-from rouse.compiler.podwebhook.containers import annotations_of
 from rouse.compiler.podwebhook.initializer import with_initializer
-from rouse.compiler.storage.attach import with_credentials
-from rouse.compiler.storage.credentials import access_of
 from rouse.compiler.storage.facts import NO_FACTS, Facts
 from rouse.compiler.storage.names import (
     CREDENTIALS_ANNOTATION,
@@ -33,15 +31,4 @@ def mutate(pod: Object, *, config: Config, facts: Facts = NO_FACTS) -> Object:
     """
     if not concerns(pod):
         return pod
-    return with_agent(with_initializer(_opened(pod, config, facts), config, facts), config)
-
-
-def _opened(pod: Object, config: Config, facts: Facts) -> Object:
-    """Give the container that fetches for itself its credentials."""
-    annotations = annotations_of(pod)
-    container = annotations.get(CREDENTIALS_ANNOTATION)
-    if not container:
-        return pod
-    account = pod["spec"].get("serviceAccountName", "")
-    access = access_of(account, annotations, facts, config)
-    return {**pod, "spec": with_credentials(pod["spec"], container, access)}
+    return with_agent(with_initializer(with_access(pod, config, facts), config, facts), config)

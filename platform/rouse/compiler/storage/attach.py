@@ -109,10 +109,12 @@ def _told(
     if entry is not None:
         env += entry_env(entry, secret_of(annotations, config))
     pod = merge_pod(pod, {"containers": [{"name": main, "env": env}]})
-    if entry is not None or location.scheme in _OPEN:
+    if location.scheme in _OPEN:
         return pod, {}
     if facts is None:
-        return pod, {CREDENTIALS_ANNOTATION: main}
+        return pod, {CREDENTIALS_ANNOTATION: main, **_entry_annotations(entry)}
+    if entry is not None:
+        return pod, {}
     account = pod.get("serviceAccountName", "")
     return with_credentials(pod, main, access_of(account, annotations, facts, config)), {}
 
@@ -125,9 +127,15 @@ def _for_webhook(fetched: list[Location], entry: Entry | None) -> Strings:
     else:
         listed = [{"uri": each.uri, "mountPath": each.path} for each in fetched]
         annotations[URIS_ANNOTATION] = orjson.dumps(listed).decode()
-    if entry is not None:
-        annotations[SPEC_ANNOTATION] = "true"
-        annotations[SPEC_KEY_ANNOTATION] = entry.key
-        given = orjson.dumps(dict(entry.parameters), option=orjson.OPT_SORT_KEYS)
-        annotations[SPEC_PARAMETERS_ANNOTATION] = given.decode()
-    return annotations
+    return {**annotations, **_entry_annotations(entry)}
+
+
+def _entry_annotations(entry: Entry | None) -> Strings:
+    if entry is None:
+        return {}
+    given = orjson.dumps(dict(entry.parameters), option=orjson.OPT_SORT_KEYS)
+    return {
+        SPEC_ANNOTATION: "true",
+        SPEC_KEY_ANNOTATION: entry.key,
+        SPEC_PARAMETERS_ANNOTATION: given.decode(),
+    }
