@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rouse.compiler import Config
 from rouse.compiler.config import NodePool
@@ -126,3 +129,13 @@ def test_a_pool_that_does_not_fit_is_refused(pool: str, resource: str, message: 
     with pytest.raises(CompileError, match=message) as caught:
         place(pod(resource), {POOL_ANNOTATION: pool}, CONFIG)
     assert caught.value.message.startswith("metadata.annotations[rouse.dev/node-pool]: ")
+
+
+def test_the_examples_of_the_documentation_can_be_used() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "node-pools.md").read_text("utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    configs = [Config.from_config_map(each) for each in blocks if each["kind"] == "ConfigMap"]
+    assert len(configs) == 4
+    for config in configs:
+        for name in config.node_pools:
+            assert place(pod(), {POOL_ANNOTATION: name}, config) != pod()
