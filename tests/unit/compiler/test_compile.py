@@ -52,12 +52,12 @@ def compiled(obj: Object, observed: Observed | None = None) -> Compiled:
     )
 
 
-def service(name: str, predictor: Object, **metadata: Any) -> Object:
+def service(name: str, predictor: Object, around: Object | None = None, **metadata: Any) -> Object:
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
         "metadata": {"name": name, "namespace": "ns", "uid": "u", **metadata},
-        "spec": {"predictor": predictor},
+        "spec": {"predictor": predictor, **(around or {})},
     }
 
 
@@ -110,15 +110,40 @@ predictors = st.one_of(
             "labels": texts,
             "annotations": texts,
             "nodeSelector": texts,
+            "logger": st.sampled_from([{"url": "http://x"}, {"url": "http://x", "mode": "all"}]),
+            "batcher": st.sampled_from([{}, {"maxBatchSize": 4, "maxLatency": 10}]),
         },
     )
+)
+around = st.fixed_dictionaries(
+    {},
+    optional={
+        part: st.fixed_dictionaries(
+            {"containers": containers.map(lambda c: [{**c, "name": "c"}])},
+            optional={
+                "minReplicas": st.integers(0, 2),
+                "timeout": st.integers(0, 600),
+                "canaryTrafficPercent": st.integers(0, 100),
+            },
+        )
+        for part in ("transformer", "explainer")
+    },
+)
+steering = st.fixed_dictionaries(
+    {},
+    optional={
+        "rouse.dev/canary-header": st.sampled_from(["x-canary", "x-canary=a.b"]),
+        "rouse.dev/canary-cookie": st.sampled_from(["canary", "canary=1"]),
+        "networking.kserve.io/visibility": st.just("cluster-local"),
+    },
 )
 services = st.builds(
     service,
     st.from_regex(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True),
     predictors,
+    around,
     labels=texts,
-    annotations=texts,
+    annotations=st.builds(lambda given, more: {**given, **more}, texts, steering),
 )
 
 
@@ -147,17 +172,36 @@ def test_equal_inputs_give_equal_bytes(obj: Object, order: random.Random) -> Non
 @given(services, st.sampled_from(["ready", "serving"]), st.integers(0, 100))
 def test_weights_sum_to_100(obj: Object, state: str, percent: int) -> None:
     obj["spec"]["predictor"]["canaryTrafficPercent"] = percent
-    [name] = [o["metadata"]["name"] for o in compiled(obj).objects[:1]]
-    status = {"latestCreatedRevisionName": "r2", "latestReadyRevisionName": "r2"}
-    before = {"components": {"predictor": {"latestRolledoutRevision": "r1"}}}
-    observed = Observed(
-        knative_services={name: {"metadata": {"name": name}, "status": status}},
-        revisions={"r1": {}, "r2": {}},
-        previous_status=before if state == "serving" else {},
-    )
-    routes = compiled(obj, observed).objects[-1]["spec"]["http"][0]["route"]
-    assert sum(route["weight"] for route in routes) == 100
-    assert all(route["weight"] > 0 for route in routes)
+    observed = everything_ready(obj, serving=state == "serving")
+    got = compiled(obj, observed)
+    for each in got.objects:
+        if each["apiVersion"] == "serving.knative.dev/v1":
+            assert sum(target["percent"] for target in each["spec"]["traffic"]) == 100
+    rules = got.objects[-1]["spec"]["http"]
+    for rule in rules:
+        assert sum(route["weight"] for route in rule["route"]) == 100
+        assert all(route["weight"] > 0 for route in rule["route"])
+    explains = [rule for rule in rules if any("uri" in match for match in rule.get("match", []))]
+    assert bool(explains) == ("explainer" in obj["spec"])
+    assert got.encode() == compiled(obj, observed).encode()
+
+
+def everything_ready(obj: Object, *, serving: bool) -> Observed:
+    """Every component has a ready revision of its template, and one before it if it serves."""
+    services: dict[str, Object] = {}
+    revisions: dict[str, Object] = {}
+    before: Object = {}
+    for each in compiled(obj).objects:
+        if each["apiVersion"] != "serving.knative.dev/v1":
+            continue
+        name, template = each["metadata"]["name"], each["spec"]["template"]
+        new, old = f"{name}-00002", f"{name}-00001"
+        status = {"latestCreatedRevisionName": new, "latestReadyRevisionName": new}
+        services[name] = {**each, "status": status}
+        revisions |= {new: {"metadata": template["metadata"]}, old: {}}
+        before[each["metadata"]["labels"]["component"]] = {"latestRolledoutRevision": old}
+    previous = {"components": before} if serving else {}
+    return Observed(knative_services=services, revisions=revisions, previous_status=previous)
 
 
 def test_what_cannot_be_read_is_told_in_the_status() -> None:

@@ -175,7 +175,9 @@ class Reconciler:
         The copy may lag, and it does not hold objects of the same name that are not ours.
         """
         resource, key = resource_of(wanted), key_of(wanted)
-        known = current.written.get((resource, key)) or self._sources.owned[resource].get(key)
+        copies = self._sources.owned.get(resource)
+        # KEDA's kinds are not on every cluster, so there is no copy of them.
+        known = current.written.get((resource, key)) or (copies.get(key) if copies else None)
         if known is not None:
             return known
         try:
