@@ -1,8 +1,8 @@
 """Manifest in, wanted objects and status out.
 
 Each folder here is a case: ``input.yaml`` (an InferenceService, and runtimes beside the built-in
-ones), ``observed.yaml`` where something was seen already (Knative Services, Revisions, a
-VirtualService, and the InferenceService with its last status), ``config.yaml`` where the
+ones), ``observed.yaml`` where something was seen already (Knative Services, Revisions, Deployments,
+a VirtualService, and the InferenceService with its last status), ``config.yaml`` where the
 installation decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words
 WANTED-PREDICTOR, WANTED-TRANSFORMER and WANTED-EXPLAINER in ``observed.yaml`` stand for the hashes
 of the templates that the input compiles to; WANTED-TEMPLATE is the predictor's.
@@ -24,6 +24,8 @@ import pytest
 import yaml
 
 from rouse.compiler import Compiled, Config, Observed, RuntimeSet, compile_object
+from rouse.compiler.names import TEMPLATE_HASH
+from rouse.embedded.apiserver.schema import schema_for_builtin
 
 Object = dict[str, Any]
 
@@ -31,6 +33,7 @@ HERE = Path(__file__).parent
 CASES = sorted(folder.name for folder in HERE.iterdir() if (folder / "input.yaml").exists())
 RUNTIMES = HERE.parents[1] / "manifests" / "runtimes"
 SCHEMAS = HERE.parents[2] / "shared" / "schemas"
+UPSTREAM_GROUPS = ("networking.istio.io", "serving.knative.dev")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -56,11 +59,10 @@ def compile_case(case: str) -> Compiled:
 
     words = {}
     for obj in compiled(Observed()).objects:
-        if obj["apiVersion"] == "serving.knative.dev/v1":
+        if obj["apiVersion"] in ("serving.knative.dev/v1", "apps/v1"):
             component = obj["metadata"]["labels"]["component"].upper()
-            template = obj["spec"]["template"]
-            wanted_hash = template["metadata"]["annotations"]["rouse.dev/template-hash"]
-            words[f"WANTED_{component}"] = wanted_hash
+            hashed = obj if obj["kind"] == "Deployment" else obj["spec"]["template"]
+            words[f"WANTED_{component}"] = hashed["metadata"]["annotations"][TEMPLATE_HASH]
     words["WANTED_TEMPLATE"] = words.get("WANTED_PREDICTOR", "")
     return compiled(observe(documents(folder / "observed.yaml", **words)))
 
@@ -72,6 +74,7 @@ def observe(objects: list[Object]) -> Observed:
     return Observed(
         knative_services=named("Service"),
         revisions=named("Revision"),
+        deployments=named("Deployment"),
         virtual_service=next(iter(named("VirtualService").values()), None),
         previous_status=next((i["status"] for i in named("InferenceService").values()), {}),
     )
@@ -102,8 +105,16 @@ def test_the_wanted_objects_fit_the_schemas_of_knative_and_istio(case: str) -> N
     if not SCHEMAS.is_dir():
         pytest.skip("the upstream schemas are not at ../shared/schemas")
     for obj in compile_case(case).objects:
-        schema = upstream_schema(obj["kind"]) if obj["apiVersion"] != "v1" else {}
-        jsonschema.validate(obj, schema)
+        if obj["apiVersion"].partition("/")[0] in UPSTREAM_GROUPS:
+            jsonschema.validate(obj, upstream_schema(obj["kind"]))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_wanted_objects_fit_the_schemas_of_kubernetes(case: str) -> None:
+    for obj in compile_case(case).objects:
+        group = obj["apiVersion"].rpartition("/")[0]
+        if group in ("", "apps", "autoscaling"):
+            assert schema_for_builtin(group, obj["kind"]).validate(obj) == []
 
 
 @cache

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rouse.api.inferenceservice.component import ComponentSpec
-from rouse.api.inferenceservice.modes import MODE_ANNOTATION, MODELMESH, mode_of
+from rouse.api.inferenceservice.modes import MODE_ANNOTATION, MODELMESH, STANDARD, mode_of
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.errors import FieldError
 
 __all__ = ["check_not_yet"]
 
-_COMPONENT_FIELDS = {
-    "auto_scaling": "scaling on several metrics",
-    "storage_container_name": "storage containers chosen by name",
-}
+_COMPONENT_FIELDS = {"storage_container_name": "storage containers chosen by name"}
+_KNATIVE_FIELDS = {"auto_scaling": "scaling on several metrics in the mode Knative"}
 _LOGGER_FIELDS = ("batch_interval", "batch_size", "marshaller_url", "storage")
 
 
 def check_not_yet(isvc: InferenceService) -> Iterator[FieldError]:
     """Find the features that are not built yet, each with its field path."""
-    if mode_of(isvc.annotations) == MODELMESH:
+    mode = mode_of(isvc.annotations)
+    if mode == MODELMESH:
         yield FieldError(
             f"metadata.annotations[{MODE_ANNOTATION}]",
             "the mode ModelMesh is not available in this version of Rouse, until its model mesh is "
@@ -35,7 +34,8 @@ def check_not_yet(isvc: InferenceService) -> Iterator[FieldError]:
     for part in ("predictor", "transformer", "explainer"):
         component: ComponentSpec | None = getattr(spec, part)
         if component is not None:
-            yield from _component(component, f"spec.{part}")
+            fields = _COMPONENT_FIELDS | ({} if mode == STANDARD else _KNATIVE_FIELDS)
+            yield from _component(component, f"spec.{part}", fields)
     if spec.predictor.worker_spec is not None:
         yield _not_yet("spec.predictor.workerSpec", "models over several nodes")
     if spec.predictor.model is not None and spec.predictor.model.confidential is not None:
@@ -45,8 +45,10 @@ def check_not_yet(isvc: InferenceService) -> Iterator[FieldError]:
         yield _not_yet("spec.explainer.art.storage", "entries of storage-config there")
 
 
-def _component(component: ComponentSpec, path: str) -> Iterator[FieldError]:
-    for field, what in _COMPONENT_FIELDS.items():
+def _component(
+    component: ComponentSpec, path: str, fields: Mapping[str, str]
+) -> Iterator[FieldError]:
+    for field, what in fields.items():
         if getattr(component, field) is not None:
             yield _not_yet(f"{path}.{type(component).model_fields[field].alias}", what)
     logger = component.logger
