@@ -167,6 +167,23 @@ def test_a_good_object_is_let_in(kind: str) -> None:
     assert review(good, of_kind(kind)) == of_kind(kind)
 
 
+LET_IN: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = (
+    # No limit is no bound.
+    ("InferenceService", (("predictor.minReplicas", 3), ("predictor.maxReplicas", 0))),
+    ("InferenceService", (("predictor", {"sklearn": {"storageUri": "s3://b/m"}}),)),
+    ("InferenceService", (("predictor", {"containers": [{"name": "c", "image": "i"}]}),)),
+    ("InferenceGraph", (("minReplicas", 3), ("maxReplicas", 3))),
+    # Weights and conditions mean nothing to the other routers.
+    ("InferenceGraph", (("nodes.n.routerType", "Ensemble"), ("nodes.n.steps.0.weight", 1))),
+    ("LocalModelNodeGroup", (("persistentVolumeSpec", {"hostPath": {"path": "/m"}}),)),
+)
+
+
+@pytest.mark.parametrize(("kind", "changes"), LET_IN)
+def test_rules_mean_no_more_than_they_say(kind: str, changes: tuple[tuple[str, Any], ...]) -> None:
+    review(of_kind(kind, *changes))
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.kind}-{e.path}")
 def test_what_a_rule_refuses_admission_refuses_at_its_field(example: Example) -> None:
     old = of_kind(example.kind) if example.update else None
