@@ -8,6 +8,7 @@ from rouse.embedded.engine.daemon import EngineOptions, start, stop
 from rouse.embedded.engine.report import Report, report
 from rouse.embedded.engine.state import EngineState, running
 from rouse.embedded.home import Home
+from rouse.embedded.node.images import frameworks
 
 __all__ = ["down", "status", "up"]
 
@@ -31,8 +32,7 @@ def up(api_port: int, gateway_port: int, warm: str) -> None:
     if (state := running(home)) is not None:
         click.echo(f"Rouse is already up (pid {state.pid}).")
     else:
-        names = tuple(name for name in warm.split(",") if name)
-        state = start(home, EngineOptions(api_port, gateway_port, names))
+        state = start(home, EngineOptions(api_port, gateway_port, _frameworks(warm)))
         click.echo(f"Rouse is up in {state.up_seconds:.1f} s.")
     _introduce(home, state)
 
@@ -56,6 +56,18 @@ def status() -> None:
         raise click.exceptions.Exit(3)
     _introduce(home, told.state)
     _print_parts(told)
+
+
+def _frameworks(given: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in given.split(",") if name.strip())
+    known = sorted(frameworks())
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(
+                f"{name}: no predictor of Rouse; there are: {', '.join(known)}",
+                param_hint="'--warm'",
+            )
+    return names
 
 
 def _introduce(home: Home, state: EngineState) -> None:

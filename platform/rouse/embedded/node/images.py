@@ -32,6 +32,7 @@ __all__ = [
     "WARM_ANNOTATION",
     "ImageTable",
     "LocalCommand",
+    "frameworks",
     "predictor",
 ]
 
@@ -65,6 +66,12 @@ BUILT_IN: Final[Mapping[str, LocalCommand]] = {
         ("{python}", "-m", "predictors.storage_initializer")
     ),
 }
+
+
+def frameworks() -> frozenset[str]:
+    """Those of Rouse's own predictors that have a warm parent, e.g. ``sklearn``."""
+    warm = (command.argv[-1] for command in BUILT_IN.values() if command.warm)
+    return frozenset(module.removeprefix("predictors.") for module in warm)
 
 
 class ImageTable:
