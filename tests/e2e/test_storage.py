@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,7 +20,7 @@ from rouse.kube.objects import Object
 from rouse.kube.resources import INFERENCE_SERVICES, PODS
 from rouse.sdk import AsyncClient
 from rouse.sdk.conditions import find_condition
-from tests.e2e.support import isvc, until
+from tests.e2e.support import ROW, isvc, until
 
 Deploy = Callable[[Object], Object]
 
@@ -32,7 +33,15 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), handler).serve_forever
 """Answers with the files of a folder: a foreign server, as small as one can be."""
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class Site(SimpleHTTPRequestHandler):
+    """Files of a folder; those below /guarded only for who has the token."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/guarded/") and self.headers.get("x-token") != "open":
+            self.send_error(401)
+        else:
+            super().do_GET()
+
     def log_message(self, *_: Any) -> None:
         return
 
@@ -45,7 +54,7 @@ def site(tmp_path: Path) -> Iterator[str]:
     (folder / "model/1/weights.txt").write_text("42")
     with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
         archive.add(folder / "model", arcname=".")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Site, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -135,6 +144,29 @@ async def test_several_models_are_brought_to_their_folders(
     await client.wait_ready(name, timeout_s=90)
     assert await answer(engine, name, "/1/weights.txt") == "42"
     assert await answer(engine, name, "/adapter/weights.txt") == "42"
+
+
+async def test_a_predictor_fetches_with_the_headers_of_a_secret(
+    engine: Engine, client: AsyncClient, name: str, deploy: Deploy, site: str, tmp_path: Path
+) -> None:
+    (tmp_path / "site/guarded").mkdir()
+    model = engine.home.volumes / "default/models/iris/model.joblib"
+    shutil.copy(model, tmp_path / "site/guarded")
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": f"{name}-site", "namespace": "default"},
+        "stringData": {"https-host": "127.0.0.1", "headers": '{"x-token": "open"}'},
+    }
+    service = isvc(name, uri=f"{site}/guarded/model.joblib")
+    service["metadata"]["annotations"] = {"serving.kserve.io/storageSecretName": f"{name}-site"}
+    for each in (secret, service):
+        await client.apply(deploy(each))
+    await client.wait_ready(name, timeout_s=90)
+    assert await client.predict(name, ROW) == {"predictions": [0]}
+    [pod] = await pods_of(client, name)
+    assert "initContainers" not in pod["spec"]
+    assert "open" not in str(pod["spec"])
 
 
 async def test_a_model_that_is_not_there_is_told(

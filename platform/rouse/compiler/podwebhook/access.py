@@ -16,7 +16,7 @@ from rouse.compiler.storage.spec import custom_uri
 
 __all__ = ["with_access"]
 
-_SELF_FETCHED = ("https",)
+_SELF_FETCHED = ("http", "https")
 """Schemes that the predictors fetch themselves even where another container could."""
 
 

@@ -29,7 +29,7 @@ from rouse.compiler.storage.volumes import is_mounted, mount
 
 __all__ = ["attach", "is_read_only", "pointed", "with_credentials"]
 
-_OPEN = ("file", "http")
+_OPEN = ("file",)
 """Schemes that no credential opens."""
 _INITIALIZER_ONLY = ("oci+fetch",)
 
