@@ -153,13 +153,6 @@ def storage(**fields: Any) -> clusterstoragecontainer.ClusterStorageContainer:
     return clusterstoragecontainer.parse({**obj("ClusterStorageContainer", spec), **fields})
 
 
-def test_a_container_fetches_what_starts_or_matches() -> None:
-    fetched = ("s3://b/m", "https://h/models/m")
-    assert all(clusterstoragecontainer.matches(storage(), uri) for uri in fetched)
-    assert not clusterstoragecontainer.matches(storage(), "gs://b/m")
-    assert not clusterstoragecontainer.matches(storage(disabled=True), "s3://b/m")
-
-
 def test_a_container_runs_before_the_replica_where_nothing_is_said() -> None:
     filled = clusterstoragecontainer.default(storage())
     assert filled.spec.workload_type == "initContainer"

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from rouse.api.base import Object
 from rouse.api.clusterstoragecontainer.defaults import default
-from rouse.api.clusterstoragecontainer.matching import matches
 from rouse.api.clusterstoragecontainer.types import ClusterStorageContainer
 from rouse.api.clusterstoragecontainer.validation import validate
 from rouse.api.findings import read
 
-__all__ = ["ClusterStorageContainer", "default", "matches", "parse", "validate"]
+__all__ = ["ClusterStorageContainer", "default", "parse", "validate"]
 
 
 def parse(obj: Object) -> ClusterStorageContainer:

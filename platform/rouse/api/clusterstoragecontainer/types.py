@@ -23,7 +23,7 @@ class SupportedUriFormat(Model):
     prefix: Annotated[str, Field(min_length=1)] | None = None
     """How such a location starts, such as s3://."""
     regex: Annotated[str, Field(min_length=1)] | None = None
-    """A regular expression that the start of such a location matches."""
+    """A regular expression that finds something in such a location."""
 
 
 class StorageContainerSpec(Model):
