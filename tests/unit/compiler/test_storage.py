@@ -362,6 +362,18 @@ def test_key_files_are_mounted() -> None:
         assert [volume["secret"] for volume in found.volumes] == [{"secretName": "creds"}]
 
 
+@pytest.mark.parametrize(
+    ("marks", "folder"),
+    [({}, "/etc/ssl/custom-certs"), ({"s3_cabundle": "/certs/ca.crt"}, "/certs")],
+)
+def test_certificates_are_mounted(marks: dict[str, str], folder: str) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    found = access_of("sa", {}, facts(keys, s3_cabundle_configmap="ca", **marks), CONFIG)
+    assert [mount["mountPath"] for mount in found.mounts] == [folder]
+    assert [volume["configMap"] for volume in found.volumes] == [{"name": "ca"}]
+    assert env_of({"env": found.env})["CA_BUNDLE_VOLUME_MOUNT_POINT"] == folder
+
+
 def test_a_role_gives_the_settings_alone_and_a_secret_of_the_pod_stands_for_the_accounts() -> None:
     marks = {"eks.amazonaws.com/role-arn": "arn", "serving.kserve.io/s3-region": "eu"}
     live = Facts(

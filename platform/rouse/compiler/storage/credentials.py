@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from rouse.api.base import Object, Strings
 from rouse.compiler.config import Config
@@ -17,6 +18,7 @@ from rouse.compiler.storage.s3 import s3_settings
 __all__ = ["Access", "access_of", "from_secret"]
 
 _ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+_CERTIFICATES_FOLDER = "/etc/ssl/custom-certs"
 _GCS_FOLDER = "/var/secrets/"
 _HDFS_FOLDER = "/var/secrets/kserve-hdfscreds"
 _HDFS_KEY = "HDFS_NAMENODE"
@@ -78,7 +80,7 @@ def access_of(account: str, annotations: Mapping[str, str], facts: Facts, config
     for name in names:
         if name in facts.secrets:
             found |= from_secret(name, facts.secrets[name], config)
-    return found
+    return found | _certificates(found)
 
 
 def from_secret(name: str, secret: Object, config: Config) -> Access:
@@ -108,6 +110,24 @@ def _s3(name: str, keys: tuple[str, str], secret: Object, config: Config) -> Ite
     yield _reference("AWS_ACCESS_KEY_ID", name, keys[0])
     yield _reference("AWS_SECRET_ACCESS_KEY", name, keys[1])
     yield from s3_settings((secret.get("metadata") or {}).get("annotations") or {}, config)
+
+
+def _certificates(access: Access) -> Access:
+    """The ConfigMap of certificates that the settings of an S3 store name, mounted."""
+    said = {each["name"]: each.get("value", "") for each in access.env}
+    config_map = said.get("AWS_CA_BUNDLE_CONFIGMAP")
+    if not config_map:
+        return Access()
+    bundle = said.get("AWS_CA_BUNDLE")
+    folder = str(PurePosixPath(bundle).parent) if bundle else _CERTIFICATES_FOLDER
+    return Access(
+        (
+            {"name": "CA_BUNDLE_CONFIGMAP_NAME", "value": config_map},
+            {"name": "CA_BUNDLE_VOLUME_MOUNT_POINT", "value": folder},
+        ),
+        ({"name": "cabundle-cert", "mountPath": folder, "readOnly": True},),
+        ({"name": "cabundle-cert", "configMap": {"name": config_map}},),
+    )
 
 
 def _gcs(name: str, file: str) -> Access:
