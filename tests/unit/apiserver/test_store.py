@@ -161,3 +161,43 @@ async def test_dependents_are_indexed_by_owner_uid() -> None:
     assert store.dependents == {}
     assert store.by_uid == {}
     await store.stop()
+
+
+class _Small(SqliteFile):
+    """A file that is full after some pages, as on a full disk."""
+
+    def open(self) -> None:
+        super().open()
+        self.limit(16)
+
+    def limit(self, pages: int) -> None:
+        self._connection().execute(f"PRAGMA max_page_count={pages}")
+
+
+async def test_a_full_disk_refuses_writes_and_takes_them_again_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    path = str(tmp_path / "x.db")
+    file = _Small(path)
+    store = Store(file, selectable_fields)
+    await store.start()
+    stored = []
+
+    async def fill() -> None:
+        for number in range(100):
+            obj = _object(f"o{number:03d}", data={"v": "x" * 2000})
+            stored.append(await store.put(BUCKET, obj))
+
+    with pytest.raises(StatusError) as caught:
+        await fill()
+    assert caught.value.status == 500
+    assert "nothing was changed: database or disk is full" in caught.value.message
+    assert store.records(BUCKET) == stored
+    assert store.head(BUCKET, Key("ns", f"o{len(stored):03d}")) is None
+    file.limit(10_000)
+    stored.append(await store.put(BUCKET, _object("later")))
+    await store.stop()
+    again = Store(SqliteFile(path), selectable_fields)
+    await again.start()
+    assert {record.key for record in again.records(BUCKET)} == {one.key for one in stored}
+    await again.stop()

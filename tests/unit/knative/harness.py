@@ -58,12 +58,15 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.seconds = 1000.0
+        self.set_back = 0.0
 
     def now(self) -> float:
         return self.seconds
 
     def utc(self) -> datetime:
-        return datetime(2026, 11, 21, 8, 0, tzinfo=UTC) + timedelta(seconds=self.seconds)
+        return datetime(2026, 11, 21, 8, 0, tzinfo=UTC) + timedelta(
+            seconds=self.seconds - self.set_back
+        )
 
     def pass_(self, seconds: float) -> None:
         self.seconds += seconds

@@ -141,3 +141,15 @@ async def test_a_retiring_replica_gets_no_request() -> None:
     assert len(bench.node.launched) == 2
     bench.node.become_ready(bench.node.launched[1])
     assert (await task).endpoint.port == bench.port
+
+
+async def test_a_clock_that_is_set_back_does_not_make_waits_negative() -> None:
+    bench = Bench()
+    tasks = await admitting(bench, 1)
+    bench.clock.pass_(0.03)
+    bench.clock.set_back = 3600
+    bench.ready()
+    await asyncio.gather(*tasks)
+    [(_, activation)] = bench.recorded
+    assert activation.total_s == pytest.approx(0.03)
+    assert "-" not in activation.server_timing()

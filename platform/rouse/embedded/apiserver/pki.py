@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["CONTEXT", "Identity", "ensure_identity", "write_kubeconfig"]
 
 CONTEXT = "rouse"
+_BACKDATED = timedelta(days=30)
+"""So that a clock that is set back does not make the certificates of the future."""
 _LIFETIME = timedelta(days=3650)
 _RENEW = timedelta(days=30)
 _NAMES = ("localhost",)
@@ -146,7 +148,7 @@ def _certificate(
         .issuer_name(subject if issuer is None else issuer[0].subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now.astimezone(UTC) - timedelta(hours=1))
+        .not_valid_before(now.astimezone(UTC) - _BACKDATED)
         .not_valid_after(now.astimezone(UTC) + _LIFETIME)
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=0 if is_ca else None), True)
         .add_extension(_key_usage(is_ca=is_ca), True)

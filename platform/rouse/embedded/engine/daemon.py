@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from rouse.embedded.engine.proc import Process, descendants
-from rouse.embedded.engine.state import EngineState, process_start, running
+from rouse.embedded.engine.state import EngineState, is_locked, process_start, running
 from rouse.embedded.home import Home
 from rouse.embedded.ports import ensure_free
 from rouse.errors import EngineError, ProcessError
@@ -23,6 +23,7 @@ from rouse.errors import EngineError, ProcessError
 __all__ = ["EngineOptions", "start", "stop"]
 
 _LOG_TAIL_LINES = 12
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def start(home: Home, options: EngineOptions, *, timeout_s: float = 60.0) -> Eng
             f"port {options.api_port} is wanted for both the Kubernetes API and the ingress "
             "gateway; give --api-port and --gateway-port different ones"
         )
+    if is_locked(home):
+        return _await_other(home, timeout_s)
     ensure_free(options.api_port, purpose="the Kubernetes API", option="--api-port")
     ensure_free(options.gateway_port, purpose="the ingress gateway", option="--gateway-port")
     read_fd, write_fd = os.pipe()
@@ -115,7 +118,26 @@ def stop(home: Home, *, timeout_s: float = 30.0) -> bool:
         time.sleep(0.02)
     _kill_survivors(family)
     home.state_file.unlink(missing_ok=True)
+    home.lock_file.write_bytes(b"")
     return True
+
+
+def _await_other(home: Home, timeout_s: float) -> EngineState:
+    """Wait for the engine that somebody else is starting in this home at the same time."""
+    deadline = time.monotonic() + timeout_s
+    while (state := running(home)) is None:
+        if not is_locked(home):
+            raise EngineError(
+                f"another engine was starting or stopping in {home.root} and is gone; "
+                f"try again, and see {home.logs / 'engine.log'}"
+            )
+        if time.monotonic() > deadline:
+            raise EngineError(
+                f"another engine is starting in {home.root} and not ready after {timeout_s:.0f} s; "
+                f"its log is {home.logs / 'engine.log'}"
+            )
+        time.sleep(_POLL_S)
+    return state
 
 
 def _read_message(fd: int, timeout_s: float) -> bytes | None:

@@ -13,7 +13,7 @@ import orjson
 from rouse.embedded.home import Home
 from rouse.errors import EngineError
 
-__all__ = ["EngineLock", "EngineState", "process_start", "read_state", "running"]
+__all__ = ["EngineLock", "EngineState", "is_locked", "process_start", "read_state", "running"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class EngineState:
         temporary = home.state_file.with_suffix(".new")
         temporary.write_bytes(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2))
         temporary.replace(home.state_file)
+        # A second copy, for the day the first is damaged; in place, because the lock is on it.
+        home.lock_file.write_bytes(home.state_file.read_bytes())
 
 
 def process_start(pid: int) -> int | None:
@@ -53,11 +55,28 @@ def process_start(pid: int) -> int | None:
 
 
 def read_state(home: Home) -> EngineState | None:
-    """The state file, if there is a readable one; its process may be dead (see `running`)."""
+    """The state file or its copy, if one is readable; its process may be dead (see `running`)."""
+    for file in (home.state_file, home.lock_file):
+        try:
+            return EngineState(**orjson.loads(file.read_bytes()))
+        except (OSError, orjson.JSONDecodeError, TypeError):
+            continue
+    return None
+
+
+def is_locked(home: Home) -> bool:
+    """Whether an engine runs in this home, or is being started or stopped."""
     try:
-        return EngineState(**orjson.loads(home.state_file.read_bytes()))
-    except (OSError, orjson.JSONDecodeError, TypeError):
-        return None
+        fd = os.open(home.lock_file, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def running(home: Home) -> EngineState | None:
@@ -88,4 +107,5 @@ class EngineLock:
         return self
 
     def __exit__(self, *_: object) -> None:
+        os.ftruncate(self._fd, 0)
         os.close(self._fd)

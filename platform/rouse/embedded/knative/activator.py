@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 
 from rouse.coldstart import Activation
 from rouse.embedded.knative.failures import Failure
@@ -72,7 +72,8 @@ class Admission:
 class _Queue:
     """The requests held for one revision, in the order they came."""
 
-    began: datetime
+    began: float
+    """By the clock that only grows: the time of day may be set back meanwhile."""
     waiting: dict[asyncio.Future[Replica], None] = field(default_factory=dict)
 
 
@@ -119,7 +120,7 @@ class Activator:
         timeout = self._timeout_of(key)
         if timeout is None:
             raise UnknownRevisionError(f"revision {key} does not exist")
-        came = self._clock.utc()
+        came = self._clock.now()
         self._poke(key)
         ready = self._pick(key)
         if ready is not None and ready.endpoint is not None:
@@ -136,7 +137,7 @@ class Activator:
         return Admission(replica.endpoint, cluster, activation)
 
     async def _wait(self, key: Key, timeout: float) -> Replica:
-        queue = self._queues.setdefault(key, _Queue(self._clock.utc()))
+        queue = self._queues.setdefault(key, _Queue(self._clock.now()))
         if len(queue.waiting) >= self._limit:
             raise QueueFullError(
                 f"revision {key} is starting and {self._limit} requests wait already; "
@@ -204,10 +205,10 @@ class Activator:
         self._turns[key] = turn + 1
         return ready[turn % len(ready)]
 
-    def _activation(self, began: datetime, replica: Replica) -> Activation:
-        waited = (self._clock.utc() - began).total_seconds()
+    def _activation(self, began: float, replica: Replica) -> Activation:
+        waited = self._clock.now() - began
         timings = replica.state.timings if replica.state else {}
-        return Activation.measured(began, waited, timings)
+        return Activation.measured(self._clock.utc() - timedelta(seconds=waited), waited, timings)
 
 
 async def _unlimited(_key: Key, _endpoint: Endpoint) -> str:
