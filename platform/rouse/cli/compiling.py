@@ -13,7 +13,7 @@ from rouse.cli.output import aligned, as_json, as_yaml, say_refused
 from rouse.errors import InvalidError
 from rouse.kube.objects import Object
 from rouse.sdk.compiling import Outcome, compile_documents, sorted_objects
-from rouse.sdk.documents import Document, load_documents, read_documents
+from rouse.sdk.documents import Document, read_documents
 from rouse.sdk.settings import Engine, load_config, load_runtimes
 
 __all__ = ["compile_", "compile_files"]
@@ -51,7 +51,7 @@ def compile_(
         runtimes=runtimes,
         config=config,
         engine=engine,
-        live=load_documents(observed) if observed else (),
+        live=_live(observed) if observed else (),
         namespace=namespace,
     )
     if report:
@@ -90,6 +90,16 @@ def compile_files(
         namespace=namespace,
     )
     return outcomes, unreadable
+
+
+def _live(path: Path) -> list[Object]:
+    """Return the objects of the file; none is what a cluster without any has."""
+    found: list[Object] = []
+    for each in read_documents(path):
+        if isinstance(each, InvalidError):
+            raise each
+        found.append(each.object)
+    return found
 
 
 def _tell(outcomes: Sequence[Outcome]) -> None:

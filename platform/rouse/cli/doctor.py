@@ -88,6 +88,7 @@ def _print(findings: list[Finding]) -> None:
         click.echo(aligned([("CHECK", "STATE", "DETAIL"), *rows]))
     fixes = list(dict.fromkeys(each.fix for each in findings if each.fix))
     if fixes:
-        click.echo("\nTo mend it:")
+        wrong = any(each.wrong for each in findings)
+        click.echo("\nTo mend it:" if wrong else "\nWhere it is missing:")
         for fix in fixes:
             click.echo(f"  {fix}")

@@ -16,6 +16,7 @@ import yaml
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config
 from rouse.compiler.names import SERVICE_LABEL
 from rouse.errors import ApiError, NotFoundError, RouseError
+from rouse.kube.apply import APPLIED
 from rouse.kube.client import FIELD_MANAGER, KubeClient
 from rouse.kube.objects import Object, owner_uids
 from rouse.kube.resources import (
@@ -47,7 +48,7 @@ _NOISE = (
     "selfLink",
     "uid",
 )
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_LAST_APPLIED = ("kubectl.kubernetes.io/last-applied-configuration", APPLIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _text(obj: Object | None) -> list[str]:
         return []
     metadata = {key: value for key, value in obj["metadata"].items() if key not in _NOISE}
     annotations = metadata.pop("annotations", None) or {}
-    if rest := {key: value for key, value in annotations.items() if key != _LAST_APPLIED}:
+    if rest := {key: value for key, value in annotations.items() if key not in _LAST_APPLIED}:
         metadata["annotations"] = rest
     shown_ = {key: value for key, value in obj.items() if key not in ("metadata", "status")}
     if obj["kind"] == "Secret":

@@ -47,14 +47,15 @@ _ALWAYS: tuple[Resource, ...] = (
     GATEWAYS,
 )
 
-_KNATIVE = "https://github.com/knative/serving/releases/latest/download/serving-crds.yaml"
+_KNATIVE = "https://github.com/knative/serving/releases/latest/download"
 _ISTIO = "https://github.com/knative/net-istio/releases/latest/download/istio.yaml"
 _NET_ISTIO = "https://github.com/knative/net-istio/releases/latest/download/net-istio.yaml"
 
 # Group -> the command that installs its kinds.
 _INSTALL: Mapping[str, str] = {
     GROUP: "kubectl apply --server-side -f manifests/crds",
-    "serving.knative.dev": f"kubectl apply -f {_KNATIVE}",
+    "serving.knative.dev": f"kubectl apply -f {_KNATIVE}/serving-crds.yaml "
+    f"&& kubectl apply -f {_KNATIVE}/serving-core.yaml",
     "networking.istio.io": f"kubectl apply -l knative.dev/crd-install=true -f {_ISTIO} "
     f"&& kubectl apply -f {_ISTIO}",
     "keda.sh": "helm install keda kedacore/keda --namespace keda --create-namespace",

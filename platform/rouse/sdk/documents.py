@@ -40,7 +40,8 @@ def load_documents(sources: Iterable[Source] | Source) -> list[Object]:
             raise each
         found.append(each.object)
     if not found:
-        raise InvalidError("no Kubernetes object found in what was given")
+        given = str(sources) if isinstance(sources, str | Path) else "what was given"
+        raise InvalidError(f"no Kubernetes object found in {given}")
     return found
 
 

@@ -12,6 +12,7 @@ import yaml
 from rouse.cli import diff as command
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.errors import UnavailableError
+from rouse.kube.apply import apply_if_differs
 from rouse.kube.client import KubeClient
 from rouse.kube.resources import INFERENCE_SERVICES, KNATIVE_SERVICES
 from rouse.sdk.compiling import compile_documents, sorted_objects
@@ -52,7 +53,7 @@ async def rolled_out(client: KubeClient, obj: Object) -> None:
         config=load_config(None, "embedded"),
     )
     for each in sorted_objects(outcomes):
-        await client.apply(each, field_manager="rouse")
+        await apply_if_differs(client, each, None)
 
 
 async def test_a_new_service_and_all_that_follows_from_it(client: KubeClient) -> None:
