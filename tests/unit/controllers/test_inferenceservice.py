@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 
 from rouse.controllers.inferenceservice.ownership import NotOwnedError
@@ -14,6 +15,7 @@ from rouse.kube.objects import Object
 from rouse.kube.resources import (
     CLUSTER_SERVING_RUNTIMES,
     CONFIG_MAPS,
+    DEPLOYMENTS,
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
     REVISIONS,
@@ -299,6 +301,36 @@ async def test_settings_are_taken_up_and_bad_ones_reported(world: Harness) -> No
     await world.user.patch(CONFIG_MAPS, "rouse-config", change, namespace="rouse-system")
     assert await world.settle() == []
     assert world.settings.config.domain == "models.example"
+
+
+async def test_the_settings_of_kserve_are_read_and_rouse_config_wins(world: Harness) -> None:
+    await rolled_out(world)
+    namespace: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kserve"}}
+    await world.apply(namespace)
+    ingress = {"ingressDomain": "old.example", "domainTemplate": "{{.Name}}.{{.IngressDomain}}"}
+    await world.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "inferenceservice-config", "namespace": "kserve"},
+            "data": {"ingress": orjson.dumps(ingress).decode()},
+        }
+    )
+    await world.settle()
+    # The embedded engine's own rouse-config has a domain, and no template.
+    assert "iris.localhost" in (await world.get(VIRTUAL_SERVICES))["spec"]["hosts"]
+
+
+async def test_the_mode_standard_is_run_by_deployments(world: Harness) -> None:
+    obj = service()
+    obj["metadata"]["annotations"] = {"serving.kserve.io/deploymentMode": "RawDeployment"}
+    await world.apply(obj)
+    written = await world.settle()
+    assert "PATCH deployments/iris-predictor" in written
+    assert await world.names(KNATIVE_SERVICES) == []
+    await world.user.delete(DEPLOYMENTS, "iris-predictor", KEY.namespace)
+    await world.settle()
+    assert "iris-predictor" in await world.names(DEPLOYMENTS)
 
 
 def pair(version: int, **predictor: Any) -> Object:

@@ -1,4 +1,4 @@
-"""What all InferenceServices share, parsed once per change: runtimes and rouse-config."""
+"""What all InferenceServices share, parsed once per change: runtimes and configuration."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config
+from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
 from rouse.compiler.runtimes import RuntimeSet
-from rouse.controllers.inferenceservice.sources import Sources
+from rouse.controllers.inferenceservice.sources import KSERVE_NAMESPACE, Sources
 from rouse.errors import ConfigError
 from rouse.kube.client import EventType
 from rouse.kube.events import EventRecorder
@@ -24,7 +24,9 @@ INVALID_CONFIG: Final = "InvalidConfig"
 class Settings:
     """The current runtimes and configuration.
 
-    A configuration that cannot be read is reported on its ConfigMap, and the last good one stays.
+    What ConfigMap rouse-config leaves open is as in KServe's inferenceservice-config, if that is
+    there. A configuration that cannot be read is reported on its ConfigMap, and the last good one
+    stays.
     """
 
     def __init__(self, sources: Sources, recorder: EventRecorder) -> None:
@@ -34,7 +36,8 @@ class Settings:
         self.config = Config()
         for informer in (sources.runtimes, sources.cluster_runtimes):
             informer.add_handler(self._runtimes_changed)
-        sources.config.add_handler(self._config_changed)
+        for informer in (sources.config, sources.kserve_config):
+            informer.add_handler(self._config_changed)
 
     @property
     def runtimes(self) -> RuntimeSet:
@@ -49,8 +52,10 @@ class Settings:
 
     def _config_changed(self, _type: EventType, obj: Mapping[str, Any]) -> None:
         live = self._sources.config.get(Key(CONFIG_NAMESPACE, CONFIG_MAP))
+        kserve = self._sources.kserve_config.get(Key(KSERVE_NAMESPACE, KSERVE_CONFIG_MAP))
         try:
-            self.config = Config.from_config_map(live)
+            base = Config.from_kserve(kserve.get("data") or {}) if kserve else None
+            self.config = Config.from_config_map(live, base=base)
         except ConfigError as error:
             logger.error("%s; the last good one stays", error)
             self._recorder.emit(obj, "Warning", INVALID_CONFIG, str(error))

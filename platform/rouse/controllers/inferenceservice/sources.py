@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rouse.api.base import Object
-from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE
+from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP
 from rouse.compiler.names import SERVICE_LABEL
 from rouse.kube.client import KubeClient
 from rouse.kube.informer import Informer, InformerOptions
@@ -26,9 +26,12 @@ from rouse.kube.resources import (
     Resource,
 )
 
-__all__ = ["KNATIVE_SERVICE_LABEL", "Sources"]
+__all__ = ["KNATIVE_SERVICE_LABEL", "KSERVE_NAMESPACE", "Sources"]
 
 KNATIVE_SERVICE_LABEL: Final = "serving.knative.dev/service"
+
+KSERVE_NAMESPACE: Final = "kserve"
+"""Where KServe's own configuration is, on a cluster that had KServe before."""
 
 _OWNED: Final = (
     KNATIVE_SERVICES,
@@ -54,6 +57,7 @@ class Sources:
     runtimes: Informer
     cluster_runtimes: Informer
     config: Informer
+    kserve_config: Informer
 
     @classmethod
     def of(cls, client: KubeClient) -> Sources:
@@ -69,12 +73,8 @@ class Sources:
             revisions=revisions,
             runtimes=Informer(client, SERVING_RUNTIMES),
             cluster_runtimes=Informer(client, CLUSTER_SERVING_RUNTIMES),
-            config=Informer(
-                client,
-                CONFIG_MAPS,
-                CONFIG_NAMESPACE,
-                InformerOptions(fields=f"metadata.name={CONFIG_MAP}"),
-            ),
+            config=_config_map(client, CONFIG_NAMESPACE, CONFIG_MAP),
+            kserve_config=_config_map(client, KSERVE_NAMESPACE, KSERVE_CONFIG_MAP),
         )
 
     def all(self) -> tuple[Informer, ...]:
@@ -86,6 +86,7 @@ class Sources:
             self.runtimes,
             self.cluster_runtimes,
             self.config,
+            self.kserve_config,
         )
 
     def owned_by(self, service: Mapping[str, Any]) -> Iterator[Object]:
@@ -97,6 +98,10 @@ class Sources:
         """Return the revisions of an InferenceService by name."""
         found = self.revisions.indexed(_BY_SERVICE, str(key_of(service)))
         return {revision["metadata"]["name"]: revision for revision in found}
+
+
+def _config_map(client: KubeClient, namespace: str, name: str) -> Informer:
+    return Informer(client, CONFIG_MAPS, namespace, InformerOptions(fields=f"metadata.name={name}"))
 
 
 def _service_of(obj: Mapping[str, Any]) -> tuple[str, ...]:

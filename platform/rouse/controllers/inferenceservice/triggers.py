@@ -51,7 +51,8 @@ def connect_triggers(sources: Sources, enqueue: Enqueue) -> None:
     sources.revisions.add_handler(on_part)
     for informer in (sources.runtimes, sources.cluster_runtimes):
         informer.add_handler(on_runtime)
-    sources.config.add_handler(on_config)
+    for informer in (sources.config, sources.kserve_config):
+        informer.add_handler(on_config)
 
 
 def owner_of(obj: Mapping[str, Any]) -> Key | None:
