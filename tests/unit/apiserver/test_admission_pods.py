@@ -61,11 +61,24 @@ async def test_other_pods_and_later_changes_are_left_alone(api: httpx.AsyncClien
     assert "initContainers" not in changed.json()["spec"]
 
 
-async def test_a_storage_container_is_asked_and_the_config_is_read() -> None:
+async def test_the_config_maps_are_read(api: httpx.AsyncClient) -> None:
+    settings = {
+        ("kserve", "inferenceservice-config"): {"storageInitializer": '{"memoryLimit": "3Gi"}'},
+        ("rouse-system", "rouse-config"): {"storageInitializer": "image: mine/init:v1"},
+    }
+    for (namespace, name), data in settings.items():
+        await api.post("/api/v1/namespaces", json=obj("Namespace", namespace))
+        path = f"/api/v1/namespaces/{namespace}/configmaps"
+        await make(api, path, obj("ConfigMap", name, data=data))
+    made = await make(api, PODS, pod("iris", "hf://org/model"))
+    [container] = made["spec"]["initContainers"]
+    assert container["image"] == "mine/init:v1"
+    assert container["resources"]["limits"]["memory"] == "3Gi"
+
+
+async def test_a_storage_container_is_asked() -> None:
     async with memory_api() as (_, api):
         path = "/apis/serving.kserve.io/v1alpha1/clusterstoragecontainers"
-        if (await api.get(path)).status_code == 404:
-            pytest.skip("no definition of ClusterStorageContainer ships yet")
         special = {
             "apiVersion": "serving.kserve.io/v1alpha1",
             "kind": "ClusterStorageContainer",

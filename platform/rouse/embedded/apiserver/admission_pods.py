@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rouse.embedded.apiserver.admission import Operation, Plugin
 from rouse.embedded.apiserver.errors import Object
@@ -11,9 +12,13 @@ from rouse.embedded.apiserver.resources import Resource
 from rouse.embedded.apiserver.store import Store
 from rouse.errors import ConfigError, InvalidError
 
+if TYPE_CHECKING:
+    from rouse.compiler.config import Config
+
 __all__ = ["pod_admission"]
 
 _PODS = "/pods"
+_KSERVE_NAMESPACE = "kserve"
 _CONFIG_MAPS = "/configmaps"
 _SECRETS = "/secrets"
 _SERVICE_ACCOUNTS = "/serviceaccounts"
@@ -36,7 +41,6 @@ def pod_admission(store: Store) -> Plugin:
 
 
 def _mutated(pod: Object, store: Store) -> Object:
-    from rouse.compiler import CONFIG_MAP, CONFIG_NAMESPACE, Config
     from rouse.compiler.podwebhook import mutate
     from rouse.compiler.storage import Facts
 
@@ -46,12 +50,20 @@ def _mutated(pod: Object, store: Store) -> Object:
         secrets=dict(_named(store, _SECRETS, namespace)),
         storage_containers=[each for _, each in _named(store, _STORAGE_CONTAINERS, "")],
     )
-    config_map = store.head(_CONFIG_MAPS, Key(CONFIG_NAMESPACE, CONFIG_MAP))
+    return mutate(pod, config=_config(store), facts=facts)
+
+
+def _config(store: Store) -> Config:
+    """The installation's settings, as the controllers read them."""
+    from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
+
+    kserve = store.head(_CONFIG_MAPS, Key(_KSERVE_NAMESPACE, KSERVE_CONFIG_MAP))
+    own = store.head(_CONFIG_MAPS, Key(CONFIG_NAMESPACE, CONFIG_MAP))
     try:
-        config = Config.from_config_map(config_map.object() if config_map else None)
+        base = Config.from_kserve(kserve.object().get("data") or {}) if kserve else None
+        return Config.from_config_map(own.object() if own else None, base=base)
     except ConfigError as error:
         raise InvalidError(f"the pod cannot be completed: {error}") from error
-    return mutate(pod, config=config, facts=facts)
 
 
 def _named(store: Store, bucket: str, namespace: str) -> Iterator[tuple[str, Object]]:
