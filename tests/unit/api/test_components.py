@@ -1,0 +1,133 @@
+"""Rules of transformer, explainer and steering annotations, and what is not there yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rouse.api.admission import review
+from rouse.errors import ValidationError
+
+Object = dict[str, Any]
+
+CONTAINER: Object = {"containers": [{"name": "c", "image": "i"}]}
+SKLEARN: Object = {"sklearn": {"storageUri": "pvc://models/iris"}}
+
+
+def refused(spec: Object, annotations: Object | None = None) -> dict[str, str]:
+    obj = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "iris", "annotations": annotations or {}},
+        "spec": {"predictor": SKLEARN, **spec},
+    }
+    try:
+        review(obj)
+    except ValidationError as error:
+        return {each.path: each.message for each in error.errors}
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "message"),
+    [
+        ({"transformer": {}}, "spec.transformer.containers", "at least one container"),
+        ({"explainer": {}}, "spec.explainer", "names nothing that explains"),
+        (
+            {"explainer": {"art": {"storageUri": "models/art"}}},
+            "spec.explainer.art.storageUri",
+            "has no scheme",
+        ),
+        (
+            {"transformer": {**CONTAINER, "maxReplicas": 1, "minReplicas": 2}},
+            "spec.transformer.maxReplicas",
+            "1 is less than minReplicas",
+        ),
+        (
+            {"predictor": {**SKLEARN, "storageUris": [{"uri": "gs://b/m"}]}},
+            "spec.predictor.storageUris",
+            "is given beside spec.predictor.sklearn.storageUri",
+        ),
+        (
+            {"predictor": {**CONTAINER, "storageUris": [{"uri": "b/m", "mountPath": "m"}]}},
+            "spec.predictor.storageUris[0].mountPath",
+            'must begin with "/"',
+        ),
+        (
+            {"predictor": {**CONTAINER, "storageUris": [{"uri": "gs://a"}, {"uri": "gs://b"}]}},
+            "spec.predictor.storageUris[1].mountPath",
+            "is taken by an entry before",
+        ),
+    ],
+)
+def test_a_finding_names_the_field_and_what_to_do(spec: Object, path: str, message: str) -> None:
+    assert message in refused(spec)[path]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("rouse.dev/canary-header", "=x", "has no valid name"),
+        ("rouse.dev/canary-header", "a b", "has no valid name"),
+        ("rouse.dev/canary-cookie", "a=b;c", "cannot be the value"),
+        ("rouse.dev/mirror-percent", "101", "is no percent"),
+        ("rouse.dev/mirror-percent", "x", "is no percent"),
+        ("serving.kserve.io/stop", "yes", "neither true nor false"),
+        ("networking.kserve.io/visibility", "hidden", "is unknown; allowed: cluster-local"),
+    ],
+)
+def test_an_annotation_that_steers_is_checked(name: str, value: str, message: str) -> None:
+    assert message in refused({}, {name: value})[f"metadata.annotations[{name}]"]
+
+
+def test_copies_of_requests_need_a_replica_and_no_transformer() -> None:
+    mirror = {"rouse.dev/mirror-percent": "50"}
+    assert refused({}, mirror) == {}
+    asleep = refused({"predictor": {**SKLEARN, "minReplicas": 0}}, mirror)
+    assert "copies do not wake a revision" in asleep["spec.predictor.minReplicas"]
+    beside = refused({"transformer": CONTAINER}, mirror)
+    assert "beside spec.transformer" in beside["metadata.annotations[rouse.dev/mirror-percent]"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "what"),
+    [
+        (
+            {"predictor": {**SKLEARN, "autoScaling": {}}},
+            "spec.predictor.autoScaling",
+            "scaling on several metrics",
+        ),
+        (
+            {"predictor": {**SKLEARN, "workerSpec": {}}},
+            "spec.predictor.workerSpec",
+            "models over several nodes",
+        ),
+        (
+            {"predictor": {**SKLEARN, "logger": {"url": "http://x", "storage": {}}}},
+            "spec.predictor.logger.storage",
+            "logs that are stored in batches",
+        ),
+        (
+            {"transformer": {**CONTAINER, "storageContainerName": "c"}},
+            "spec.transformer.storageContainerName",
+            "storage containers chosen by name",
+        ),
+        (
+            {"explainer": {"art": {"storage": {"key": "k"}}}},
+            "spec.explainer.art.storage",
+            "entries of storage-config there",
+        ),
+    ],
+)
+def test_what_is_not_there_yet_is_said(spec: Object, path: str, what: str) -> None:
+    message = refused(spec)[path]
+    assert "not available in this version of Rouse" in message
+    assert what in message
+
+
+def test_model_mesh_is_refused_with_a_way_out() -> None:
+    got = refused({}, {"serving.kserve.io/deploymentMode": "ModelMesh"})
+    message = got["metadata.annotations[serving.kserve.io/deploymentMode]"]
+    assert "until its model mesh is there" in message
+    assert "Knative" in message
