@@ -104,7 +104,8 @@ def _inference_graph() -> Iterator[Rule]:
     yield Rule(
         "spec.nodes.*",
         "self.routerType != 'Splitter' || !has(self.steps) || self.steps.size() == 0"
-        " || (self.steps.all(s, has(s.weight)) && self.steps.map(s, s.weight).sum() == 100)",
+        " || (self.steps.all(s, has(s.weight))"
+        " && self.steps.map(s, has(s.weight) ? s.weight : 0).sum() == 100)",
         "the weights of a Splitter's steps must be given and add up to 100",
     )
     yield Rule(
