@@ -13,7 +13,8 @@ __all__ = ["Change", "ChangeType", "History"]
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 MAX_CHANGES = 4096
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
+"""Per bucket; a dozen busy ones fill up, and the idle engine is to stay small."""
 
 
 class Change:
