@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import yaml
 
-from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config
 from rouse.compiler.names import SERVICE_LABEL
 from rouse.errors import ApiError, NotFoundError, RouseError
 from rouse.kube.apply import APPLIED
@@ -21,10 +20,11 @@ from rouse.kube.client import FIELD_MANAGER, KubeClient
 from rouse.kube.objects import Object, owner_uids
 from rouse.kube.resources import (
     CLUSTER_SERVING_RUNTIMES,
-    CONFIG_MAPS,
     DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
     KNATIVE_SERVICES,
     REVISIONS,
+    SCALED_OBJECTS,
     SERVICES,
     SERVING_RUNTIMES,
     VIRTUAL_SERVICES,
@@ -33,10 +33,18 @@ from rouse.kube.resources import (
 )
 from rouse.sdk.compiling import compile_documents, shown, sorted_objects
 from rouse.sdk.documents import Document
+from rouse.sdk.live import live_config
 
 __all__ = ["Difference", "differences", "unified"]
 
-_OWNED = (KNATIVE_SERVICES, VIRTUAL_SERVICES, SERVICES, DEPLOYMENTS)
+_OWNED = (
+    KNATIVE_SERVICES,
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    SCALED_OBJECTS,
+    VIRTUAL_SERVICES,
+    SERVICES,
+)
 
 # The API's own bookkeeping; the user manages none of it.
 _NOISE = (
@@ -86,7 +94,7 @@ async def differences(
             *await _listed(client, CLUSTER_SERVING_RUNTIMES),
             *await _listed(client, SERVING_RUNTIMES),
         ],
-        config=await _config(client),
+        config=await live_config(client),
         live=live,
         namespace=namespace,
     )
@@ -174,13 +182,6 @@ async def _listed(
         return (await client.list(resource, namespace, labels=labels)).items
     except NotFoundError:
         return []  # Its definition is not installed; `rouse doctor` tells.
-
-
-async def _config(client: KubeClient) -> Config:
-    try:
-        return Config.from_config_map(await client.get(CONFIG_MAPS, CONFIG_MAP, CONFIG_NAMESPACE))
-    except NotFoundError:
-        return Config()
 
 
 def _left_over(live: Sequence[Object], wanted: Sequence[Object], owners: set[str]) -> list[Object]:

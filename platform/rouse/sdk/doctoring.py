@@ -10,15 +10,14 @@ from typing import Literal
 import orjson
 
 from rouse.api.crds import GROUP
-from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config
+from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
 from rouse.compiler.needs import FEATURES_CONFIG_MAP, Kind, Needs
+from rouse.controllers.inferenceservice.sources import KSERVE_NAMESPACE
 from rouse.errors import ConfigError, NotFoundError
 from rouse.kube.client import KubeClient
-from rouse.kube.objects import Object
 from rouse.kube.requests import ApiRequest
 from rouse.kube.resources import (
     CLUSTER_SERVING_RUNTIMES,
-    CONFIG_MAPS,
     GATEWAYS,
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
@@ -27,6 +26,7 @@ from rouse.kube.resources import (
     VIRTUAL_SERVICES,
     Resource,
 )
+from rouse.sdk.live import live_config, live_config_map
 
 __all__ = ["Finding", "examine", "unchecked"]
 
@@ -95,7 +95,8 @@ async def examine(client: KubeClient, needs: Needs) -> AsyncIterator[Finding]:
         yield finding
     config, finding = await _config(client)
     yield finding
-    for gateway in sorted({config.ingress_gateway, config.local_gateway, *needs.gateways}):
+    given = {config.ingress_gateway, config.local_gateway, config.tls_gateway, *needs.gateways}
+    for gateway in sorted(filter(None, given)):
         yield await _gateway(client, gateway)
     # The embedded engine takes every field: a flag would keep nothing out.
     if needs.features and "rouse" not in version:
@@ -143,13 +144,13 @@ async def _offered(client: KubeClient, group: str, version: str) -> set[str]:
 
 async def _config(client: KubeClient) -> tuple[Config, Finding]:
     name = f"ConfigMap {CONFIG_NAMESPACE}/{CONFIG_MAP}"
-    live = await _config_map(client, CONFIG_NAMESPACE, CONFIG_MAP)
-    if live is None:
-        return Config(), Finding(name, "ok", "not there: the defaults hold")
     try:
-        return Config.from_config_map(live), Finding(name, "ok")
+        return await live_config(client), Finding(name, "ok")
     except ConfigError as error:
-        fix = f"kubectl edit configmap {CONFIG_MAP} -n {CONFIG_NAMESPACE}"
+        place = (CONFIG_NAMESPACE, CONFIG_MAP)
+        if KSERVE_CONFIG_MAP in str(error):
+            place = (KSERVE_NAMESPACE, KSERVE_CONFIG_MAP)
+        fix = f"kubectl edit configmap {place[1]} -n {place[0]}"
         return Config(), Finding(name, "invalid", str(error), fix)
 
 
@@ -166,20 +167,13 @@ async def _gateway(client: KubeClient, gateway: str) -> Finding:
 async def _features(
     client: KubeClient, features: Mapping[str, tuple[str, ...]]
 ) -> AsyncIterator[Finding]:
-    live = await _config_map(client, *FEATURES_CONFIG_MAP)
+    live = await live_config_map(client, *FEATURES_CONFIG_MAP)
     data = (live or {}).get("data") or {}
     for feature, why in features.items():
         if str(data.get(feature, "")).lower() in ("enabled", "allowed"):
             yield Finding(feature, "ok")
         else:
             yield Finding(feature, "disabled", _because(why), _enable(feature))
-
-
-async def _config_map(client: KubeClient, namespace: str, name: str) -> Object | None:
-    try:
-        return await client.get(CONFIG_MAPS, name, namespace)
-    except NotFoundError:
-        return None
 
 
 def _enable(feature: str) -> str:
