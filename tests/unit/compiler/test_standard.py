@@ -96,6 +96,14 @@ def test_what_a_predictor_becomes() -> None:
     ]
 
 
+def test_numbers_of_a_rolling_update_may_be_quoted() -> None:
+    given = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "0", "maxSurge": "50%"}}
+    spec = found(compiled({"deploymentStrategy": given}), "Deployment")["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": "50%"}
+    recreate = found(compiled({"deploymentStrategy": {"type": "Recreate"}}), "Deployment")["spec"]
+    assert recreate["strategy"] == {"type": "Recreate"}
+
+
 @pytest.mark.parametrize("autoscaler", ["hpa", "none"])
 def test_the_objects_fit_kubernetes_own_schemas(autoscaler: str) -> None:
     result = compiled(

@@ -60,7 +60,7 @@ def make_deployment(
     if scaling.fixed is not None:
         spec["replicas"] = scaling.fixed
     if component.spec.deployment_strategy is not None:
-        spec["strategy"] = component.spec.deployment_strategy.to_object()
+        spec["strategy"] = _strategy(component.spec.deployment_strategy.to_object())
     metadata = make_metadata(isvc, component.name, component.component)
     metadata["annotations"] = {TEMPLATE_HASH: _hash(spec)}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
@@ -70,6 +70,18 @@ def spec_hash(deployment: Mapping[str, Any]) -> str:
     """Return the hash a Deployment carries of what was wanted; empty when it has none."""
     annotations = deployment["metadata"].get("annotations") or {}
     return str(annotations.get(TEMPLATE_HASH, ""))
+
+
+def _strategy(given: Object) -> Object:
+    """Return the strategy with plain numbers as numbers: ``"0"``, as KServe's samples write it.
+
+    Kubernetes takes a text only as a percentage.
+    """
+    rolling = {
+        field: int(value) if isinstance(value, str) and value.isdecimal() else value
+        for field, value in (given.get("rollingUpdate") or {}).items()
+    }
+    return {**given, "rollingUpdate": rolling} if rolling else given
 
 
 def _serving(container: Object) -> Object:
