@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from rouse.embedded.node.command import Invocation, make_invocation
+from rouse.embedded.node.gate import Pass
 from rouse.embedded.node.images import LocalCommand
 from rouse.embedded.node.logs import ContainerLog
 from rouse.embedded.node.monitor import Monitor, Probes
@@ -71,6 +72,7 @@ class Attempt:
         self._id = "/".join([*self._place, container["name"], str(number)])
         self._reported = asyncio.Event()
         self._timings: dict[str, float] = {}
+        self._turn: Pass | None = None
         self._killer: asyncio.Task[None] | None = None
         self.log = ContainerLog(
             parts.services.paths.container_log(*self._place, container["name"], number)
@@ -98,12 +100,24 @@ class Attempt:
         """
         try:
             invocation = self._invocation(await self._parts.get_sources())
+            await self._take_turn()
             self.process = await self._start(invocation)
             return await self._supervise(self.process, invocation)
         finally:
+            self._end_turn()
             if self.process is not None and self.process.alive:
                 await self.process.stop(0)
             self.log.close()
+
+    async def _take_turn(self) -> None:
+        """Wait for the gate; that is no phase of the start, but counts as queued."""
+        began = time.monotonic()
+        self._turn = await self._parts.services.gate.enter()
+        self._began += time.monotonic() - began
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.leave()
 
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, grace, SIGKILL; nothing when it is not running."""
@@ -207,6 +221,8 @@ class Attempt:
             self._timings["ready"] = max(0.0, time.monotonic() - self._began - spent)
         if message:
             self._parts.event("Warning", "Unhealthy", message)
+        if ready:
+            self._end_turn()
         self.ready = ready
         self._on_change()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rouse.embedded.node.command import base_environment
+from rouse.embedded.node.gate import StartGate
 from rouse.embedded.node.images import ImageTable
 from rouse.embedded.node.notify import NotifySocket
 from rouse.embedded.node.paths import NodePaths
@@ -17,6 +18,9 @@ from rouse.embedded.node.restarts import RestartBackoff
 from rouse.embedded.node.sources import Kind
 
 __all__ = ["NodeServices"]
+
+_AT_ONCE: Final = 2 * (os.cpu_count() or 1)
+_HOLD_S: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -33,4 +37,5 @@ class NodeServices:
     """Emits an Event: (pod, type, reason, message)."""
     ports: FreePorts = field(default_factory=FreePorts)
     backoff: Callable[[], RestartBackoff] = RestartBackoff
+    gate: StartGate = field(default_factory=lambda: StartGate(_AT_ONCE, _HOLD_S))
     base: Mapping[str, str] = field(default_factory=lambda: base_environment(os.environ))
