@@ -9,11 +9,10 @@ from typing import Any
 from rouse.api.base import Object
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.config import Config
-from rouse.compiler.hosts import external_hosts, local_host
 from rouse.compiler.lineage import LINEAGE_HEADER, Way
-from rouse.compiler.metadata import is_cluster_local, make_metadata
+from rouse.compiler.metadata import make_metadata
 from rouse.compiler.names import revision_host, service_host
-from rouse.compiler.paths import Entrance, entrances
+from rouse.compiler.paths import EXPLAIN_PATHS, Entrance, attachment, entrances
 
 __all__ = [
     "Door",
@@ -23,7 +22,6 @@ __all__ = [
 ]
 
 _PORT = 80
-_EXPLAIN = r"/v[12]/models/[^/]+(:explain|/explain)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +71,7 @@ def make_virtual_service(
         for entrance in ways_in
         for rule in _rules(isvc, door, entrance, overrides, config)
     ]
-    hosts = [local_host(isvc, config)]
-    gateways = [config.local_gateway]
-    if not is_cluster_local(isvc):
-        hosts += [host for host in external_hosts(isvc, config) if host not in hosts]
-        hosts += [each.host for each in ways_in if each.host and each.host not in hosts]
-        gateways.append(config.ingress_gateway)
-        if config.tls_gateway:
-            gateways.append(config.tls_gateway)
+    hosts, gateways = attachment(isvc, ways_in, config)
     return _virtual_service(isvc, {"hosts": hosts, "gateways": gateways, "http": http})
 
 
@@ -105,7 +96,7 @@ def _rules(
     overrides: Sequence[Object],
     config: Config,
 ) -> Iterable[Object]:
-    match = entrance.match(_EXPLAIN if door.explains else "")
+    match = entrance.match(EXPLAIN_PATHS if door.explains else "")
     if door.canary is not None and overrides:
         both = [{**match, **override} for override in overrides]
         yield {"match": both, **_rule(isvc, door, entrance, (door.canary,), config)}

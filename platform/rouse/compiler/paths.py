@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rouse.api.base import Object
@@ -11,7 +12,10 @@ from rouse.compiler.config import Config
 from rouse.compiler.hosts import external_hosts, local_host, public_path
 from rouse.compiler.metadata import is_cluster_local
 
-__all__ = ["Entrance", "entrances"]
+__all__ = ["EXPLAIN_PATHS", "Entrance", "attachment", "entrances"]
+
+EXPLAIN_PATHS = r"/v[12]/models/[^/]+(:explain|/explain)"
+"""A regular expression of the server's paths that ask for an explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,18 @@ def entrances(isvc: InferenceService, config: Config) -> list[Entrance]:
             config.domain, path, authority=_any_of([config.domain]), rewrite={"rewrite": rewrite}
         ),
     ]
+
+
+def attachment(
+    isvc: InferenceService, ways_in: Iterable[Entrance], config: Config
+) -> tuple[list[str], list[str]]:
+    """Return hosts and gateways of the VirtualService. Raises CompileError for a bad template."""
+    hosts, gateways = [local_host(isvc, config)], [config.local_gateway]
+    if not is_cluster_local(isvc):
+        shared = [each.host for each in ways_in if each.host]
+        hosts = list(dict.fromkeys([*hosts, *external_hosts(isvc, config), *shared]))
+        gateways += [config.ingress_gateway, *([config.tls_gateway] if config.tls_gateway else [])]
+    return hosts, gateways
 
 
 def _any_of(hosts: list[str]) -> str:

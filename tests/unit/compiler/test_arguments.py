@@ -1,0 +1,83 @@
+"""What servers around the predictor are told, and what they said themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rouse.api.inferenceservice import parse
+from rouse.compiler.arguments import argument, caller_arguments, with_arguments
+from rouse.compiler.collocation import collocate
+
+Object = dict[str, Any]
+
+ISVC = parse(
+    {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "iris", "namespace": "ns"},
+        "spec": {"predictor": {"sklearn": {}}},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("args", "value"),
+    [
+        (["--http_port", "1"], "1"),
+        (["--http_port=1"], "1"),
+        (["--http_port=1", "--http_port", "2"], "2"),
+        (["--http_port"], ""),
+        (["--http_port_of_others=1"], None),
+        ([], None),
+    ],
+)
+def test_the_last_argument_of_a_name_counts(args: list[str], value: str | None) -> None:
+    assert argument(args, "--http_port") == value
+
+
+def test_a_transformer_is_told_what_it_does_not_say_itself() -> None:
+    given: Object = {"name": "kserve-container", "args": ["--model_name=mine", "-x"]}
+    sidecar: Object = {"name": "sidecar"}
+    got = with_arguments([sidecar, given], caller_arguments(ISVC))
+    assert got == [
+        sidecar,
+        {
+            "name": "kserve-container",
+            "args": [
+                *("--model_name=mine", "-x"),
+                *("--predictor_host", "iris-predictor.ns"),
+                *("--http_port", "8080"),
+            ],
+        },
+    ]
+    assert given["args"] == ["--model_name=mine", "-x"]
+
+
+def collocated(server: Object, transformer: Object) -> dict[str, Object]:
+    pod = {
+        "containers": [
+            {"name": "kserve-container", **server},
+            {"name": "transformer-container", **transformer},
+        ]
+    }
+    return {each["name"]: each for each in collocate(ISVC, pod)["containers"]}
+
+
+def test_requests_enter_a_collocated_pod_by_the_transformer() -> None:
+    probe: Object = {"httpGet": {"path": "/", "port": 8080}}
+    server: Object = {"ports": [{"containerPort": 8080}], "readinessProbe": probe}
+    got = collocated(server, {})
+    assert got["kserve-container"] == {"name": "kserve-container", "args": ["--http_port=8085"]}
+    transformer = got["transformer-container"]
+    assert transformer["ports"] == [{"containerPort": 8080, "protocol": "TCP"}]
+    assert argument(transformer["args"], "--predictor_host") == "localhost:8085"
+
+
+def test_ports_that_do_not_meet_stay() -> None:
+    got = collocated({"args": ["--http_port=9000"]}, {"ports": [{"containerPort": 8081}]})
+    assert got["kserve-container"]["args"] == ["--http_port=9000"]
+    transformer = got["transformer-container"]
+    assert argument(transformer["args"], "--predictor_host") == "localhost:9000"
+    assert argument(transformer["args"], "--http_port") == "8081"
