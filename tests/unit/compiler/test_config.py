@@ -168,11 +168,13 @@ def test_kserves_configuration_is_read() -> None:
     [
         ({"ingress": "{"}, "ingress: is not valid YAML or JSON"),
         ({"ingress": "[]"}, "ingress: must be a JSON object"),
+        ({"ingress": {"ingressDomain": "x"}}, "ingress: must be text, as in every ConfigMap"),
+        ({"deploy": '{"defaultDeploymentMode": []}'}, "defaultDeploymentMode: [] is not allowed"),
         ({"batcher": '{"maxBatchSize": "x"}'}, "batcherMaxBatchSize: must be a whole number"),
         ({"deploy": '{"defaultDeploymentMode": "ModelMesh"}'}, '"ModelMesh" is not allowed'),
     ],
 )
-def test_what_cannot_be_used_of_kserves_is_refused(data: dict[str, str], message: str) -> None:
+def test_what_cannot_be_used_of_kserves_is_refused(data: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Config.from_kserve(data)
     assert message in str(caught.value)

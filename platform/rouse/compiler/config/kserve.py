@@ -107,7 +107,7 @@ def _put(values: dict[str, Any], target: str, value: Any) -> None:
 
 def _translated(source: str, given: Any) -> Any:
     if source == "defaultDeploymentMode":
-        return _MODES.get(given, given)
+        return _MODES.get(str(given), given)
     if source == "ociModelMode":
         return given == "native"
     if source == "disableIstioVirtualHost":

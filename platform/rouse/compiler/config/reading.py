@@ -42,18 +42,18 @@ def parse_data(data: Mapping[str, Any], cls: type) -> tuple[dict[str, Any], list
     findings: list[FieldError] = []
     hints = {to_camel(name): hint for name, hint in get_type_hints(cls).items()}
     for key, given in data.items():
-        text = given.strip() if isinstance(given, str) else given
-        if not isinstance(text, str):
-            findings.append(FieldError(key, f"must be text, as in every ConfigMap, not {text!r}"))
-        elif _is_text(hints.get(key)):
-            values[key] = text
+        if isinstance(given, str) and _is_text(hints.get(key)):
+            values[key] = given.strip()
         else:
-            parse_text(key, text, values, findings)
+            parse_text(key, given, values, findings)
     return values, findings
 
 
-def parse_text(key: str, text: str, values: dict[str, Any], findings: list[FieldError]) -> None:
+def parse_text(key: str, text: Any, values: dict[str, Any], findings: list[FieldError]) -> None:
     """Put the value of a YAML or JSON text into ``values``, or say why it cannot be read."""
+    if not isinstance(text, str):
+        findings.append(FieldError(key, f"must be text, as in every ConfigMap, not {text!r}"))
+        return
     try:
         values[key] = yaml.safe_load(text)
     except yaml.YAMLError as error:
