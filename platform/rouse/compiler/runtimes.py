@@ -179,7 +179,8 @@ def _best(model: ModelSpec, namespace: str, runtimes: RuntimeSet) -> Runtime:
 def _rank(candidate: tuple[Runtime, SupportedModelFormat]) -> tuple[bool, float, int]:
     runtime, each = candidate
     priority = -each.priority if each.priority is not None else 1
-    lowest = min(map(_PROTOCOLS.index, runtime.spec.protocol_versions or _PROTOCOLS[:1]))
+    known = set(runtime.spec.protocol_versions or _PROTOCOLS) & set(_PROTOCOLS)
+    lowest = min(map(_PROTOCOLS.index, known), default=len(_PROTOCOLS))
     return (not runtime.namespace, priority, lowest)
 
 

@@ -194,10 +194,10 @@ def test_a_runtime_is_checked(kind: str) -> None:
     }
     assert review(runtime) is runtime
     runtime["spec"]["container"] = []
-    runtime["spec"]["supportedModelFormats"][0]["autoSelect"] = False
+    runtime["spec"]["supportedModelFormats"] *= 2
     assert set(refused(runtime)) == {
         "spec.container",
-        "spec.supportedModelFormats[0].priority",
+        "spec.supportedModelFormats[1]",
     }
 
 

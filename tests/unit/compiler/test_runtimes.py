@@ -54,6 +54,7 @@ def chosen(runtimes: list[Object], version: str | None = None, **model: Any) -> 
         ([runtime("a", formats=auto(9)), runtime("b", namespace="ns", formats=auto())], "b"),
         ([runtime("a"), runtime("b", namespace="other")], "a"),
         ([runtime("b", protocolVersions=["v1"]), runtime("a", protocolVersions=["v2"])], "b"),
+        ([runtime("a", protocolVersions=["v3", "v2", "v1"]), runtime("b")], "a"),
         ([runtime("a", created="2025-01-01"), runtime("b", created="2026-01-01")], "b"),
         ([runtime("b"), runtime("a")], "a"),
         ([runtime("a", disabled=True), runtime("b")], "b"),
@@ -87,6 +88,27 @@ def test_a_version_is_compared_as_text() -> None:
 def test_a_named_runtime_needs_no_auto_select() -> None:
     both = [runtime("a"), runtime("b", formats=[{"name": "sklearn"}])]
     assert chosen(both, runtime="b") == "b"
+
+
+def test_protocols_that_no_model_asks_for_do_no_harm() -> None:
+    both = [runtime("a", protocolVersions=["v3"]), runtime("b")]
+    assert chosen(both) == "b"
+    with pytest.raises(CompileError, match="does not speak v1; it speaks: v3"):
+        chosen(both, runtime="a")
+
+
+def test_a_gpu_variant_may_be_switched_off_or_belong_elsewhere() -> None:
+    def variant(name: str, **spec: Any) -> Object:
+        obj = runtime(name, formats=[{"name": "sklearn", "version": "1"}], **spec)
+        obj["metadata"]["annotations"] = {"rouse.dev/gpu-variant-of": "a"}
+        return obj
+
+    gpu: Object = {"resources": {"limits": {"amd.com/gpu": 1}}}
+    assert chosen([runtime("a"), variant("b")], **gpu) == "b"
+    assert chosen([runtime("a"), variant("b")]) == "a"
+    assert chosen([runtime("a"), variant("b", disabled=True)], **gpu) == "a"
+    assert chosen([runtime("a"), variant("b", namespace="ns")], **gpu) == "a"
+    assert chosen([runtime("a"), variant("b", protocolVersions=["v2"])], **gpu) == "a"
 
 
 def test_the_namespace_hides_the_cluster() -> None:

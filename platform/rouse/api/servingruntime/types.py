@@ -14,8 +14,6 @@ from rouse.api.pods.volumes import Volume
 
 __all__ = ["ClusterServingRuntime", "ServingRuntime", "ServingRuntimeSpec", "SupportedModelFormat"]
 
-Protocol = Literal["v1", "v2", "grpc-v1", "grpc-v2"]
-
 
 class SupportedModelFormat(Model):
     """A model format that the runtime serves."""
@@ -55,8 +53,10 @@ class ServingRuntimeSpec(Model):
     {{.Name}}, {{.Namespace}}, {{.Labels.x}} and {{.Annotations.x}} stand for the metadata of the
     InferenceService."""
     supported_model_formats: Annotated[list[SupportedModelFormat] | None, atomic()] = None
-    protocol_versions: Annotated[list[Protocol] | None, atomic()] = None
-    """Prediction protocols the runtime speaks; every one when not given."""
+    protocol_versions: Annotated[list[str] | None, atomic()] = None
+    """Prediction protocols the runtime speaks: v1, v2, grpc-v1, grpc-v2; every one when not given.
+
+    Others may be listed, as on KServe; no model asks for them."""
     multi_model: bool | None = None
     """Whether one replica serves several models (ModelMesh)."""
     disabled: bool | None = None

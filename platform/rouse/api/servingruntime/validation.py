@@ -46,7 +46,3 @@ def _formats(formats: list[SupportedModelFormat]) -> Iterator[FieldError]:
                 f"{path}[{index}]", f'"{each.name}" is there already with the same version'
             )
         seen.add(key)
-        if each.priority is not None and not each.auto_select:
-            yield FieldError(
-                f"{path}[{index}].priority", "has no effect without autoSelect: true; add it"
-            )
