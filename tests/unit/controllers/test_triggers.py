@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rouse.controllers.inferenceservice.ownership import NotOwnedError, check_owner
-from rouse.controllers.inferenceservice.triggers import follows_runtimes, owner_of
+from rouse.controllers.inferenceservice.triggers import (
+    connect_triggers,
+    follows_runtimes,
+    owner_of,
+)
 from rouse.errors import ConflictError
 from rouse.kube import Key
 from rouse.kube.objects import Object
@@ -74,3 +80,38 @@ def test_ours_and_absent_may_be_written() -> None:
 def test_others_may_not(live: Object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         check_owner(SERVICE, live)
+
+
+class Copies:
+    """Stands for an informer: what changes is told by hand."""
+
+    def __init__(self) -> None:
+        self.handlers: list[Callable[[str, Object], None]] = []
+
+    def add_handler(self, handler: Callable[[str, Object], None]) -> None:
+        self.handlers.append(handler)
+
+    def tell(self, obj: Object) -> None:
+        for handler in self.handlers:
+            handler("MODIFIED", obj)
+
+
+def test_knatives_own_deployments_ask_for_no_reconcile() -> None:
+    deployments, others = Copies(), Copies()
+    sources: Any = SimpleNamespace(
+        services=others,
+        owned={"deployments": deployments},
+        revisions=others,
+        runtimes=others,
+        cluster_runtimes=others,
+        config=others,
+        kserve_config=others,
+    )
+    asked: list[Key] = []
+    connect_triggers(sources, asked.append)
+    labels = {"serving.kserve.io/inferenceservice": "iris"}
+    deployments.tell(obj({"kind": "Revision", "name": "iris-predictor-00001"}, labels=labels))
+    assert asked == []
+    deployments.tell(obj({"kind": "InferenceService", "name": "iris"}, labels=labels))
+    deployments.tell(obj(labels=labels))
+    assert asked == [Key("a", "iris"), Key("a", "iris")]
