@@ -105,12 +105,22 @@ class Activator:
         self._limit = queue_limit
         self._queues: dict[Key, _Queue] = {}
         self._turns: dict[Key, int] = {}
+        self._calm = asyncio.Event()
+        self._calm.set()
         replicas.on_change(self._replicas_changed)
 
     def held(self, key: Key) -> int:
         """How many requests of a revision wait."""
         queue = self._queues.get(key)
         return len(queue.waiting) if queue else 0
+
+    async def calm(self, timeout_s: float) -> None:
+        """Wait until no request waits, or for so long: what is not urgent lets them go before."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._calm.wait()
+        except TimeoutError:
+            pass
 
     async def admit(self, key: Key) -> Admission:
         """Answer with a replica's address as soon as there is a ready one.
@@ -145,6 +155,7 @@ class Activator:
             )
         turn: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
         queue.waiting[turn] = None
+        self._calm.clear()
         try:
             async with asyncio.timeout(timeout):
                 return await turn
@@ -156,6 +167,7 @@ class Activator:
             queue.waiting.pop(turn, None)
             if not queue.waiting and self._queues.get(key) is queue:
                 del self._queues[key]
+            self._see_whether_calm()
 
     def forget(self, key: Key) -> None:
         """Refuse the requests of a revision that is gone."""
@@ -194,7 +206,12 @@ class Activator:
     def _taken(self, key: Key) -> list[asyncio.Future[Replica]]:
         """Empty the queue of a revision."""
         queue = self._queues.pop(key, None)
+        self._see_whether_calm()
         return list(queue.waiting) if queue else []
+
+    def _see_whether_calm(self) -> None:
+        if not self._queues:
+            self._calm.set()
 
     def _pick(self, key: Key) -> Replica | None:
         """The next ready replica, each in its turn."""

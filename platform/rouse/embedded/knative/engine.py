@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,7 @@ from rouse.embedded.knative.workloads.services import ServiceEndpoints
 from rouse.embedded.limits import UNLIMITED, limited_cluster
 from rouse.errors import ValidationError
 from rouse.kube.client import EventType, KubeClient
-from rouse.kube.controller import Controller
+from rouse.kube.controller import Controller, Reconcile
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, Object, controller_of, key_of, labels_of, uid_of
@@ -60,6 +60,7 @@ logger = logging.getLogger(__name__)
 _HOST: Final = "127.0.0.1"
 _SETTLE_S: Final = 5.0
 _SYNC_S: Final = 30.0
+_CALM_S: Final = 1.0
 
 _FOLLOWED: Final[Mapping[str, tuple[Resource, str | None]]] = {
     "config_maps": (CONFIG_MAPS, NAMESPACE),
@@ -277,14 +278,25 @@ class KnativeEngine:
             "services": Controller("knative services", services.reconcile, workers=2),
             "configurations": Controller("configurations", configurations.reconcile, workers=2),
             "routes": Controller("routes", routes.reconcile, workers=4),
-            "revisions": Controller("revisions", revisions.reconcile, workers=3),
-            "deployments": Controller("deployments", deployments.reconcile, workers=8),
+            "revisions": Controller("revisions", self._unhurried(revisions.reconcile), workers=3),
+            "deployments": Controller(
+                "deployments", self._unhurried(deployments.reconcile), workers=8
+            ),
             "endpoints": Controller("endpoints", self._endpoints.reconcile, workers=3),
             "service_endpoints": Controller(
                 "service endpoints", self._service_endpoints.reconcile, workers=2
             ),
             "pod_scalers": Controller("pod autoscalers", self._autoscalers.reconcile, workers=1),
         }
+
+    def _unhurried(self, reconcile: Callable[[Key], Awaitable[None]]) -> Reconcile:
+        """Records follow what runs; requests that wait for a replica go before them."""
+
+        async def later(key: Key) -> None:
+            await self.activator.calm(_CALM_S)
+            await reconcile(key)
+
+        return later
 
     async def _settle_deployment(self, deployment: Key) -> bool:
         key = names.revision_key_of_deployment(deployment)
