@@ -219,7 +219,7 @@ QUERY = {
     "external": {
         "metric": {"backend": "prometheus", "serverAddress": "http://p", "query": "q"},
         "target": {"type": "Value", "value": "20"},
-        "authenticationRef": {"name": "auth"},
+        "authenticationRef": {"authModes": "bearer", "authenticationRef": {"name": "auth"}},
     },
 }
 
@@ -239,7 +239,12 @@ QUERY = {
                 {
                     "type": "prometheus",
                     "metricType": "Value",
-                    "metadata": {"query": "q", "serverAddress": "http://p", "threshold": "20"},
+                    "metadata": {
+                        "authModes": "bearer",
+                        "query": "q",
+                        "serverAddress": "http://p",
+                        "threshold": "20",
+                    },
                     "authenticationRef": {"name": "auth"},
                 }
             ],
@@ -254,6 +259,21 @@ def test_keda(predictor: Object, least: int, triggers: list[Object]) -> None:
     assert scaled["apiVersion"] == "keda.sh/v1alpha1"
     assert (scaled["spec"]["minReplicaCount"], scaled["spec"]["maxReplicaCount"]) == (least, 4)
     assert scaled["spec"]["triggers"] == triggers
+
+
+def test_several_metrics_and_their_behavior() -> None:
+    memory = {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"}}
+    given = {
+        "metrics": [cpu(50), {"type": "Resource", "resource": memory}],
+        "behavior": {"scaleDown": {"selectPolicy": "Disabled"}},
+    }
+    result = compiled({"autoScaling": given, "maxReplicas": 4})
+    spec = found(result, "HorizontalPodAutoscaler")["spec"]
+    assert spec["metrics"] == given["metrics"]
+    assert spec["behavior"] == {
+        "scaleUp": {"stabilizationWindowSeconds": 0},
+        "scaleDown": {"stabilizationWindowSeconds": 300, "selectPolicy": "Disabled"},
+    }
 
 
 @pytest.mark.parametrize(("by", "replicas"), [("none", 2), ("external", None)])
@@ -280,7 +300,13 @@ def test_scaling_annotations_roll_nothing_out() -> None:
         (
             {"autoScaling": {"metrics": [{"type": "PodMetric"}]}},
             {},
-            r"autoScaling.metrics\[0\]: the type \"PodMetric\" is not available",
+            r'autoScaling.metrics\[0\]: "PodMetric" as it is given is not available',
+        ),
+        ({"autoScaling": {"metrics": "x"}}, {}, "spec.predictor.autoScaling.metrics: must be"),
+        (
+            {"autoScaling": {"metrics": [{"type": "Resource", "resource": {"name": "disk"}}]}},
+            {},
+            r"autoScaling.metrics\[0\].resource.name.*autoScaling.metrics\[0\].resource.target",
         ),
     ],
 )

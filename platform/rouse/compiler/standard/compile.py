@@ -43,7 +43,7 @@ def compile_standard(
         for each, scaling in zip(components, scalings, strict=True)
     ]
     autoscalers = (
-        make_autoscaler(isvc, each, scaling, config)
+        make_autoscaler(isvc, each, scaling)
         for each, scaling in zip(components, scalings, strict=True)
     )
     network: list[Object] = []

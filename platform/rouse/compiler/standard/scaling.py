@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from dataclasses import dataclass, field
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.defaults import DEFAULT_MIN_REPLICAS
@@ -14,6 +13,12 @@ from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.metadata import make_metadata
+from rouse.compiler.standard.metrics import (
+    AutoScaling,
+    External,
+    ScalingMetric,
+    read_auto_scaling,
+)
 
 __all__ = ["SCALING_ANNOTATIONS", "Scaling", "make_autoscaler", "scaling_of"]
 
@@ -38,7 +43,7 @@ class Metric:
     name: str
     type: str
     target: str
-    query: Mapping[str, Any] | None = None
+    query: External | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Scaling:
     least: int
     most: int
     metrics: tuple[Metric, ...] = ()
+    behavior: Object = field(default_factory=dict)
+    """How fast to follow the metrics, in autoscaling/v2's words."""
 
     @property
     def fixed(self) -> int | None:
@@ -62,11 +69,14 @@ def scaling_of(isvc: InferenceService, component: ResolvedComponent, config: Con
     annotations = {**isvc.annotations, **(component.spec.annotations or {})}
     by = annotations.get(_CLASS) or config.autoscaler_class
     if by not in _CLASSES:
-        _refuse(f"metadata.annotations[{_CLASS}]", f'"{by}" is unknown; use {", ".join(_CLASSES)}')
+        raise _refusal(
+            f"metadata.annotations[{_CLASS}]", f'"{by}" is unknown; use {", ".join(_CLASSES)}'
+        )
     spec = component.spec
-    metrics = tuple(_metrics(component, annotations)) if by in (_HPA, _KEDA) else ()
+    given = read_auto_scaling(component.component, spec)
+    metrics = tuple(_metrics(component, given, annotations)) if by in (_HPA, _KEDA) else ()
     if by == _HPA and any(each.query for each in metrics):
-        _refuse(
+        raise _refusal(
             f"spec.{component.component}.autoScaling",
             f"External metrics need KEDA; set the annotation {_CLASS} to keda",
         )
@@ -74,11 +84,12 @@ def scaling_of(isvc: InferenceService, component: ResolvedComponent, config: Con
     if metrics and not any(each.query for each in metrics):
         # Without replicas there is no cpu and no memory to measure: nothing would wake them.
         least = max(1, least)
-    return Scaling(by, least, max(spec.max_replicas or 0, least, 1), metrics)
+    most = max(spec.max_replicas or 0, least, 1)
+    return Scaling(by, least, most, metrics, _behavior(given, config))
 
 
 def make_autoscaler(
-    isvc: InferenceService, component: ResolvedComponent, scaling: Scaling, config: Config
+    isvc: InferenceService, component: ResolvedComponent, scaling: Scaling
 ) -> Object | None:
     """Return the HorizontalPodAutoscaler or KEDA's ScaledObject; None where neither scales."""
     make = {_HPA: _hpa_spec, _KEDA: _scaled_object_spec}.get(scaling.by)
@@ -92,11 +103,11 @@ def make_autoscaler(
         "apiVersion": version,
         "kind": kind,
         "metadata": make_metadata(isvc, component.name, component.component),
-        "spec": {"scaleTargetRef": target, **make(scaling, _behavior(config))},
+        "spec": {"scaleTargetRef": target, **make(scaling)},
     }
 
 
-def _hpa_spec(scaling: Scaling, behavior: Object) -> Object:
+def _hpa_spec(scaling: Scaling) -> Object:
     return {
         "minReplicas": scaling.least,
         "maxReplicas": scaling.most,
@@ -104,7 +115,7 @@ def _hpa_spec(scaling: Scaling, behavior: Object) -> Object:
             {"type": "Resource", "resource": {"name": each.name, "target": _target(each)}}
             for each in scaling.metrics
         ],
-        "behavior": behavior,
+        "behavior": scaling.behavior,
     }
 
 
@@ -114,12 +125,12 @@ def _target(metric: Metric) -> Object:
     return {"type": _AVERAGE, "averageValue": metric.target}
 
 
-def _scaled_object_spec(scaling: Scaling, behavior: Object) -> Object:
+def _scaled_object_spec(scaling: Scaling) -> Object:
     return {
         "minReplicaCount": scaling.least,
         "maxReplicaCount": scaling.most,
         "triggers": [_trigger(each) for each in scaling.metrics],
-        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": behavior}},
+        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": scaling.behavior}},
     }
 
 
@@ -130,37 +141,44 @@ def _trigger(metric: Metric) -> Object:
             "metricType": metric.type,
             "metadata": {"value": metric.target},
         }
-    given = metric.query.get("metric") or {}
-    fields = {key: given[key] for key in ("namespace", "query", "serverAddress") if given.get(key)}
+    fields = metric.query.metric.to_object()
+    del fields["backend"]
     trigger: Object = {
         "type": metric.name,
         "metricType": metric.type,
         "metadata": {**fields, "threshold": metric.target},
     }
-    reference = metric.query.get("authenticationRef") or {}
-    if reference.get("name"):
-        trigger["authenticationRef"] = {"name": reference["name"]}
+    access = metric.query.authentication_ref
+    if access is not None:
+        trigger["authenticationRef"] = {"name": access.authentication_ref.name}
+        if access.auth_modes:
+            trigger["metadata"]["authModes"] = access.auth_modes
     return trigger
 
 
-def _behavior(config: Config) -> Object:
+def _behavior(given: AutoScaling, config: Config) -> Object:
     windows = {
         "scaleUp": config.scale_up_stabilization_window_seconds,
         "scaleDown": config.scale_down_stabilization_window_seconds,
     }
-    return {way: {"stabilizationWindowSeconds": seconds} for way, seconds in windows.items()}
+    own = given.behavior.to_object() if given.behavior is not None else {}
+    return {
+        way: {"stabilizationWindowSeconds": seconds, **own.get(way, {})}
+        for way, seconds in windows.items()
+    }
 
 
-def _metrics(component: ResolvedComponent, annotations: Mapping[str, str]) -> Iterator[Metric]:
+def _metrics(
+    component: ResolvedComponent, given: AutoScaling, annotations: Mapping[str, str]
+) -> Iterator[Metric]:
     spec, where = component.spec, f"spec.{component.component}"
-    given = (spec.to_object().get("autoScaling") or {}).get("metrics") or ()
-    if given:
-        for index, each in enumerate(given):
+    if given.metrics:
+        for index, each in enumerate(given.metrics):
             yield _given(each, f"{where}.autoScaling.metrics[{index}]")
         return
     name = spec.scale_metric or annotations.get(_METRIC) or "cpu"
     if name not in _RESOURCES:
-        _refuse(
+        raise _refusal(
             f"{where}.scaleMetric",
             f'"{name}" is measured only in the mode Knative; use cpu or memory here',
         )
@@ -169,40 +187,37 @@ def _metrics(component: ResolvedComponent, annotations: Mapping[str, str]) -> It
     yield _resource(name, type_, str(target), where)
 
 
-def _given(each: Mapping[str, Any], where: str) -> Metric:
-    kind = each.get("type")
-    if kind == "Resource":
-        source = each.get("resource") or {}
-        name = source.get("name", "")
-        if name not in _RESOURCES:
-            _refuse(f"{where}.resource.name", f'"{name}" cannot be measured; use cpu or memory')
-        target = source.get("target") or {}
-        type_ = target.get("type") or _UTILIZATION
-        value = target.get("averageUtilization" if type_ == _UTILIZATION else "averageValue")
-        return _resource(name, type_, str(value or _DEFAULT_TARGET), f"{where}.resource.target")
-    source = each.get("external") or {}
-    backend = (source.get("metric") or {}).get("backend")
-    if kind != "External" or backend != "prometheus":
-        _refuse(
-            where,
-            f'the type "{kind}" is not available{f" for {backend}" if backend else ""}; use '
-            "Resource, or External with the backend prometheus",
-        )
-    target = source.get("target") or {}
-    type_ = "Value" if target.get("type") == "Value" else _AVERAGE
-    value = target.get("value" if type_ == "Value" else "averageValue")
-    if value is None:
-        _refuse(f"{where}.external.target", "has no value to scale at; give value or averageValue")
-    return Metric("prometheus", type_, str(value), source)
+def _given(each: ScalingMetric, where: str) -> Metric:
+    if each.type == "Resource" and each.resource is not None:
+        target = each.resource.target
+        type_ = target.type or _UTILIZATION
+        value = target.average_utilization if type_ == _UTILIZATION else target.average_value
+        path = f"{where}.resource.target"
+        return _resource(each.resource.name, type_, str(value or _DEFAULT_TARGET), path)
+    source = each.external
+    if each.type == "External" and source is not None and source.metric.backend == "prometheus":
+        whole = source.target.type == "Value"
+        value = source.target.value if whole else source.target.average_value
+        if value is None:
+            path = f"{where}.external.target"
+            raise _refusal(path, "has no value to scale at; give value or averageValue")
+        return Metric("prometheus", "Value" if whole else _AVERAGE, str(value), source)
+    raise _refusal(
+        where,
+        f'"{each.type}" as it is given is not available; use Resource with resource, or External '
+        "with external and its backend prometheus",
+    )
 
 
 def _resource(name: str, type_: str, target: str, where: str) -> Metric:
     if type_ not in (_UTILIZATION, _AVERAGE):
-        _refuse(where, f'"{type_}" does not go with {name}; use {_UTILIZATION} or {_AVERAGE}')
+        raise _refusal(
+            where, f'"{type_}" does not go with {name}; use {_UTILIZATION} or {_AVERAGE}'
+        )
     if type_ == _UTILIZATION and not (target.isdecimal() and int(target) > 0):
-        _refuse(where, f'"{target}" is no percent; use a whole number above 0')
+        raise _refusal(where, f'"{target}" is no percent; use a whole number above 0')
     return Metric(name, type_, target)
 
 
-def _refuse(where: str, message: str) -> NoReturn:
-    raise CompileError(Reason.INVALID_SPEC, f"{where}: {message}")
+def _refusal(where: str, message: str) -> CompileError:
+    return CompileError(Reason.INVALID_SPEC, f"{where}: {message}")
