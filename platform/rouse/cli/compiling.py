@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from rouse.cli.options import compile_options, files_option, open_sources
 from rouse.cli.output import aligned, as_json, as_yaml, say_refused
 from rouse.errors import InvalidError
-from rouse.kube.objects import Object
-from rouse.sdk.compiling import Outcome, compile_documents, sorted_objects
-from rouse.sdk.documents import Document, read_documents
-from rouse.sdk.settings import Engine, load_config, load_runtimes
+
+if TYPE_CHECKING:
+    # The compiler is imported by the commands that compile: the others start without it.
+    from rouse.kube.objects import Object
+    from rouse.sdk.compiling import Outcome
+    from rouse.sdk.settings import Engine
 
 __all__ = ["compile_", "compile_files"]
 
@@ -46,6 +48,8 @@ def compile_(
     Equal input gives equal bytes, in whatever order the files come. What is refused is told on
     stderr, the rest is compiled, and the exit code is 1.
     """
+    from rouse.sdk.compiling import sorted_objects
+
     outcomes, unreadable = compile_files(
         filenames,
         runtimes=runtimes,
@@ -76,7 +80,11 @@ def compile_files(
     namespace: str = "default",
 ) -> tuple[list[Outcome], list[InvalidError]]:
     """Compile what the files hold; returns the outcomes and what could not be read."""
-    chosen = cast(Engine, engine)
+    from rouse.sdk.compiling import compile_documents
+    from rouse.sdk.documents import Document, read_documents
+    from rouse.sdk.settings import load_config, load_runtimes
+
+    chosen = cast("Engine", engine)
     read = list(read_documents(open_sources(filenames)))
     documents = [each for each in read if isinstance(each, Document)]
     unreadable = [each for each in read if isinstance(each, InvalidError)]
@@ -94,6 +102,8 @@ def compile_files(
 
 def _live(path: Path) -> list[Object]:
     """Return the objects of the file; none is what a cluster without any has."""
+    from rouse.sdk.documents import read_documents
+
     found: list[Object] = []
     for each in read_documents(path):
         if isinstance(each, InvalidError):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rouse.cli.options import connection_options, files_option, open_sources
 from rouse.errors import RouseError
-from rouse.kube.config import connect
-from rouse.sdk.connection import locate
-from rouse.sdk.differing import Difference, differences
-from rouse.sdk.documents import Document, read_documents
+
+if TYPE_CHECKING:
+    from rouse.sdk.differing import Difference
+    from rouse.sdk.documents import Document
 
 __all__ = ["diff"]
 
@@ -28,6 +29,8 @@ def diff(filenames: tuple[str, ...], kubeconfig: Path | None, namespace: str | N
 
     Exit code 0: nothing; 1: something; 2: an object would be refused, or the API does not answer.
     """
+    from rouse.sdk.documents import Document, read_documents
+
     problems: list[str] = []
     documents: list[Document] = []
     for each in read_documents(open_sources(filenames)):
@@ -55,6 +58,10 @@ def diff(filenames: tuple[str, ...], kubeconfig: Path | None, namespace: str | N
 async def _differences(
     documents: list[Document], kubeconfig: Path | None, namespace: str | None
 ) -> list[Difference]:
+    from rouse.kube.config import connect
+    from rouse.sdk.connection import locate
+    from rouse.sdk.differing import differences
+
     connection = locate(kubeconfig)
     place = namespace or connection.cluster.namespace or "default"
     async with connect(connection.cluster) as client:

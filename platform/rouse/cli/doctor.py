@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rouse.cli.compiling import compile_files
 from rouse.cli.options import compile_options, connection_options
 from rouse.cli.output import aligned, say_refused
-from rouse.compiler.needs import Needs, needs_of
 from rouse.errors import ConfigError
-from rouse.kube.config import connect
-from rouse.sdk.compiling import sorted_objects
-from rouse.sdk.connection import Connection, locate
-from rouse.sdk.doctoring import Finding, examine, unchecked
+
+if TYPE_CHECKING:
+    from rouse.compiler.needs import Needs
+    from rouse.sdk.connection import Connection
+    from rouse.sdk.doctoring import Finding
 
 __all__ = ["doctor"]
 
@@ -44,6 +45,9 @@ def doctor(
     Where there is no cluster to ask, what FILE needs is listed. Exit code 1 when something is
     missing, disabled or refused.
     """
+    from rouse.compiler.needs import Needs, needs_of
+    from rouse.sdk.compiling import sorted_objects
+
     needs, refused = Needs({}, {}, {}), False
     if filenames:
         outcomes, unreadable = compile_files(
@@ -67,6 +71,9 @@ def doctor(
 
 
 def _findings(kubeconfig: Path | None, needs: Needs) -> list[Finding]:
+    from rouse.sdk.connection import locate
+    from rouse.sdk.doctoring import unchecked
+
     try:
         connection = locate(kubeconfig)
     except ConfigError as error:
@@ -78,6 +85,9 @@ def _findings(kubeconfig: Path | None, needs: Needs) -> list[Finding]:
 
 
 async def _examined(connection: Connection, needs: Needs) -> list[Finding]:
+    from rouse.kube.config import connect
+    from rouse.sdk.doctoring import examine
+
     async with connect(connection.cluster) as client:
         return [finding async for finding in examine(client, needs)]
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from rouse.cli.output import aligned
-from rouse.sdk.explaining import Explanation, explain, known_kinds
+
+if TYPE_CHECKING:
+    from rouse.sdk.explaining import Explanation
 
 __all__ = ["explain_"]
 
@@ -22,6 +25,8 @@ def explain_(field: str | None) -> None:
 
     Without FIELD the kinds are listed.
     """
+    from rouse.sdk.explaining import explain, known_kinds
+
     if field is None:
         click.echo(aligned([("KIND", "VERSION", "NAMES", "DESCRIPTION"), *known_kinds()]))
         return

@@ -42,8 +42,11 @@ def delete(filenames: tuple[str, ...], kubeconfig: Path | None, namespace: str |
     from rouse.sdk import Client
 
     with Client(kubeconfig, namespace=namespace) as client:
-        for gone in client.delete(open_sources(filenames)):
-            click.echo(f"{gone['kind'].lower()}/{gone['metadata']['name']} deleted")
+        gone = client.delete(open_sources(filenames))
+    for obj in gone:
+        click.echo(f"{obj['kind'].lower()}/{obj['metadata']['name']} deleted")
+    if not gone:
+        click.echo("nothing to delete: no such object is there", err=True)
 
 
 @click.command()
