@@ -193,6 +193,8 @@ def _given(each: ScalingMetric, where: str) -> Metric:
         type_ = target.type or _UTILIZATION
         value = target.average_utilization if type_ == _UTILIZATION else target.average_value
         path = f"{where}.resource.target"
+        if value is None and type_ == _AVERAGE:
+            raise _refusal(path, "has no averageValue to scale at; give one")
         return _resource(each.resource.name, type_, str(value or _DEFAULT_TARGET), path)
     source = each.external
     if each.type == "External" and source is not None and source.metric.backend == "prometheus":
