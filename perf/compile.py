@@ -86,7 +86,12 @@ def observe(name: str, before: Compiled, after: Compiled) -> Observed:
             components[component] = {"latestRolledoutRevision": first, "latestReadyRevision": first}
     routes = next((o for o in after.objects if o["kind"] == "VirtualService"), None)
     status = {**before.status, "components": components}
-    return Observed(services, revisions, routes, status)
+    return Observed(
+        knative_services=services,
+        revisions=revisions,
+        virtual_service=routes,
+        previous_status=status,
+    )
 
 
 def ready(obj: Object, name: str, metadata: Object) -> Object:
