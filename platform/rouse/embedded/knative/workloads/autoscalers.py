@@ -31,8 +31,11 @@ def target_of(autoscaler: Mapping[str, Any]) -> str:
 def bounded(autoscaler: Object, replicas: int) -> int:
     """The replicas within the autoscaler's bounds; 0 switches it off, as in Kubernetes."""
     spec = autoscaler["spec"]
+    if replicas == 0:
+        return 0
     least = int(spec.get("minReplicas") or 1)
-    return 0 if replicas == 0 else min(max(replicas, least), max(least, int(spec["maxReplicas"])))
+    most = max(least, int(spec.get("maxReplicas") or replicas))
+    return min(max(replicas, least), most)
 
 
 class Autoscalers:
