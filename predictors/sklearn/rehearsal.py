@@ -6,8 +6,8 @@ prediction of a process take some 15 ms more than the second.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
@@ -32,10 +32,11 @@ def rehearse() -> None:
     estimator.classes_ = np.arange(3)
     estimator.coef_ = np.ones((3, 2))
     estimator.intercept_ = np.zeros(3)
-    with TemporaryDirectory(prefix="rouse-rehearsal-") as folder:
-        file = Path(folder, "model.joblib")
+    # In memory: a file would be left behind by a process killed in the middle of this.
+    with os.fdopen(os.memfd_create("rehearsal"), "w+b") as file:
         joblib.dump(estimator, file)
-        model = SklearnModel("rehearsal", file)
+        file.flush()
+        model = SklearnModel("rehearsal", Path(f"/proc/self/fd/{file.fileno()}"))
         model.load()
     model.ready = True
     for _ in range(8):  # CPython specializes a function's bytecode after its eighth call

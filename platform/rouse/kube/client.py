@@ -219,7 +219,9 @@ class KubeClient:
                     async with asyncio.timeout_at(deadline):
                         line = await anext(lines, None)
                 except httpx.HTTPError as error:
-                    raise error_of_transport(error, where=str(request)) from error
+                    raise error_of_transport(
+                        error, where=str(request), server=self.server
+                    ) from error
                 except TimeoutError as error:
                     message = f"{request}: the watch outlived its {timeout_s} s"
                     raise UnavailableError(message, reason="Timeout") from error
@@ -246,10 +248,15 @@ class KubeClient:
             async with self._turns:
                 response = await self._answer(request)
         except httpx.HTTPError as error:
-            raise error_of_transport(error, where=str(request)) from error
+            raise error_of_transport(error, where=str(request), server=self.server) from error
         if response.status_code >= 400:
             raise error_of_response(response, response.content, where=str(request))
         return response.content
+
+    @property
+    def server(self) -> str:
+        """Where the API is: scheme, host and port."""
+        return str(self._http.base_url).rstrip("/")
 
     async def _answer(self, request: ApiRequest) -> httpx.Response:
         try:
@@ -285,7 +292,7 @@ class KubeClient:
                 response = await self._http.send(self._built(request, timeout), stream=True)
         except (httpx.HTTPError, TimeoutError) as error:
             wrapped = error if isinstance(error, httpx.HTTPError) else httpx.ReadTimeout("timeout")
-            raise error_of_transport(wrapped, where=str(request)) from error
+            raise error_of_transport(wrapped, where=str(request), server=self.server) from error
         try:
             if response.status_code >= 400:
                 raise error_of_response(response, await response.aread(), where=str(request))

@@ -65,10 +65,11 @@ def error_of_response(response: httpx.Response, body: bytes, *, where: str) -> A
     )
 
 
-def error_of_transport(error: httpx.HTTPError, *, where: str) -> UnavailableError:
+def error_of_transport(error: httpx.HTTPError, *, where: str, server: str) -> UnavailableError:
     """Map a refused connection, a timeout or a broken stream to an error that may be retried."""
     why = str(error) or type(error).__name__
-    return UnavailableError(f"{where}: no answer from the API ({why})", reason="Unreachable")
+    message = f"{where}: no answer from the API at {server} ({why})"
+    return UnavailableError(message, reason="Unreachable")
 
 
 def _seconds(headers: httpx.Headers) -> float | None:

@@ -120,6 +120,36 @@ CUSTOM_RESOURCE_DEFINITIONS = Resource(
     namespaced=False,
 )
 
+_ALSO_APPLIED = (
+    # Kinds no controller follows, which users put beside their models.
+    Resource(_KSERVE, "v1alpha1", "InferenceGraph", "inferencegraphs"),
+    Resource(_KSERVE, "v1alpha1", "TrainedModel", "trainedmodels"),
+    Resource(
+        _KSERVE,
+        "v1alpha1",
+        "ClusterStorageContainer",
+        "clusterstoragecontainers",
+        namespaced=False,
+    ),
+    Resource(_KSERVE, "v1alpha1", "LocalModelCache", "localmodelcaches", namespaced=False),
+    Resource(_KSERVE, "v1alpha1", "LocalModelNamespaceCache", "localmodelnamespacecaches"),
+    Resource(_KSERVE, "v1alpha1", "LocalModelNode", "localmodelnodes", namespaced=False),
+    Resource(_KSERVE, "v1alpha1", "LocalModelNodeGroup", "localmodelnodegroups", namespaced=False),
+    Resource("", "v1", "ServiceAccount", "serviceaccounts"),
+    Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    Resource("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False),
+    Resource("", "v1", "ResourceQuota", "resourcequotas"),
+    Resource("", "v1", "LimitRange", "limitranges"),
+    Resource("apps", "v1", "StatefulSet", "statefulsets"),
+    Resource("apps", "v1", "DaemonSet", "daemonsets"),
+    Resource("batch", "v1", "Job", "jobs"),
+    Resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+    Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    Resource("rbac.authorization.k8s.io", "v1", "Role", "roles"),
+    Resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+    Resource(_ISTIO, "v1", "ServiceEntry", "serviceentries"),
+)
+
 RESOURCES: Mapping[tuple[str, str], Resource] = {
     (resource.api_version, resource.kind): resource
     for resource in (
@@ -147,6 +177,7 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
         NODES,
         LEASES,
         CUSTOM_RESOURCE_DEFINITIONS,
+        *_ALSO_APPLIED,
     )
 }
 """Every known kind by ``(apiVersion, kind)``."""
@@ -158,5 +189,8 @@ def resource_of(obj: Mapping[str, Any]) -> Resource:
     try:
         return RESOURCES[identity]
     except KeyError:
-        message = f"unknown kind {identity[1] or '(no kind)'} in {identity[0] or '(no apiVersion)'}"
+        message = (
+            f"unknown kind {identity[1] or '(no kind)'} in {identity[0] or '(no apiVersion)'}; "
+            "apply it with kubectl"
+        )
         raise InvalidError(message) from None
