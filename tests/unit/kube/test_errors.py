@@ -58,6 +58,6 @@ def test_how_long_to_wait() -> None:
 
 
 def test_no_answer_can_be_retried_and_names_the_request() -> None:
-    error = error_of_transport(httpx.ConnectError("refused"), where="GET /x")
+    error = error_of_transport(httpx.ConnectError("refused"), where="GET /x", server="https://h:1")
     assert error.retryable
-    assert str(error) == "GET /x: no answer from the API (refused)"
+    assert str(error) == "GET /x: no answer from the API at https://h:1 (refused)"
