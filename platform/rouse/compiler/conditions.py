@@ -117,9 +117,12 @@ def _latest_deployment(rollout: Rollout, latest: Object | None, current: bool) -
     if current and ready.get("status") == "False":
         reason = ready.get("reason") or Reason.REVISION_FAILED
         message = f"revision {rollout.latest_created} failed: {ready.get('message', '')}".rstrip()
-        if rollout.shares:
-            serving = ", ".join(share.revision for share in rollout.shares)
-            message = f"{message.rstrip('.')}. {serving} goes on serving"
+        others = [
+            share.revision for share in rollout.shares if share.revision != rollout.latest_created
+        ]
+        if others:
+            sentence = message if message.endswith((".", "?", "!")) else f"{message}."
+            message = f"{sentence} {', '.join(others)} goes on serving"
         return Finding(LATEST_DEPLOYMENT_READY, "False", reason, message)
     if current and rollout.latest_ready and rollout.latest_ready == rollout.latest_created:
         return Finding(LATEST_DEPLOYMENT_READY, "True")
