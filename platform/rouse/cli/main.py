@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from rouse import __version__
+from rouse import __version__, lean  # noqa: F401 - lean before anything that imports httpx
 from rouse.cli import cluster, compiling, diff, doctor, engine, explain, objects, predict
 from rouse.errors import RouseError
 

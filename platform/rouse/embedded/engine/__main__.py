@@ -15,6 +15,7 @@ from pathlib import Path  # noqa: E402
 import orjson  # noqa: E402
 import uvloop  # noqa: E402
 
+from rouse import lean  # noqa: E402, F401 - before anything that imports httpx
 from rouse.embedded.engine.daemon import EngineOptions  # noqa: E402
 from rouse.embedded.engine.engine import run  # noqa: E402
 from rouse.embedded.home import Home  # noqa: E402
