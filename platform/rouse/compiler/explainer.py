@@ -12,6 +12,7 @@ from rouse.compiler.agent import attach_agent
 from rouse.compiler.arguments import caller_arguments, with_arguments
 from rouse.compiler.component import EXPLAINER, ResolvedComponent, pod_fields, resolve
 from rouse.compiler.config import Config
+from rouse.compiler.fetching import attach_own_storage
 from rouse.compiler.images import with_tag
 from rouse.compiler.merge import merge_pod
 from rouse.compiler.storage import MODEL_PATH, Location, Storage, attach
@@ -38,6 +39,8 @@ def resolve_explainer(
             pod, annotations = attach(
                 pod, MAIN_CONTAINER, storage, own_predictor=False, config=config
             )
+    else:
+        pod, annotations = attach_own_storage(isvc, explainer, pod, config)
     pod["containers"] = with_arguments(pod["containers"], caller_arguments(isvc))
     pod, logging = attach_agent(pod, EXPLAINER, explainer, own=None, config=config)
     annotations = {**annotations, **logging}

@@ -7,6 +7,7 @@ from rouse.compiler.agent import attach_agent
 from rouse.compiler.arguments import caller_arguments, with_arguments
 from rouse.compiler.component import TRANSFORMER, ResolvedComponent, pod_fields, resolve
 from rouse.compiler.config import Config
+from rouse.compiler.fetching import attach_own_storage
 
 __all__ = ["resolve_transformer"]
 
@@ -17,5 +18,7 @@ def resolve_transformer(
     """Return the (defaulted) transformer with its pod. Raises CompileError."""
     pod = pod_fields(transformer)
     pod["containers"] = with_arguments(pod["containers"], caller_arguments(isvc))
-    pod, annotations = attach_agent(pod, TRANSFORMER, transformer, own=None, config=config)
+    pod, storage = attach_own_storage(isvc, transformer, pod, config)
+    pod, logging = attach_agent(pod, TRANSFORMER, transformer, own=None, config=config)
+    annotations = {**storage, **logging}
     return resolve(isvc, TRANSFORMER, transformer, pod, config=config, annotations=annotations)

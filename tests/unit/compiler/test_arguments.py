@@ -9,6 +9,9 @@ import pytest
 from rouse.api.inferenceservice import parse
 from rouse.compiler.arguments import argument, caller_arguments, with_arguments
 from rouse.compiler.collocation import collocate
+from rouse.compiler.config import Config
+from rouse.compiler.explainer import resolve_explainer
+from rouse.compiler.transformer import resolve_transformer
 
 Object = dict[str, Any]
 
@@ -81,3 +84,28 @@ def test_ports_that_do_not_meet_stay() -> None:
     transformer = got["transformer-container"]
     assert argument(transformer["args"], "--predictor_host") == "localhost:9000"
     assert argument(transformer["args"], "--http_port") == "8081"
+
+
+@pytest.mark.parametrize("component", ["transformer", "explainer"])
+def test_what_a_server_names_by_storage_uri_is_fetched_for_it(component: str) -> None:
+    container = {
+        "name": "kserve-container",
+        "image": "example/server",
+        "env": [{"name": "STORAGE_URI", "value": "s3://models/bert"}],
+    }
+    isvc = parse(
+        {
+            "apiVersion": "serving.kserve.io/v1beta1",
+            "kind": "InferenceService",
+            "metadata": {"name": "bert", "namespace": "ns"},
+            "spec": {"predictor": {"sklearn": {}}, component: {"containers": [container]}},
+        }
+    )
+    if component == "transformer":
+        assert isvc.spec.transformer is not None
+        resolved = resolve_transformer(isvc, isvc.spec.transformer, Config())
+    else:
+        assert isvc.spec.explainer is not None
+        resolved = resolve_explainer(isvc, isvc.spec.explainer, Config())
+    source = "internal.serving.kserve.io/storage-initializer-sourceuri"
+    assert resolved.annotations[source] == "s3://models/bert"
