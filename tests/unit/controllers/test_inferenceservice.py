@@ -257,6 +257,22 @@ async def test_what_the_api_refuses_is_said_in_a_condition(world: Harness) -> No
     assert (await world.conditions())["Ready"] == "Unknown"
 
 
+async def test_a_kind_the_cluster_lacks_is_named_with_what_helps(world: Harness) -> None:
+    wanted = service(minReplicas=1, maxReplicas=2, scaleMetric="cpu", scaleTarget=50)
+    wanted["metadata"]["annotations"] = {
+        "serving.kserve.io/deploymentMode": "Standard",
+        "serving.kserve.io/autoscalerClass": "keda",
+    }
+    await world.apply(wanted)
+    await world.caught_up()
+    # The embedded API serves no kinds of KEDA, like a cluster without it.
+    with pytest.raises(RejectedError):
+        await world.reconcile(KEY)
+    ready = await world.condition("Ready")
+    assert ready["status"] == "False"
+    assert "the API has no ScaledObject (keda.sh/v1alpha1): install KEDA" in ready["message"]
+
+
 async def test_an_object_of_another_is_not_taken_over(world: Harness) -> None:
     foreign: Object = {
         "apiVersion": "v1",

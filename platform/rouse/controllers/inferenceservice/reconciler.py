@@ -14,6 +14,7 @@ from rouse.compiler import Compiled, Observed, compile_object
 from rouse.compiler.errors import CompileError
 from rouse.compiler.events import make_events
 from rouse.compiler.status import make_refused_status
+from rouse.controllers.inferenceservice.missing import explain_missing
 from rouse.controllers.inferenceservice.ownership import NotOwnedError, check_owner
 from rouse.controllers.inferenceservice.settings import Settings
 from rouse.controllers.inferenceservice.sources import Sources
@@ -128,7 +129,10 @@ class Reconciler:
         """Write one object if it differs; say whether it did."""
         live = await self._live(current, wanted)
         check_owner(current.service, live)
-        stored = await apply_if_differs(self._client, wanted, live)
+        try:
+            stored = await apply_if_differs(self._client, wanted, live)
+        except NotFoundError as error:
+            raise explain_missing(wanted, error) or error from error
         if stored is None:
             return False
         logger.info("%s: wrote %s", key_of(current.service), _name(wanted))
