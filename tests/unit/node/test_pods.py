@@ -30,6 +30,8 @@ async def test_launch_serves_and_stops(
     assert not alive(pid)
     assert not paths.pod("default", "iris-1").exists()
     assert not paths.pod_log("default", "iris-1").exists()
+    # Nobody listens for a process that is gone: a listener would keep all of its pod in memory.
+    assert watched.node._notify.listeners == 0
 
 
 async def test_timings_add_up_and_carry_the_reports(watched: Watched, make_pod: MakePod) -> None:

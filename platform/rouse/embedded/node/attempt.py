@@ -164,9 +164,10 @@ class Attempt:
             return await process.wait()
         finally:
             monitor.cancel()
-            await asyncio.gather(monitor, return_exceptions=True)
+            # At once: a cancellation during the wait below must not leave it registered.
             notify.receive()  # its last words may still be in the socket
             notify.unregister(process.pid)
+            await asyncio.gather(monitor, return_exceptions=True)
 
     def _monitor(self, invocation: Invocation) -> Monitor:
         async def ask(probe: Probe) -> ProbeResult:

@@ -94,6 +94,11 @@ class NotifySocket:
         # a forked replica can report before its warm parent has told the node its pid
         self._early: OrderedDict[int, list[tuple[float, Report]]] = OrderedDict()
 
+    @property
+    def listeners(self) -> int:
+        """How many processes somebody listens for."""
+        return len(self._listeners)
+
     def start(self) -> None:
         """Bind the socket, replacing a leftover one."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
