@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import yaml
@@ -116,9 +116,9 @@ class _Dumper(yaml.SafeDumper):
 
 def main() -> None:
     """Write the definitions into the folder given as the only argument."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m rouse.api.crds FOLDER")
-    write_crds(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="python -m rouse.api.crds", description=main.__doc__)
+    parser.add_argument("folder", type=Path, help="such as manifests/crds")
+    write_crds(parser.parse_args().folder)
 
 
 if __name__ == "__main__":
