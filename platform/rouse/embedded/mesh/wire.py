@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from rouse.embedded.protobuf import block, text, varint
 from rouse.errors import EngineError
 
 __all__ = [
@@ -90,44 +91,27 @@ def frame(message: bytes) -> bytes:
 
 def encode_response(version: str, nonce: str, resources: Iterable[bytes]) -> bytes:
     """Write a DiscoveryResponse with these ClusterLoadAssignments."""
-    wrapped = (_text(1, ENDPOINTS_TYPE) + _block(2, resource) for resource in resources)
+    wrapped = (text(1, ENDPOINTS_TYPE) + block(2, resource) for resource in resources)
     return b"".join(
         [
-            _text(1, version),
-            *(_block(2, resource) for resource in wrapped),
-            _text(4, ENDPOINTS_TYPE),
-            _text(5, nonce),
+            text(1, version),
+            *(block(2, resource) for resource in wrapped),
+            text(4, ENDPOINTS_TYPE),
+            text(5, nonce),
         ]
     )
 
 
 def encode_assignment(name: str, endpoints: Iterable[tuple[str, int]]) -> bytes:
     """Write a ClusterLoadAssignment: one locality with these addresses, in their order."""
-    listed = b"".join(_block(2, _endpoint(host, port)) for host, port in endpoints)
-    return _text(1, name) + (_block(2, listed) if listed else b"")
+    listed = b"".join(block(2, _endpoint(host, port)) for host, port in endpoints)
+    return text(1, name) + (block(2, listed) if listed else b"")
 
 
 def _endpoint(host: str, port: int) -> bytes:
     """LbEndpoint { endpoint { address { socket_address { address, port_value } } } }."""
-    socket_address = _text(2, host) + _varint(3 << 3 | _VARINT) + _varint(port)
-    return _block(1, _block(1, _block(1, socket_address)))
-
-
-def _text(number: int, text: str) -> bytes:
-    return _block(number, text.encode())
-
-
-def _block(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | _BYTES) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    socket_address = text(2, host) + varint(3 << 3 | _VARINT) + varint(port)
+    return block(1, block(1, block(1, socket_address)))
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from rouse.embedded.protobuf import block, text, varint
+
 __all__ = ["encode_document"]
 
 Raw = Mapping[str, Any]
@@ -33,60 +35,38 @@ _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
 def encode_document(document: Raw) -> bytes:
     """The message of a whole document."""
     paths = b"".join(
-        _message(2, _named(name, _path_item(item))) for name, item in document["paths"].items()
+        block(2, _named(name, _path_item(item))) for name, item in document["paths"].items()
     )
     definitions = b"".join(
-        _message(1, _named(name, _schema(each))) for name, each in document["definitions"].items()
+        block(1, _named(name, _schema(each))) for name, each in document["definitions"].items()
     )
-    info = _text(1, document["info"]["title"]) + _text(2, document["info"]["version"])
-    return (
-        _text(1, document["swagger"])
-        + _message(2, info)
-        + _message(8, paths)
-        + _message(9, definitions)
-    )
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _message(field: int, body: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(body)) + body
-
-
-def _text(field: int, text: str) -> bytes:
-    return _message(field, text.encode())
+    info = text(1, document["info"]["title"]) + text(2, document["info"]["version"])
+    return text(1, document["swagger"]) + block(2, info) + block(8, paths) + block(9, definitions)
 
 
 def _texts(field: int, texts: Iterable[str]) -> bytes:
-    return b"".join(_text(field, text) for text in texts)
+    return b"".join(text(field, each) for each in texts)
 
 
 def _count(field: int, value: int) -> bytes:
-    return _varint(field << 3) + _varint(value)
+    return varint(field << 3) + varint(value)
 
 
 def _double(field: int, value: float) -> bytes:
-    return _varint(field << 3 | 1) + struct.pack("<d", value)
+    return varint(field << 3 | 1) + struct.pack("<d", value)
 
 
 def _named(name: str, body: bytes) -> bytes:
-    return _text(1, name) + _message(2, body)
+    return text(1, name) + block(2, body)
 
 
 def _any(value: Any) -> bytes:
-    return _text(2, orjson.dumps(value).decode())
+    return text(2, orjson.dumps(value).decode())
 
 
 def _extensions(field: int, raw: Raw) -> bytes:
     return b"".join(
-        _message(field, _named(name, _any(value)))
+        block(field, _named(name, _any(value)))
         for name, value in raw.items()
         if name.startswith("x-")
     )
@@ -94,23 +74,23 @@ def _extensions(field: int, raw: Raw) -> bytes:
 
 def _path_item(item: Raw) -> bytes:
     return b"".join(
-        _message(field, _operation(item[method]))
+        block(field, _operation(item[method]))
         for method, field in _METHODS.items()
         if method in item
     )
 
 
 def _operation(operation: Raw) -> bytes:
-    parameters = b"".join(_message(8, _parameter(each)) for each in operation["parameters"])
+    parameters = b"".join(block(8, _parameter(each)) for each in operation["parameters"])
     responses = b"".join(
-        _message(1, _named(code, _response(each))) for code, each in operation["responses"].items()
+        block(1, _named(code, _response(each))) for code, each in operation["responses"].items()
     )
     return (
-        _text(5, operation["operationId"])
+        text(5, operation["operationId"])
         + _texts(6, operation["produces"])
         + _texts(7, operation["consumes"])
         + parameters
-        + _message(9, responses)
+        + block(9, responses)
         + _extensions(13, operation)
     )
 
@@ -118,29 +98,29 @@ def _operation(operation: Raw) -> bytes:
 def _parameter(raw: Raw) -> bytes:
     """A ParametersItem: its alternative ``parameter``, of a body, the query or the path."""
     if raw["in"] == "body":
-        body = _text(2, raw["name"]) + _text(3, "body") + _count(4, 1)
-        return _message(1, _message(1, body + _message(5, _schema(raw["schema"]))))
-    common = _text(2, raw["in"]) + _text(3, raw["description"]) + _text(4, raw["name"])
+        body = text(2, raw["name"]) + text(3, "body") + _count(4, 1)
+        return block(1, block(1, body + block(5, _schema(raw["schema"]))))
+    common = text(2, raw["in"]) + text(3, raw["description"]) + text(4, raw["name"])
     if raw["in"] == "path":
-        made = _message(4, _count(1, 1) + common + _text(5, raw["type"]))
+        made = block(4, _count(1, 1) + common + text(5, raw["type"]))
     else:
-        made = _message(3, common + _text(6, raw["type"]))
-    return _message(1, _message(2, made))
+        made = block(3, common + text(6, raw["type"]))
+    return block(1, block(2, made))
 
 
 def _response(raw: Raw) -> bytes:
     """A ResponseValue: its alternative ``response``."""
-    body = _text(1, raw["description"])
+    body = text(1, raw["description"])
     if "schema" in raw:
-        body += _message(2, _message(1, _schema(raw["schema"])))
-    return _message(1, body)
+        body += block(2, block(1, _schema(raw["schema"])))
+    return block(1, body)
 
 
 def _schema(raw: Raw) -> bytes:
     out = bytearray()
     for name, field in _SCHEMA_TEXTS.items():
         if name in raw:
-            out += _text(field, raw[name])
+            out += text(field, raw[name])
     for name, field in _SCHEMA_NUMBERS.items():
         if name in raw:
             out += _double(field, raw[name])
@@ -149,14 +129,14 @@ def _schema(raw: Raw) -> bytes:
             out += _count(field, int(raw[name]))
     out += _texts(19, raw.get("required", ()))
     for value in raw.get("enum", ()):
-        out += _message(20, _any(value))
+        out += block(20, _any(value))
     if "additionalProperties" in raw:
-        out += _message(21, _message(1, _schema(raw["additionalProperties"])))
+        out += block(21, block(1, _schema(raw["additionalProperties"])))
     if "type" in raw:
-        out += _message(22, _text(1, raw["type"]))
+        out += block(22, text(1, raw["type"]))
     if "items" in raw:
-        out += _message(23, _message(1, _schema(raw["items"])))
+        out += block(23, block(1, _schema(raw["items"])))
     if "properties" in raw:
         named = (_named(name, _schema(each)) for name, each in raw["properties"].items())
-        out += _message(25, b"".join(_message(1, each) for each in named))
+        out += block(25, b"".join(block(1, each) for each in named))
     return bytes(out) + _extensions(31, raw)
