@@ -12,13 +12,14 @@ __all__ = ["Figure", "percentile", "publish"]
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number. ``bar`` is the most it may be, or None where there is no bar."""
+    """One measured number. ``bar`` is the most it may be, the least with ``at_least``."""
 
     name: str
     value: float
     unit: str
     bar: float | None = None
     note: str = ""
+    at_least: bool = False
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -32,7 +33,8 @@ def publish(bench: str, figures: Sequence[Figure]) -> None:
     """Print the figures, the JSON line last."""
     width = max(len(figure.name) for figure in figures)
     for figure in figures:
-        bar = "" if figure.bar is None else f"  (bar: {figure.bar:g} {figure.unit})"
+        sign = ">=" if figure.at_least else "<="
+        bar = "" if figure.bar is None else f"  (bar: {sign} {figure.bar:g} {figure.unit})"
         note = f"  {figure.note}" if figure.note else ""
         print(f"  {figure.name:<{width}}  {figure.value:>10.3f} {figure.unit}{bar}{note}")
     line = {

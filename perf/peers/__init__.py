@@ -1,0 +1,1 @@
+"""The model server beside KServe's, MLServer and LitServe: `python -m perf.peers`."""
