@@ -11,8 +11,10 @@
     │   ├── BodyTimeoutError      408  the client stopped sending its body
     │   ├── TooLargeError         413
     │   ├── InferenceError        500  the model itself failed
+    │   ├── UnsupportedError      501  the model or server has no such ability
     │   ├── ModelNotReadyError    503
-    │   └── OverloadedError       503  with Retry-After
+    │   ├── OverloadedError       503  with Retry-After
+    │   └── DeadlineError         504  the answer was not there in the time the client gave
     └── StartupError             the process cannot serve and exits 1
         ├── StorageError          the model's files cannot be had
         └── ModelLoadError        the files are there, the model cannot be made of them
@@ -26,6 +28,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "BodyTimeoutError",
+    "DeadlineError",
     "InferenceError",
     "InvalidInputError",
     "MethodNotAllowedError",
@@ -39,6 +42,7 @@ __all__ = [
     "StartupError",
     "StorageError",
     "TooLargeError",
+    "UnsupportedError",
 ]
 
 
@@ -106,6 +110,12 @@ class InferenceError(RequestError):
     status = 500
 
 
+class UnsupportedError(RequestError):
+    """The model, or this server, has no such ability; a retry will not help."""
+
+    status = 501
+
+
 class ModelNotReadyError(RequestError):
     """The model is still loading."""
 
@@ -126,6 +136,12 @@ class OverloadedError(RequestError):
     def headers(self) -> Sequence[tuple[str, str]]:
         """Seconds until a retry makes sense."""
         return (("retry-after", "1"),)
+
+
+class DeadlineError(RequestError):
+    """The time the client, or this server, gives a request is over."""
+
+    status = 504
 
 
 class StartupError(ServingError):

@@ -1,15 +1,31 @@
-"""The contract between the data plane and a framework: `Model` and `Runtime`."""
+"""The contract between the data plane and a framework: `Model`, `RequestModel` and `Runtime`."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+from predictors.serving.errors import UnsupportedError
+from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.tensors import Tensor, TensorSpec
 
-__all__ = ["Model", "Runtime"]
+if TYPE_CHECKING:
+    from predictors.serving.routes import Route
+
+__all__ = ["BatchSettings", "Model", "RequestModel", "Runtime"]
+
+
+class BatchSettings(NamedTuple):
+    """Rows joined into one call of a model, and seconds a request may wait for company.
+
+    A `max_size` of 0 or 1 joins nothing. With a latency of 0 nobody waits: joined is only what
+    arrived while the model was busy.
+    """
+
+    max_size: int = 0
+    max_latency_s: float = 0.0
 
 
 class Model(ABC):
@@ -25,6 +41,25 @@ class Model(ABC):
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
 
+    batchable: bool = False
+    """Whether rows of axis 0 of all inputs may be joined with other requests', and outputs split
+    again."""
+
+    gil_free: bool = False
+    """Whether `predict` releases the interpreter's lock: then more threads do more work."""
+
+    takes_payload: bool = False
+    """Whether V1 bodies are handed over parsed, as `InferenceRequest.payload`, not as tensors."""
+
+    deterministic: bool = True
+    """Whether the same request always has the same answer, which a cache may then give."""
+
+    batching: BatchSettings | None = None
+    """The model's own settings, from its artifact; None leaves them to the server."""
+
+    metadata_extra: Mapping[str, Any] = {}
+    """Shown under ``parameters`` of V2 metadata, e.g. revision or task."""
+
     def __init__(self, name: str, version: str = "1") -> None:
         self.name = name
         self.version = version
@@ -34,6 +69,9 @@ class Model(ABC):
     def load(self) -> None:
         """Read the model and fill `inputs` and `outputs`. Raises `StartupError`."""
 
+    def unload(self) -> None:  # noqa: B027 - most models have nothing to give back
+        """Give back what `load` took and garbage collection does not; called off the loop."""
+
     @abstractmethod
     def predict(self, inputs: Sequence[Tensor], wanted: Sequence[str]) -> list[Tensor]:
         """Answer with the outputs named in `wanted`, or the default output when it is empty.
@@ -41,6 +79,40 @@ class Model(ABC):
         Raises `InvalidInputError` where the input does not fit; whatever else it raises is
         answered as a 500 without details of the code.
         """
+
+    def explain(
+        self, request: InferenceRequest
+    ) -> InferenceResponse | Awaitable[InferenceResponse]:
+        """Explain the prediction for a request. A plain result is computed off the event loop.
+
+        Raises `UnsupportedError` where the model has no explainer.
+        """
+        raise UnsupportedError(f"Model {self.name} has no explainer.")
+
+    def routes(self) -> Sequence[Route]:
+        """Further HTTP endpoints of this model, e.g. ``/openai/v1/completions``."""
+        return ()
+
+
+class RequestModel(Model):
+    """A model that answers whole requests by itself: user code, generation, other servers."""
+
+    deterministic = False
+
+    @abstractmethod
+    async def infer(self, request: InferenceRequest) -> InferenceResponse:
+        """Answer one request, in the event loop: block nothing, await what takes long.
+
+        Raises `RequestError`; whatever else it raises is answered as a 500.
+        """
+
+    def stream(self, request: InferenceRequest) -> AsyncIterator[InferenceResponse]:
+        """Answer one request in parts. Raises `UnsupportedError` where the model cannot."""
+        raise UnsupportedError(f"Model {self.name} does not stream its answers.")
+
+    def predict(self, inputs: Sequence[Tensor], wanted: Sequence[str]) -> list[Tensor]:
+        """Raises `UnsupportedError`: this model answers whole requests only."""
+        raise UnsupportedError(f"Model {self.name} answers whole requests only.")
 
 
 class Runtime(Protocol):

@@ -1,0 +1,38 @@
+"""HTTP endpoints that a model adds to the server's own, e.g. ``/openai/v1/completions``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = ["HttpAnswer", "HttpRequest", "Route"]
+
+
+class HttpRequest(NamedTuple):
+    """A request with its whole body; header names in lower case, `query` without its mark."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An answer: all of it as `body`, or sent part by part as `stream` gives it."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Sequence[tuple[str, str]] = ()
+    stream: AsyncIterator[bytes] | None = field(default=None)
+
+
+class Route(NamedTuple):
+    """One endpoint; `handle` runs in the event loop and may raise `RequestError`."""
+
+    method: str
+    path: str
+    handle: Callable[[HttpRequest], Awaitable[HttpAnswer]]
