@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from rouse.autoscaler.revision import RequestStats
 from rouse.kube.objects import Key, Object
 
-__all__ = ["Clock", "ClusterStats", "Container", "Mesh", "Node", "PodState", "Termination"]
+__all__ = ["Clock", "Container", "Mesh", "Node", "PodState", "Termination"]
 
 
 class Termination(Protocol):
@@ -89,15 +90,6 @@ class Node(Protocol):
         """See to it that a warm parent for this template exists; returns at once."""
 
 
-class ClusterStats(Protocol):
-    """Requests of one Service at the gateway: in flight now, and ever begun."""
-
-    @property
-    def active(self) -> int: ...  # noqa: D102
-    @property
-    def total(self) -> int: ...  # noqa: D102
-
-
 class Mesh(Protocol):
     """The gateway that requests come through.
 
@@ -105,7 +97,7 @@ class Mesh(Protocol):
     ``Reconciled``, with ``observedGeneration``.
     """
 
-    async def stats(self) -> Mapping[Key, ClusterStats]:
+    async def stats(self) -> Mapping[Key, RequestStats]:
         """The statistics of every Service at this moment."""
 
     async def serving(

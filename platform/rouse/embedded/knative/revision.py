@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from rouse.autoscaler import Activity
+from rouse.autoscaler.revision import Asked, RevisionScaler
 from rouse.coldstart import Activation
 from rouse.embedded.knative import names
 from rouse.embedded.knative.conditions import is_true
@@ -17,7 +18,6 @@ from rouse.embedded.knative.make.deployment import (
 from rouse.embedded.knative.make.revision import autoscaler_spec_of, progress_deadline_s
 from rouse.embedded.knative.ports import Clock, Node
 from rouse.embedded.knative.replicas import Replicas
-from rouse.embedded.knative.revision_scaler import Asked, RevisionScaler
 from rouse.embedded.knative.route import is_reachable
 from rouse.embedded.knative.scaler import Scaler
 from rouse.embedded.knative.settings import Settings

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from rouse.autoscaler import Activity, Verdict
+from rouse.autoscaler.revision import Asked, RevisionScaler
 from rouse.embedded.knative.names import deployment_name, revision_key_of_deployment
 from rouse.embedded.knative.ports import Clock, Mesh
 from rouse.embedded.knative.replicas import Replicas
-from rouse.embedded.knative.revision_scaler import Asked, RevisionScaler
 from rouse.errors import RouseError
 from rouse.kube.objects import Key
 

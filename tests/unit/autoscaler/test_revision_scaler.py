@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rouse.autoscaler import Activity, AutoscalerConfig, Verdict, resolve_spec
-from rouse.embedded.knative.revision_scaler import Asked, RevisionScaler
+from rouse.autoscaler.revision import Asked, RevisionScaler
 from tests.unit.knative.harness import Stats
 
 CONFIG = AutoscalerConfig(target_burst_capacity=0.0, stable_window_s=6.0, grace_period_s=2.0)

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from rouse.autoscaler import (
-    Activity,
-    AutoscalerSpec,
-    Decider,
-    Facts,
-    Metric,
-    Verdict,
-    Window,
-    judge,
-    make_window,
-)
-from rouse.autoscaler.scaler import needed_to_be_active
-from rouse.autoscaler.spec import GRANULARITY_S
-from rouse.embedded.knative.ports import ClusterStats
+from rouse.autoscaler.decider import Decider, Decision
+from rouse.autoscaler.scaler import Activity, Facts, Verdict, judge, needed_to_be_active
+from rouse.autoscaler.spec import GRANULARITY_S, AutoscalerSpec, Metric
+from rouse.autoscaler.windows import Window, make_window
 
-__all__ = ["Asked", "RevisionScaler"]
+__all__ = ["Asked", "RequestStats", "RevisionScaler"]
 
 _UNSEEN_REQUEST_S = 0.01
 """What a request that came and went between two scrapes is taken to have lasted."""
 _UNSEEN_AT_MOST = 0.5
 """Where a scrape finds nothing in flight, the concurrency is below one."""
+
+
+class RequestStats(Protocol):
+    """Requests of one revision as the gateway counts them: in flight now, and ever begun."""
+
+    @property
+    def active(self) -> int: ...  # noqa: D102
+    @property
+    def total(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class RevisionScaler:
 
     ``replicas`` is how many it runs at the start, ``initialized`` whether it ever proved itself.
     ``epoch`` grows with every request that the activator lets through, so that a decision taken
-    before one is known to be stale.
+    before one is known to be stale. ``decision`` is that of the last tick.
     """
 
     def __init__(self, asked: Asked, *, now: float, replicas: int, initialized: bool) -> None:
@@ -56,6 +56,7 @@ class RevisionScaler:
         self.confirmed = asleep
         self.in_path = asleep
         self.epoch = 0
+        self.decision: Decision | None = None
         self._desired: int | None = None
         self._excess = asked.spec.initial_excess_burst_capacity
         self._decider = Decider(asked.spec.decider, initial_ready=replicas, now=now)
@@ -71,14 +72,18 @@ class RevisionScaler:
         if shape != (before.stable_window_s, before.panic_window_s, before.algorithm):
             self._stable, self._panic = _windows(spec)
 
-    def record(self, now: float, stats: ClusterStats) -> None:
+    def record(self, now: float, stats: RequestStats) -> None:
         """Take in a scrape: requests in flight at this moment, and ever begun."""
         value = self._measured(now, stats)
         self._seen = (now, stats.total)
         self._stable.record(now, value)
         self._panic.record(now, value)
 
-    def quiet(self, stats: ClusterStats | None) -> bool:
+    def averages(self, now: float) -> tuple[float, float]:
+        """The averages of the stable and of the panic window."""
+        return self._stable.average(now), self._panic.average(now)
+
+    def quiet(self, stats: RequestStats | None) -> bool:
         """Whether nothing is in flight and nothing came since the last scrape."""
         if stats is None:
             return True
@@ -93,6 +98,7 @@ class RevisionScaler:
             self._panic.average(now) if has_data else None,
             ready,
         )
+        self.decision = decision
         if decision.valid:
             self._desired = decision.desired
             self._excess = decision.excess_burst_capacity
@@ -143,7 +149,7 @@ class RevisionScaler:
         activating = self.activity is Activity.ACTIVATING
         return self.timed_out or (activating and waited >= self.asked.progress_deadline_s)
 
-    def _measured(self, now: float, stats: ClusterStats) -> float:
+    def _measured(self, now: float, stats: RequestStats) -> float:
         came, elapsed = 0, GRANULARITY_S
         if self._seen is not None:
             came = max(0, stats.total - self._seen[1])
