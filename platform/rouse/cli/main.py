@@ -8,7 +8,17 @@ from typing import NoReturn
 import click
 
 from rouse import __version__, lean  # noqa: F401 - lean before anything that imports httpx
-from rouse.cli import cluster, compiling, diff, doctor, engine, explain, objects, predict
+from rouse.cli import (
+    autoscaler,
+    cluster,
+    compiling,
+    diff,
+    doctor,
+    engine,
+    explain,
+    objects,
+    predict,
+)
 from rouse.errors import RouseError
 
 __all__ = ["main", "rouse"]
@@ -36,6 +46,7 @@ for _command in (
     diff.diff,
     doctor.doctor,
     explain.explain_,
+    autoscaler.autoscaler,
     cluster.controller,
 ):
     rouse.add_command(_command)

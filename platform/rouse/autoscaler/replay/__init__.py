@@ -6,11 +6,12 @@ Three depths: :mod:`.windows` averages records, :mod:`.metrics` decides from ave
 
 from rouse.autoscaler.replay.metrics import MetricsTrace, replay_metrics
 from rouse.autoscaler.replay.reading import read_lines
-from rouse.autoscaler.replay.simulation import Row, Workload, simulate
+from rouse.autoscaler.replay.simulation import Request, Row, Workload, simulate
 from rouse.autoscaler.replay.windows import WindowTrace, replay_windows
 
 __all__ = [
     "MetricsTrace",
+    "Request",
     "Row",
     "WindowTrace",
     "Workload",
