@@ -25,7 +25,7 @@ def test_numbers_come_back_as_they_went(datatype: str) -> None:
     assert decoded.array.dtype == DATATYPES[datatype]
     assert decoded.array.tolist() == [[1, 2]]
     assert encode(decoded)["datatype"] == datatype
-    assert encode(decoded)["data"] == [1, 2]
+    assert list(encode(decoded)["data"]) == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,17 @@ def test_accepted(given: dict[str, Any], expected: list[Any]) -> None:
         (tensor(data={}), "inputs[2].data must be a list, got an object."),
         (tensor(data=["1", "2"]), "inputs[2].data must hold FP64 values only."),
         (tensor(data=[1, "2"]), "inputs[2].data must hold FP64 values only."),
-        (tensor(data=[1, None]), "inputs[2].data must hold FP64 values only."),
+        (
+            tensor(datatype="INT8", data=[1, None]),
+            "inputs[2].data must hold INT8 values only.",
+        ),
         (tensor(data=[True, False]), "inputs[2].data must hold FP64 values only."),
         (tensor(datatype="BYTES", data=nested("a", 40)), "inputs[2].data is nested deeper than"),
         (tensor(data=[[1], [1, 2]]), "inputs[2].data is ragged: its rows differ in length."),
         (tensor(datatype="INT8", data=[1, 300]), "inputs[2].data has values that INT8 cannot hold"),
         (tensor(datatype="UINT8", data=[1, -1]), "inputs[2].data has values that UINT8 cannot"),
         (tensor(datatype="INT32", data=[1, 2.5]), "inputs[2].data has values that INT32 cannot"),
-        (tensor(datatype="INT64", data=[1, 2**70]), "inputs[2].data must hold INT64 values only."),
+        (tensor(datatype="INT64", data=[1, 2**70]), "inputs[2].data has values that INT64"),
         (tensor(datatype="INT64", data=[-1, 2**63]), "inputs[2].data has values that INT64"),
         (tensor(datatype="FP32", data=[1, 1e300]), "inputs[2].data has values that FP32 cannot"),
         (
