@@ -5,8 +5,18 @@ from __future__ import annotations
 from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.component import Batcher, ComponentSpec, Logger
 from rouse.api.inferenceservice.lifecycle import Reason
+from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
+from rouse.compiler.logstore import (
+    DEFAULT_ACCOUNT,
+    LOGGER_ACCOUNT_ANNOTATION,
+    LOGGER_CREDENTIALS_ANNOTATION,
+    check_bucket,
+    store_annotations,
+    store_url,
+    store_variables,
+)
 from rouse.compiler.merge import merge_pod
 
 __all__ = ["attach_agent"]
@@ -15,7 +25,13 @@ _INTERNAL = "internal.serving.kserve.io"
 
 
 def attach_agent(
-    pod: Object, component: str, spec: ComponentSpec, *, own: str | None, config: Config
+    pod: Object,
+    isvc: InferenceService,
+    component: str,
+    spec: ComponentSpec,
+    *,
+    own: str | None,
+    config: Config,
 ) -> tuple[Object, Strings]:
     """Return the pod, and annotations for the pod webhook, with logger and batcher attached.
 
@@ -25,35 +41,57 @@ def attach_agent(
     logger, batcher = spec.logger, spec.batcher
     if logger is None and batcher is None:
         return pod, {}
-    url = _url(logger, component, config) if logger is not None else ""
+    url = _url(logger, component, config, own=own is not None) if logger is not None else ""
     if own is None:
         annotations = {**_logger_annotations(logger, url), **_batcher_annotations(batcher, config)}
         return pod, annotations
-    variables = {**_logger_variables(logger, url), **_batcher_variables(batcher, config)}
+    variables = {
+        **_logger_variables(logger, url, isvc, component),
+        **_batcher_variables(batcher, config),
+    }
     env = [{"name": name, "value": value} for name, value in variables.items()]
-    return merge_pod(pod, {"containers": [{"name": own, "env": env}]}), {}
+    return merge_pod(pod, {"containers": [{"name": own, "env": env}]}), _access(logger, own)
 
 
-def _url(logger: Logger, component: str, config: Config) -> str:
-    url = logger.url or config.logger_default_url
+def _url(logger: Logger, component: str, config: Config, *, own: bool) -> str:
+    url = logger.url or store_url(logger) or config.logger_default_url
     if not url:
         raise CompileError(
             Reason.INVALID_SPEC,
             f"spec.{component}.logger.url: is not given, and rouse-config has no loggerDefaultUrl; "
             "give either",
         )
+    check_bucket(logger, url, f"spec.{component}.logger", own=own)
     return url
 
 
-def _logger_variables(logger: Logger | None, url: str) -> Strings:
+def _access(logger: Logger | None, own: str) -> Strings:
+    """What the webhook is asked for so that a server can store its logs itself."""
+    if logger is None or logger.storage is None:
+        return {}
+    account = logger.storage.service_account_name or DEFAULT_ACCOUNT
+    return {LOGGER_ACCOUNT_ANNOTATION: account, LOGGER_CREDENTIALS_ANNOTATION: own}
+
+
+def _logger_variables(
+    logger: Logger | None, url: str, isvc: InferenceService, component: str
+) -> Strings:
     if logger is None:
         return {}
-    variables = {"ROUSE_LOGGER_MODE": logger.mode or "all", "ROUSE_LOGGER_URL": url}
+    variables = {
+        "ROUSE_LOGGER_COMPONENT": component,
+        "ROUSE_LOGGER_MODE": logger.mode or "all",
+        "ROUSE_LOGGER_NAMESPACE": isvc.namespace,
+        "ROUSE_LOGGER_SERVICE": isvc.name,
+    }
+    if logger.storage is None:
+        variables["ROUSE_LOGGER_URL"] = url
     if logger.metadata_headers:
         variables["ROUSE_LOGGER_METADATA_HEADERS"] = ",".join(logger.metadata_headers)
     if logger.metadata_annotations:
         variables["ROUSE_LOGGER_METADATA_ANNOTATIONS"] = ",".join(logger.metadata_annotations)
-    return variables
+    stored = store_variables(logger, url, namespace=isvc.namespace, name=isvc.name, part=component)
+    return {**variables, **stored}
 
 
 def _batcher_variables(batcher: Batcher | None, config: Config) -> Strings:
@@ -78,7 +116,7 @@ def _logger_annotations(logger: Logger | None, url: str) -> Strings:
     if logger.metadata_annotations:
         names = ",".join(logger.metadata_annotations)
         annotations[f"{_INTERNAL}/logger-metadata-annotations"] = names
-    return annotations
+    return {**annotations, **store_annotations(logger)}
 
 
 def _batcher_annotations(batcher: Batcher | None, config: Config) -> Strings:

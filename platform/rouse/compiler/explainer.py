@@ -15,7 +15,7 @@ from rouse.compiler.config import Config
 from rouse.compiler.fetching import attach_own_storage
 from rouse.compiler.images import with_tag
 from rouse.compiler.merge import merge_pod
-from rouse.compiler.storage import MODEL_PATH, Location, Storage, attach
+from rouse.compiler.storage import MODEL_PATH, Location, Storage, attach, from_entry
 
 __all__ = ["resolve_explainer"]
 
@@ -34,17 +34,29 @@ def resolve_explainer(
     annotations: Strings = {}
     if explainer.art is not None:
         pod = merge_pod(pod, {"containers": [_art(explainer.art)]})
-        if explainer.art.storage_uri is not None:
-            storage = Storage((Location(explainer.art.storage_uri),))
+        storage = _storage(explainer.art)
+        if storage is not None:
+            given = {**isvc.annotations, **(explainer.annotations or {})}
             pod, annotations = attach(
-                pod, MAIN_CONTAINER, storage, own_predictor=False, config=config
+                pod,
+                MAIN_CONTAINER,
+                storage,
+                own_predictor=False,
+                config=config,
+                annotations=given,
             )
     else:
         pod, annotations = attach_own_storage(isvc, explainer, pod, config)
     pod["containers"] = with_arguments(pod["containers"], caller_arguments(isvc))
-    pod, logging = attach_agent(pod, EXPLAINER, explainer, own=None, config=config)
+    pod, logging = attach_agent(pod, isvc, EXPLAINER, explainer, own=None, config=config)
     annotations = {**annotations, **logging}
     return resolve(isvc, EXPLAINER, explainer, pod, config=config, annotations=annotations)
+
+
+def _storage(art: ARTExplainerSpec) -> Storage | None:
+    if art.storage is not None:
+        return from_entry(art.storage)
+    return Storage((Location(art.storage_uri),)) if art.storage_uri is not None else None
 
 
 def _art(art: ARTExplainerSpec) -> Object:
@@ -55,7 +67,7 @@ def _art(art: ARTExplainerSpec) -> Object:
 
 
 def _art_arguments(art: ARTExplainerSpec) -> Iterator[str]:
-    if art.storage_uri is not None:
+    if art.storage_uri is not None or art.storage is not None:
         yield from ("--storage_uri", MODEL_PATH)
     yield from ("--adversary_type", art.type or _ART_TYPE)
     for name, value in sorted((art.config or {}).items()):

@@ -18,6 +18,7 @@ from rouse.compiler.component import (
     pod_fields,
     resolve,
 )
+from rouse.compiler.confidential import decryption
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.images import with_tag
@@ -66,11 +67,18 @@ def resolve_predictor(
     storage = storage_of(model, predictor)
     if storage is not None:
         given = {**isvc.annotations, **(predictor.annotations or {})}
+        decrypted = decryption(model, storage, config)
         pod, annotations = attach(
-            pod, main, storage, own_predictor=own, config=config, annotations=given
+            pod,
+            main,
+            storage,
+            own_predictor=own and not decrypted,
+            config=config,
+            annotations=given,
         )
+        annotations = {**annotations, **decrypted}
     server = main if own else None
-    pod, logging = attach_agent(pod, PREDICTOR, predictor, own=server, config=config)
+    pod, logging = attach_agent(pod, isvc, PREDICTOR, predictor, own=server, config=config)
     annotations = {**annotations, **logging}
     pod = collocate(isvc, pod)
     return resolve(

@@ -19,6 +19,6 @@ def resolve_transformer(
     pod = pod_fields(transformer)
     pod["containers"] = with_arguments(pod["containers"], caller_arguments(isvc))
     pod, storage = attach_own_storage(isvc, transformer, pod, config)
-    pod, logging = attach_agent(pod, TRANSFORMER, transformer, own=None, config=config)
+    pod, logging = attach_agent(pod, isvc, TRANSFORMER, transformer, own=None, config=config)
     annotations = {**storage, **logging}
     return resolve(isvc, TRANSFORMER, transformer, pod, config=config, annotations=annotations)

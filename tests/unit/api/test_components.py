@@ -104,19 +104,9 @@ def test_copies_of_requests_need_a_replica_and_no_transformer() -> None:
             "models over several nodes",
         ),
         (
-            {"predictor": {**SKLEARN, "logger": {"url": "http://x", "storage": {}}}},
-            "spec.predictor.logger.storage",
-            "logs that are stored in batches",
-        ),
-        (
             {"transformer": {**CONTAINER, "storageContainerName": "c"}},
             "spec.transformer.storageContainerName",
             "storage containers chosen by name",
-        ),
-        (
-            {"explainer": {"art": {"storage": {"key": "k"}}}},
-            "spec.explainer.art.storage",
-            "entries of storage-config there",
         ),
     ],
 )

@@ -9,22 +9,44 @@ from pydantic import Field
 from rouse.api.base import IntOrString, Model, Open, Strings, atomic
 from rouse.api.pods.pod import PodSpec
 
-__all__ = ["Batcher", "ComponentSpec", "Logger", "StorageSpec", "StorageUri"]
+__all__ = [
+    "Batcher",
+    "ComponentSpec",
+    "Logger",
+    "LoggerStorage",
+    "StorageSpec",
+    "StorageUri",
+]
 
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
+class LoggerStorage(Model):
+    """Keeps requests and responses as files in the bucket that the logger's url names."""
+
+    key: str | None = None
+    """Taken for KServe's sake and not used, as there: the service account opens the bucket."""
+    path: str | None = None
+    """Folder of the files, below the namespace, service and component; logs when not given."""
+    parameters: Strings | None = None
+    """format: json (when not given), csv or parquet; type and bucket where there is no url."""
+    service_account_name: str | None = None
+    """Whose Secrets open the bucket; logger-sa when not given."""
+
+
 class Logger(Model):
-    """Sends requests and responses as CloudEvents to a URL."""
+    """Sends requests and responses as CloudEvents to a URL, or stores them in a bucket."""
 
     url: str | None = None
-    """Where the events go; the default broker of the namespace when not given."""
+    """Where the events go; the default broker of the namespace when not given.
+
+    With storage a bucket: s3://, gs:// or abfs://."""
     mode: Literal["all", "request", "response"] | None = None
     """What is sent; all when not given."""
     metadata_headers: Annotated[list[str] | None, atomic()] = None
     metadata_annotations: Annotated[list[str] | None, atomic()] = None
-    storage: Open | None = None
+    storage: LoggerStorage | None = None
     marshaller_url: str | None = None
     batch_size: Positive | None = None
     batch_interval: str | None = None

@@ -13,7 +13,6 @@ __all__ = ["check_not_yet"]
 
 _COMPONENT_FIELDS = {"storage_container_name": "storage containers chosen by name"}
 _KNATIVE_FIELDS = {"auto_scaling": "scaling on several metrics in the mode Knative"}
-_LOGGER_FIELDS = ("batch_interval", "batch_size", "marshaller_url", "storage")
 
 
 def check_not_yet(isvc: InferenceService) -> Iterator[FieldError]:
@@ -38,11 +37,6 @@ def check_not_yet(isvc: InferenceService) -> Iterator[FieldError]:
             yield from _component(component, f"spec.{part}", fields)
     if spec.predictor.worker_spec is not None:
         yield _not_yet("spec.predictor.workerSpec", "models over several nodes")
-    if spec.predictor.model is not None and spec.predictor.model.confidential is not None:
-        yield _not_yet("spec.predictor.model.confidential", "confidential models")
-    art = spec.explainer.art if spec.explainer is not None else None
-    if art is not None and art.storage is not None:
-        yield _not_yet("spec.explainer.art.storage", "entries of storage-config there")
 
 
 def _component(
@@ -51,11 +45,6 @@ def _component(
     for field, what in fields.items():
         if getattr(component, field) is not None:
             yield _not_yet(f"{path}.{type(component).model_fields[field].alias}", what)
-    logger = component.logger
-    for field in _LOGGER_FIELDS:
-        if logger is not None and getattr(logger, field) is not None:
-            alias = type(logger).model_fields[field].alias
-            yield _not_yet(f"{path}.logger.{alias}", "logs that are stored in batches")
 
 
 def _not_yet(path: str, what: str) -> FieldError:

@@ -63,13 +63,24 @@ class ModelFormat(Model):
     """Version of the format; compared as text with those of the runtimes."""
 
 
+class Confidential(Model):
+    """A model that is stored encrypted, and decrypted in a trusted environment only."""
+
+    enabled: bool
+    """Whether the files are decrypted after they were fetched."""
+    resource_id: Annotated[
+        str | None, Field(pattern=r"^(kbs:///[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?$")
+    ] = None
+    """The key at the key broker: kbs:///repository/type/tag."""
+
+
 class ModelSpec(FrameworkSpec):
     """A model and its runtime; container fields given here win over the runtime's."""
 
     model_format: ModelFormat
     runtime: str | None = None
     """A ServingRuntime or ClusterServingRuntime by name; chosen by modelFormat when not given."""
-    confidential: Open | None = None
+    confidential: Confidential | None = None
 
 
 class PredictorSpec(ComponentSpec):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rouse.api.inferenceservice.annotations import check_annotations
 from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.knative import check_container, check_pod
+from rouse.api.inferenceservice.logger import check_logger
 from rouse.api.inferenceservice.modes import KNATIVE, MODE_ANNOTATION, mode_of
 from rouse.api.inferenceservice.notyet import check_not_yet
 from rouse.api.inferenceservice.storage import explain_uri
@@ -51,6 +52,8 @@ def _around(isvc: InferenceService) -> Iterator[FieldError]:
         problem = explain_uri(explainer.art.storage_uri) if explainer.art.storage_uri else None
         if problem:
             yield FieldError(f"{path}.storageUri", problem)
+        if explainer.art.storage_uri is not None and explainer.art.storage is not None:
+            yield FieldError(f"{path}.storage", "is given beside storageUri; keep one")
         yield from check_env(explainer.art.env, f"{path}.env")
         if mode_of(isvc.annotations) == KNATIVE:
             yield from check_container(explainer.art, path)
@@ -155,6 +158,8 @@ def _component(component: ComponentSpec, path: str) -> Iterator[FieldError]:
             f"{path}.containerConcurrency",
             f"{component.container_concurrency} is out of range; the most is {_MAX_CONCURRENCY}",
         )
+    if component.logger is not None:
+        yield from check_logger(component.logger, f"{path}.logger")
     yield from _storage_uris(component, path)
     yield from check_labels(component.labels, f"{path}.labels")
     yield from check_containers(component.containers or (), f"{path}.containers")

@@ -78,7 +78,7 @@ class StorageInitializer(Sidecar):
 class Agent(Sidecar):
     """The sidecar that logs and batches requests of foreign servers."""
 
-    image: str = "kserve/agent:v0.15.2"
+    image: str = "kserve/agent:v0.20.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from rouse.api.base import Object
 from rouse.compiler.config import Config
+from rouse.compiler.logstore import (
+    LOGGER_ACCOUNT_ANNOTATION,
+    LOGGER_CREDENTIALS_ANNOTATION,
+    for_logger,
+)
 from rouse.compiler.podwebhook.containers import annotations_of, find
 from rouse.compiler.podwebhook.initializer import entry_of
 from rouse.compiler.storage.attach import with_credentials
@@ -14,7 +19,7 @@ from rouse.compiler.storage.facts import Facts
 from rouse.compiler.storage.names import CREDENTIALS_ANNOTATION, SOURCE_ANNOTATION
 from rouse.compiler.storage.spec import custom_uri
 
-__all__ = ["with_access"]
+__all__ = ["with_access", "with_logger_access"]
 
 _SELF_FETCHED = ("http", "https")
 """Schemes that the predictors fetch themselves even where another container could."""
@@ -41,6 +46,16 @@ def with_access(pod: Object, config: Config, facts: Facts) -> Object:
     account = pod["spec"].get("serviceAccountName", "")
     access = access_of(account, annotations, facts, config)
     return {**pod, "spec": with_credentials(pod["spec"], name, access)}
+
+
+def with_logger_access(pod: Object, config: Config, facts: Facts) -> Object:
+    """Return the pod whose server can open the bucket that it stores its logs in."""
+    annotations = annotations_of(pod)
+    name = annotations.get(LOGGER_CREDENTIALS_ANNOTATION)
+    if name is None or find(pod["spec"]["containers"], name) is None:
+        return pod
+    access = access_of(annotations.get(LOGGER_ACCOUNT_ANNOTATION, ""), {}, facts, config)
+    return {**pod, "spec": with_credentials(pod["spec"], name, for_logger(access))}
 
 
 def _has_its_own_fetcher(uri: str, facts: Facts) -> bool:

@@ -8,6 +8,7 @@ import orjson
 
 from rouse.api.base import Object, Strings
 from rouse.compiler.config import Config
+from rouse.compiler.logstore import LOGGER_ACCOUNT_ANNOTATION, STORE_FLAGS
 from rouse.compiler.merge import merge_pod
 from rouse.compiler.names import COMPONENT_LABEL, SERVICE_LABEL
 from rouse.compiler.podwebhook.containers import (
@@ -16,6 +17,9 @@ from rouse.compiler.podwebhook.containers import (
     find,
     main_container,
 )
+from rouse.compiler.storage.attach import with_credentials
+from rouse.compiler.storage.credentials import access_of
+from rouse.compiler.storage.facts import Facts
 from rouse.compiler.storage.names import INTERNAL_PREFIX, TRANSFORMER_CONTAINER
 
 __all__ = ["AGENT_CONTAINER", "AGENT_PORT", "BATCHER", "LOGGER", "with_agent"]
@@ -34,7 +38,7 @@ _OPTIONS = {
 }
 
 
-def with_agent(pod: Object, config: Config) -> Object:
+def with_agent(pod: Object, config: Config, facts: Facts) -> Object:
     """Return the pod with the agent between its proxy and its server, if annotations ask for it."""
     annotations = annotations_of(pod)
     spec = pod["spec"]
@@ -57,7 +61,20 @@ def with_agent(pod: Object, config: Config) -> Object:
     if env:
         agent["env"] = env
     containers = [*(_redirected(each) for each in spec["containers"]), agent]
-    return {**pod, "spec": {**spec, "containers": containers}}
+    opened = _opening({**spec, "containers": containers}, annotations, config, facts)
+    return {**pod, "spec": opened}
+
+
+def _opening(spec: Object, annotations: Strings, config: Config, facts: Facts) -> Object:
+    """Return the pod's fields with an agent that can open the bucket of its logs.
+
+    As on KServe by the credentials of the pod's account, and over them those of the logger's.
+    """
+    account = annotations.get(LOGGER_ACCOUNT_ANNOTATION)
+    if LOGGER not in annotations or account is None:
+        return spec
+    own = access_of(spec.get("serviceAccountName", ""), annotations, facts, config)
+    return with_credentials(spec, AGENT_CONTAINER, own | access_of(account, {}, facts, config))
 
 
 def _arguments(pod: Object, annotations: Strings, config: Config) -> Iterator[str]:
@@ -93,6 +110,9 @@ def _logging(pod: Object, annotations: Strings, config: Config) -> Iterator[str]
     if wanted:
         pairs = [f"{key}={annotations[key]}" for key in wanted.split(",") if key in annotations]
         yield from ("--metadata-annotations", ",".join(pairs))
+    for name, flag in STORE_FLAGS.items():
+        if annotations.get(name):
+            yield from (flag, annotations[name])
 
 
 def _environment(spec: Object, served: Object) -> list[Object]:

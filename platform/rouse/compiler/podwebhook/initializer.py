@@ -9,6 +9,7 @@ import orjson
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import Reason
+from rouse.compiler.confidential import decryption_env
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.merge import merge_pod
@@ -82,6 +83,7 @@ def _fetching(
         fetched = [
             Location(resolved(each.uri, entry, secret, facts), each.path) for each in fetched
         ]
+    env += decryption_env(annotations)
     container = _container(fetched, env, config, facts)
     spec: Object = pod["spec"]
     volumes = []

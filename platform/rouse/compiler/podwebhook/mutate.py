@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rouse.api.base import Object
 from rouse.compiler.config import Config
-from rouse.compiler.podwebhook.access import with_access
+from rouse.compiler.logstore import LOGGER_CREDENTIALS_ANNOTATION
+from rouse.compiler.podwebhook.access import with_access, with_logger_access
 from rouse.compiler.podwebhook.agent import BATCHER, LOGGER, with_agent
 from rouse.compiler.podwebhook.initializer import with_initializer
 from rouse.compiler.storage.facts import NO_FACTS, Facts
@@ -16,7 +17,16 @@ from rouse.compiler.storage.names import (
 
 __all__ = ["concerns", "mutate"]
 
-_ASKING = frozenset({BATCHER, CREDENTIALS_ANNOTATION, LOGGER, SOURCE_ANNOTATION, URIS_ANNOTATION})
+_ASKING = frozenset(
+    {
+        BATCHER,
+        CREDENTIALS_ANNOTATION,
+        LOGGER,
+        LOGGER_CREDENTIALS_ANNOTATION,
+        SOURCE_ANNOTATION,
+        URIS_ANNOTATION,
+    }
+)
 
 
 def concerns(pod: Object) -> bool:
@@ -31,4 +41,5 @@ def mutate(pod: Object, *, config: Config, facts: Facts = NO_FACTS) -> Object:
     """
     if not concerns(pod):
         return pod
-    return with_agent(with_initializer(with_access(pod, config, facts), config, facts), config)
+    pod = with_logger_access(with_access(pod, config, facts), config, facts)
+    return with_agent(with_initializer(pod, config, facts), config, facts)

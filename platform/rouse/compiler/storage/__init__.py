@@ -9,7 +9,7 @@ from rouse.compiler.storage.containers import matching_container
 from rouse.compiler.storage.credentials import Access, access_of, from_secret
 from rouse.compiler.storage.facts import NO_FACTS, Facts
 from rouse.compiler.storage.names import MODEL_PATH, READ_ONLY_ANNOTATION
-from rouse.compiler.storage.spec import Entry, Location, Storage, storage_of
+from rouse.compiler.storage.spec import Entry, Location, Storage, from_entry, storage_of
 
 __all__ = [
     "MODEL_PATH",
@@ -22,6 +22,7 @@ __all__ = [
     "Storage",
     "access_of",
     "attach",
+    "from_entry",
     "from_secret",
     "is_read_only",
     "matching_container",

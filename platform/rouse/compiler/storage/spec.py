@@ -11,7 +11,7 @@ from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
 from rouse.api.inferenceservice.types import FrameworkSpec
 from rouse.compiler.storage.names import MODEL_PATH, SCHEME_PLACEHOLDER, STORAGE_URI
 
-__all__ = ["Entry", "Location", "Storage", "custom_uri", "storage_of"]
+__all__ = ["Entry", "Location", "Storage", "custom_uri", "from_entry", "storage_of"]
 
 _WITH_BUCKET = ("s3",)
 
@@ -60,7 +60,7 @@ def storage_of(model: FrameworkSpec | None, component: ComponentSpec) -> Storage
     A server of the user's own names its location by its variable STORAGE_URI, as on KServe.
     """
     if model is not None and model.storage is not None:
-        return _from_entry(model.storage)
+        return from_entry(model.storage)
     single = _custom(component) if model is None else _single(model)
     locations = (*single, *_several(component))
     return Storage(locations) if locations else None
@@ -91,7 +91,8 @@ def _several(component: ComponentSpec) -> Iterator[Location]:
         yield Location(each.uri, path or MODEL_PATH)
 
 
-def _from_entry(spec: StorageSpec) -> Storage:
+def from_entry(spec: StorageSpec) -> Storage:
+    """The location that an entry of storage-config tells."""
     entry = Entry(spec.key or "", dict(spec.parameters or {}))
     return Storage((Location(_entry_uri(spec.path or "", entry.parameters)),), entry)
 
