@@ -7,18 +7,21 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final
 
 import uvloop
 
 from predictors.serving.application import Application
 from predictors.serving.dataplane import DataPlane
-from predictors.serving.errors import ModelLoadError, StartupError
+from predictors.serving.errors import LoadFailedError, ModelLoadError, StartupError
 from predictors.serving.listener import Listener, listening_socket
 from predictors.serving.metrics import ServerMetrics
 from predictors.serving.model import Model, Runtime
 from predictors.serving.notify import Notifier
+from predictors.serving.repository.loading import FolderRepository
 from predictors.serving.router import Router
 from predictors.serving.settings import Settings
 from predictors.serving.storage import fetched, redacted
@@ -39,8 +42,12 @@ def serve(settings: Settings, runtime: Runtime) -> int:
     notifier = Notifier(settings.notify_socket)
     try:
         sock = listening_socket(settings.http_port, settings.listen_fd)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_Server(settings, runtime, notifier).run(sock))
+        if settings.workers > 1:
+            # Imported late: most predictors are one process.
+            from predictors.serving.workers import supervise
+
+            return supervise(settings, runtime, notifier, sock, run)
+        return run(settings, runtime, notifier, sock)
     except StartupError as error:
         message = f"Cannot serve model {settings.model_name}: {error}"
         _log.error(message, exc_info=_log.isEnabledFor(logging.DEBUG))
@@ -48,15 +55,43 @@ def serve(settings: Settings, runtime: Runtime) -> int:
         return 1
 
 
+def run(
+    settings: Settings,
+    runtime: Runtime,
+    notifier: Notifier,
+    sock: Any,
+    shared: Callable[[ServerMetrics], Callable[[], bytes]] | None = None,
+) -> int:
+    """Serve on a listening socket. `shared` makes the metrics' text where workers have one."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_Server(settings, runtime, notifier, shared).run(sock))
+
+
 class _Server:
-    def __init__(self, settings: Settings, runtime: Runtime, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        runtime: Runtime,
+        notifier: Notifier,
+        shared: Callable[[ServerMetrics], Callable[[], bytes]] | None,
+    ) -> None:
         self._settings = settings
         self._runtime = runtime
         self._notifier = notifier
-        self._plane = DataPlane([settings.model_name])
-        self._metrics = ServerMetrics([settings.model_name])
-        router = Router(self._plane, self._metrics, _server_metadata(runtime))
-        self._application = Application(self._plane, router, self._metrics, settings.limits)
+        names, repository = [settings.model_name], None
+        if settings.repository:
+            folder = Path(settings.repository.removeprefix("file://"))
+            names, repository = (
+                [],
+                FolderRepository(folder, runtime, fetched, all_versions=settings.all_versions),
+            )
+        self._metrics = ServerMetrics(names)
+        self._plane = DataPlane(
+            names, metrics=self._metrics, settings=settings.plane, repository=repository
+        )
+        text = shared(self._metrics) if shared is not None else None
+        router = Router(self._plane, _server_metadata(runtime), text)
+        self._application = Application(self._plane, router)
 
     async def run(self, sock: Any) -> int:
         loop = asyncio.get_running_loop()
@@ -77,28 +112,13 @@ class _Server:
             sweeper.cancel()
 
     async def _loaded(self, stopped: asyncio.Event) -> bool:
-        """Load the model; False when told to stop before it was there. Raises `StartupError`."""
-        loop = asyncio.get_running_loop()
-        loading: asyncio.Future[Model] = loop.create_future()
+        """Load what is served; False when told to stop before it was there.
 
-        def settle(model: Model | None, error: Exception | None) -> None:
-            if loading.cancelled():
-                return
-            if error is not None:
-                loading.set_exception(error)
-            elif model is not None:
-                loading.set_result(model)
-
-        def work() -> None:
-            model, failure = None, None
-            try:
-                model = self._load()
-            except Exception as error:
-                failure = error
-            loop.call_soon_threadsafe(settle, model, failure)
-
-        # A daemon: a process told to stop does not wait for a model that still loads.
-        threading.Thread(target=work, name="load", daemon=True).start()
+        Raises `StartupError`.
+        """
+        loading = asyncio.ensure_future(
+            self._repository() if self._settings.repository else self._single()
+        )
         stopping = asyncio.create_task(stopped.wait())
         waiting: set[asyncio.Future[Any]] = {loading, stopping}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -106,12 +126,25 @@ class _Server:
             loading.cancel()
             return False
         stopping.cancel()
-        model = loading.result()
+        loading.result()
+        self._notifier.ready()
+        return True
+
+    async def _single(self) -> None:
+        model = await _in_daemon(self._load)
         self._metrics.phase_seconds.update(self._notifier.phases)
         self._plane.publish(model)
-        self._notifier.ready()
         _log.info("model %s is ready", model.name)
-        return True
+
+    async def _repository(self) -> None:
+        """Load all that the repository has; a model that fails is in its index with the reason."""
+        with self._notifier.phase("load"):
+            for name in await self._plane.discover():
+                try:
+                    await self._plane.load(name)
+                except LoadFailedError:
+                    continue  # logged, and told by the index
+        self._metrics.phase_seconds.update(self._notifier.phases)
 
     def _load(self) -> Model:
         settings, notifier = self._settings, self._notifier
@@ -144,6 +177,31 @@ class _Server:
             return 0
         _log.error("%d requests were cut off after the drain deadline", self._metrics.in_flight)
         return 1
+
+
+async def _in_daemon(work: Callable[[], Model]) -> Model:
+    """Run `work` in a daemon: a process told to stop does not wait for a model that still loads."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Model] = loop.create_future()
+
+    def settle(model: Model | None, error: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        elif model is not None:
+            done.set_result(model)
+
+    def target() -> None:
+        model, failure = None, None
+        try:
+            model = work()
+        except Exception as error:
+            failure = error
+        loop.call_soon_threadsafe(settle, model, failure)
+
+    threading.Thread(target=target, name="load", daemon=True).start()
+    return await done
 
 
 def _server_metadata(runtime: Runtime) -> dict[str, Any]:

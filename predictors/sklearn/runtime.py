@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from predictors.serving.storage import find_one
+from predictors.storage import find_one
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model

@@ -12,15 +12,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Final
 
 from predictors.serving import logs
 from predictors.serving.errors import StorageError
-from predictors.serving.storage import redacted
+from predictors.storage import redacted
 from predictors.storage_initializer.publish import publish
 
 __all__ = ["main"]
 
 _log = logging.getLogger(__name__)
+_TOLD_EVERY: Final = 5.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _bring(source: str, folder: Path) -> None:
     started = perf_counter()
-    published = publish(source, folder, os.environ)
+    published = publish(source, folder, os.environ, _Told(redacted(source), _log))
     _log.info(
         "%s is in %s: %d files, %d bytes, %.3f s",
         redacted(source),
@@ -51,6 +53,24 @@ def _bring(source: str, folder: Path) -> None:
         published.bytes,
         perf_counter() - started,
     )
+
+
+class _Told:
+    """Log lines of a download on its way, so that who waits for it sees that it moves."""
+
+    def __init__(self, name: str, log: logging.Logger) -> None:
+        self._name = name
+        self._log = log
+        self._next = perf_counter() + _TOLD_EVERY
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell, unless that was done a moment ago."""
+        now = perf_counter()
+        if now < self._next:
+            return
+        self._next = now + _TOLD_EVERY
+        of = f" of {total} ({100 * done // total} %)" if total else ""
+        self._log.info("%s: %d bytes%s", self._name, done, of)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         "locations",
         nargs="+",
         metavar="SRC DEST",
-        help="where a model is (a path, file://, http(s)://) and the folder it shall be in",
+        help="where a model is (a path, http(s)://, s3://, gs://, hf://, oci:// and more), "
+        "and the folder it shall be in",
     )
     parser.add_argument("--log_level", choices=logs.LEVELS, default="info")
     return parser

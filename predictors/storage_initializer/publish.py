@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from predictors.serving.errors import StorageError
-from predictors.serving.storage import fetched
+from predictors.storage import Progress, fetched
 
 __all__ = ["Published", "publish"]
 
@@ -30,8 +30,12 @@ class Published:
     bytes: int
 
 
-def publish(source: str, folder: Path, env: Mapping[str, str]) -> Published:
+def publish(
+    source: str, folder: Path, env: Mapping[str, str], progress: Progress | None = None
+) -> Published:
     """Fetch ``source`` into ``folder``, which is made when it is not there.
+
+    ``progress`` is told bytes done and bytes in all (0: unknown) now and then.
 
     Entries of an earlier run are replaced, so that a container that was killed can start again.
     Raises `StorageError`; the folder has nothing new then.
@@ -41,7 +45,7 @@ def publish(source: str, folder: Path, env: Mapping[str, str]) -> Published:
         _remove_leftovers(folder)
         with TemporaryDirectory(prefix=_PREFIX, dir=folder) as scratch:
             gathered = Path(scratch)
-            _gather(source, gathered, env)
+            _gather(source, gathered, env, progress)
             found = _measured(gathered)
             for entry in sorted(gathered.iterdir()):
                 _replace(entry, folder / entry.name)
@@ -50,8 +54,8 @@ def publish(source: str, folder: Path, env: Mapping[str, str]) -> Published:
     return found
 
 
-def _gather(source: str, gathered: Path, env: Mapping[str, str]) -> None:
-    with fetched(source, env=env, scratch=gathered) as path:
+def _gather(source: str, gathered: Path, env: Mapping[str, str], progress: Progress | None) -> None:
+    with fetched(source, env=env, scratch=gathered, progress=progress) as path:
         if path.is_relative_to(gathered):
             _lift(path, gathered)
         elif path.is_file():

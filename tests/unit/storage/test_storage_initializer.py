@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from predictors.serving.errors import StorageError
-from predictors.serving.storage import fetched, resolved
+from predictors.storage import fetched, resolved
 from predictors.storage_initializer.__main__ import main
 from predictors.storage_initializer.publish import Published, publish
 
@@ -169,9 +169,9 @@ def test_as_a_command_it_brings_several_models(model: Path, dest: Path, tmp_path
 def test_exit_codes_tell_a_failure_from_a_mistake(
     dest: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["s3://key:hush@bucket/iris", str(dest)]) == 1
+    assert main(["nope://key:hush@bucket/iris", str(dest)]) == 1
     told = capfd.readouterr().err
-    assert "s3://bucket/iris: scheme s3:// is not supported" in told
+    assert "nope://bucket/iris: scheme nope:// is not supported" in told
     assert "ClusterStorageContainer" in told
     assert "hush" not in told
     with pytest.raises(SystemExit) as ended:

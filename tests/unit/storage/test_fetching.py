@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from predictors.serving.errors import StorageError
-from predictors.serving.storage import fetched, find_one, redacted
+from predictors.storage import fetched, find_one, redacted
 
 NAMES = ("model.joblib", "model.pkl")
 
@@ -50,7 +50,7 @@ def test_local_folders_are_used_in_place(tmp_path: Path) -> None:
         ("file:///no/such/place", "/no/such/place does not exist (given as file://)."),
         ("file://models/iris", "file://models/iris: file:// takes an absolute path"),
         ("pvc://claim/iris", "pvc://claim/iris: a pvc:// volume is mounted by the platform"),
-        ("s3://key:secret@bucket/iris", "s3://bucket/iris: scheme s3:// is not supported"),
+        ("nope://key:secret@bucket/iris", "nope://bucket/iris: scheme nope:// is not supported"),
         (
             "http://127.0.0.1:1/model.joblib",
             "http://127.0.0.1:1/model.joblib: cannot be",

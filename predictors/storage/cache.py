@@ -1,0 +1,209 @@
+"""The models of a node, shared by its processes.
+
+::
+
+    models/<digest>/   files/ and manifest.json; a rename brings it, so it is whole or not there
+    partial/<digest>/  a download on its way; the next process goes on with it
+    latest/<key>       the digest that a location had last
+    locks/<digest>     held by who fetches
+
+A removed entry goes by a rename too, and whoever has mapped its files keeps them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from time import time
+from typing import Final
+
+from predictors.serving.errors import StorageError
+from predictors.storage.download import bring, told
+from predictors.storage.entries import Entry, read_entry, sync_folder, write_manifest
+from predictors.storage.errors import OfflineError, TransientError
+from predictors.storage.fetching import Progress
+from predictors.storage.locks import held, try_lock
+from predictors.storage.retry import retried
+from predictors.storage.settings import TransferSettings
+from predictors.storage.sources import Source, source_of
+from predictors.storage.uris import entry_of, redacted, resolved
+
+__all__ = ["Cache"]
+
+_log = logging.getLogger(__name__)
+
+_ORIGINS: Final = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "HF_ENDPOINT",
+    "STORAGE_EMULATOR_HOST",
+    "AZURE_SERVICE_URL",
+    "AZURE_ACCOUNT_NAME",
+    "HDFS_NAMENODE",
+)
+"""Variables that make one location mean another place."""
+
+
+class Cache:
+    """A cache in a folder; any number of processes may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def fetch(
+        self, uri: str, *, env: Mapping[str, str] = os.environ, progress: Progress | None = None
+    ) -> Entry | None:
+        """The entry of a location, fetched first when there is none of its present revision.
+
+        A location that fixes its bytes is looked up without any network. For others the origin is
+        asked for its revision; when it cannot be reached, what was had last is used. None when
+        the model is not there and the cache cannot be written to. Raises `StorageError`.
+        """
+        uri = resolved(uri, env)
+        settings = TransferSettings.from_env(env)
+        key = _key(uri, env)
+        with source_of(uri, env, settings) as source:
+            try:
+                revision = (
+                    source.revision() if source.pinned else retried(source.revision, settings)
+                )
+            except (TransientError, OfflineError) as error:
+                return self._last(uri, key, error)
+            except StorageError as error:
+                raise told(uri, error) from error
+            digest = _digest(key, revision or uuid.uuid4().hex)
+            found = self.entry(digest)
+            if found is not None:
+                _used(found)
+                return found
+            if not self._writable():
+                _log.warning(
+                    "%s is not in the read-only cache %s; it is downloaded for this process alone",
+                    redacted(uri),
+                    self.root,
+                )
+                return None
+            with held(self._path("locks", digest), settings.lock_seconds):
+                return self.entry(digest) or self._fetch(
+                    uri, key, digest, source, settings, progress
+                )
+
+    def entry(self, digest: str) -> Entry | None:
+        """The entry of that name, if it is there and whole."""
+        return read_entry(self.root / "models" / digest)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every whole entry."""
+        models = self.root / "models"
+        for folder in sorted(models.iterdir()) if models.is_dir() else ():
+            found = read_entry(folder)
+            if found is not None:
+                yield found
+
+    def remove(self, digest: str) -> None:
+        """Remove an entry; processes that have its files open keep them until they close them."""
+        gone = self._path("partial", f"removed-{uuid.uuid4().hex}")
+        try:
+            (self.root / "models" / digest).rename(gone)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def sweep(self, older_than_s: float) -> int:
+        """Remove downloads that nobody has gone on with for so many seconds; how many."""
+        removed = 0
+        for folder in list(self._path("partial", ".").iterdir()):
+            with try_lock(self._path("locks", folder.name)) as free:
+                if free and time() - folder.stat().st_mtime >= older_than_s:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed += 1
+        return removed
+
+    def _fetch(
+        self,
+        uri: str,
+        key: str,
+        digest: str,
+        source: Source,
+        settings: TransferSettings,
+        progress: Progress | None,
+    ) -> Entry:
+        target = self._path("models", digest)
+        if target.exists():
+            _log.warning("the cache's entry of %s is damaged; it is fetched again", redacted(uri))
+            self.remove(digest)
+        partial = self._path("partial", digest)
+        partial.mkdir(exist_ok=True)
+        os.utime(partial)
+        listing = bring(uri, source, partial, settings, progress)
+        try:
+            write_manifest(partial, redacted(uri), listing)
+            partial.rename(target)
+            sync_folder(target.parent)
+            (target / "journal").unlink(missing_ok=True)
+            self._remember(key, digest)
+        except OSError as error:
+            raise StorageError(f"{redacted(uri)}: the cache cannot be written: {error}.") from error
+        found = self.entry(digest)
+        if found is None:
+            raise StorageError(f"{redacted(uri)}: what was put into {target} is not there.")
+        return found
+
+    def _last(self, uri: str, key: str, error: StorageError) -> Entry:
+        """What the location was when it could last be asked."""
+        try:
+            found = self.entry((self.root / "latest" / key).read_text().strip())
+        except OSError:
+            found = None
+        if found is None:
+            raise told(uri, error) from error
+        _log.warning("%s: %s; the cached revision is used", redacted(uri), error)
+        _used(found)
+        return found
+
+    def _remember(self, key: str, digest: str) -> None:
+        path = self._path("latest", key)
+        made = path.with_name(f"{key}.{os.getpid()}")
+        made.write_text(digest)
+        made.replace(path)
+
+    def _writable(self) -> bool:
+        try:
+            self._path("models", ".")
+        except StorageError:
+            return False
+        return os.access(self.root / "models", os.W_OK)
+
+    def _path(self, kind: str, name: str) -> Path:
+        folder = self.root / kind
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"the cache {self.root} cannot be written: {error}.") from error
+        return folder / name
+
+
+def _key(uri: str, env: Mapping[str, str]) -> str:
+    """The name of a location at the origin that the environment means."""
+    entry = entry_of(env)
+    said = [f"{name}={env[name]}" for name in _ORIGINS if env.get(name)]
+    if entry.get("endpoint_url"):
+        said.append(f"entry={entry['endpoint_url']}")
+    return _digest(uri, *said)
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _used(entry: Entry) -> None:
+    """Note the time, where the cache may be written to."""
+    try:
+        os.utime(entry.folder.parent / "manifest.json")
+    except OSError:
+        return

@@ -1,0 +1,101 @@
+"""What one model is in a node's cache: its files and a manifest beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from predictors.storage.plan import Listing
+
+__all__ = ["FILES", "Entry", "read_entry", "sync_folder", "write_manifest"]
+
+FILES: Final = "files"
+_MANIFEST: Final = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A whole model in a cache. Other files may be kept beside ``folder`` in its parent."""
+
+    digest: str
+    """Name of the entry: of the location, its origin, and the revision."""
+    folder: Path
+    """The model's files, not to be written to."""
+    uri: str
+    """The location, without secrets."""
+    revision: str
+    bytes: int
+    used_at: float
+    """When it was last asked for, in seconds since the epoch."""
+
+
+def write_manifest(folder: Path, uri: str, listing: Listing) -> None:
+    """Describe and flush everything in ``folder``/files, so that a rename publishes it."""
+    files: dict[str, int] = {}
+    for path in _files(folder / FILES):
+        files[str(path.relative_to(folder / FILES))] = path.stat().st_size
+        _sync(path)
+    checksums = {each.path: each.checksum for each in listing.files if each.checksum}
+    said = {
+        "uri": uri,
+        "revision": listing.revision,
+        "bytes": sum(files.values()),
+        "files": files,
+        "checksums": checksums,
+    }
+    manifest = folder / _MANIFEST
+    manifest.write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
+    _sync(manifest)
+    for inner, _, _ in os.walk(folder):
+        sync_folder(Path(inner))
+
+
+def read_entry(folder: Path) -> Entry | None:
+    """The entry in a folder; None when there is none, or a file of it is not what it was."""
+    manifest = folder / _MANIFEST
+    try:
+        said = orjson.loads(manifest.read_bytes())
+        if not _complete(folder / FILES, said["files"]):
+            return None
+        return Entry(
+            folder.name,
+            folder / FILES,
+            str(said["uri"]),
+            str(said["revision"]),
+            int(said["bytes"]),
+            manifest.stat().st_mtime,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder survive a power failure."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _complete(folder: Path, files: Mapping[str, Any]) -> bool:
+    return all(os.stat(folder / name).st_size == size for name, size in files.items())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            yield Path(inner, name)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,65 @@
+"""A model's files for the length of a block, wherever they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from predictors.serving.errors import StorageError
+from predictors.storage.local import local_path
+from predictors.storage.uris import resolved
+
+__all__ = ["CACHE", "Progress", "fetched"]
+
+CACHE: Final = "ROUSE_MODEL_CACHE"
+"""The variable that names the node's cache of models, a folder."""
+
+Progress = Callable[[int, int], None]
+"""Told bytes done and bytes in all (0: unknown) of a download; never by two threads at once."""
+
+
+@contextmanager
+def fetched(
+    uri: str,
+    *,
+    env: Mapping[str, str] = os.environ,
+    scratch: Path | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Path]:
+    """The folder (or the single local file) of a model.
+
+    A local path is yielded as it is. With ROUSE_MODEL_CACHE the folder of the cache's entry is
+    yielded, fetched first if it has none: it stays and must not be written to. Otherwise, or when
+    the cache is read-only and has no entry, the model is downloaded to ``scratch`` (the system's
+    temporary folder when None) and gone afterwards.
+
+    ``progress`` is told bytes done and bytes in all (0: unknown) now and then, by any thread. It
+    blocks: call it from a thread, not from an event loop. Raises `StorageError` naming the
+    location, its scheme, and what to do.
+    """
+    uri = resolved(uri, env)
+    scheme = uri.partition("://")[0] if "://" in uri else ""
+    if scheme in ("", "file") or uri.startswith("/"):
+        yield local_path(uri)
+        return
+    if scheme == "pvc":
+        raise StorageError(
+            f"{uri}: a pvc:// volume is mounted by the platform, and the server is given the "
+            "folder; pass the mounted folder with --model_dir."
+        )
+    if env.get(CACHE):
+        from predictors.storage.cache import Cache
+
+        entry = Cache(Path(env[CACHE])).fetch(uri, env=env, progress=progress)
+        if entry is not None:
+            yield entry.folder
+            return
+    from tempfile import TemporaryDirectory
+
+    from predictors.storage.download import download
+
+    with TemporaryDirectory(prefix="rouse-model-", dir=scratch) as folder:
+        yield download(uri, Path(folder), env=env, progress=progress)

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries follow each other at once, and nothing of the machine's own settings counts."""
+    monkeypatch.setenv("ROUSE_STORAGE_BACKOFF_SECONDS", "0.001")
+    monkeypatch.setenv("ROUSE_STORAGE_STALL_SECONDS", "5")
+    for name in ("ROUSE_MODEL_CACHE", "HF_TOKEN", "HF_ENDPOINT", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
