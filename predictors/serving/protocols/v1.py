@@ -1,35 +1,79 @@
-"""KServe's V1 protocol: ``{"instances": rows}`` in, ``{"predictions": rows}`` out."""
+"""KServe's V1 protocol: ``{"instances": rows}`` in, ``{"predictions": rows}`` out.
+
+Values of BYTES inputs may be ``{"b64": "..."}``, as TensorFlow Serving takes them.
+"""
 
 from __future__ import annotations
 
+from base64 import b64decode
+from binascii import Error
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import orjson
 
 from predictors.serving.dataplane import infer
 from predictors.serving.errors import InvalidInputError
+from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.model import Model
-from predictors.serving.protocols import Answer, parse_object
-from predictors.serving.tensors import MAX_DIMENSIONS, Array, Tensor
+from predictors.serving.protocols import (
+    Answer,
+    Encoded,
+    Headers,
+    check_media_type,
+    dumped,
+    parse_object,
+)
+from predictors.serving.tensors import MAX_DIMENSIONS, Array, Tensor, text_or_bytes
+from predictors.serving.tensors.jsons import flattened, packed
 
-__all__ = ["predict", "rows_to_tensors"]
+__all__ = ["decode", "encode", "encode_explanation", "predict", "rows_to_tensors"]
 
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+_EXACT: Final = float(1 << 53)
+"""Integers below it are exact as float64."""
+
+_NUMBERS: Final = frozenset({int, float, bool, type(None)})
+
+
+def decode(model: Model, body: bytes, headers: Headers) -> InferenceRequest:
+    """A request to ``/v1/models/M:predict`` or ``:explain``. Raises `RequestError`."""
+    check_media_type(headers.get("content-type"))
+    payload = parse_object(body)
+    if model.takes_payload:
+        return InferenceRequest((), headers=headers, payload=payload)  # type: ignore[arg-type]
+    field = "instances" if "instances" in payload else "inputs"
+    inputs = rows_to_tensors(payload.get(field), field)
+    return InferenceRequest(inputs, headers=headers)  # type: ignore[arg-type]
+
+
+def encode(model: Model, request: InferenceRequest, response: InferenceResponse) -> Encoded:
+    """``{"predictions": rows}``, or a payload as it is. Raises `InferenceError`."""
+    return _encoded(model, response, "predictions")
+
+
+def encode_explanation(
+    model: Model, request: InferenceRequest, response: InferenceResponse
+) -> Encoded:
+    """``{"explanations": rows}``, or a payload as it is. Raises `InferenceError`."""
+    return _encoded(model, response, "explanations")
+
+
+def _encoded(model: Model, response: InferenceResponse, field: str) -> Encoded:
+    answer = response.payload
+    if answer is None:
+        answer = {field: _rows(response.outputs)}
+    return Encoded(dumped(answer, model.name))
 
 
 def predict(model: Model, body: bytes) -> Answer:
-    """Answer ``POST /v1/models/M:predict``. Raises `RequestError`."""
+    """Decode, predict and encode in one go, as a rehearsal does. Raises `RequestError`."""
     started = perf_counter()
-    payload = parse_object(body)
-    field = "instances" if "instances" in payload else "inputs"
-    inputs = rows_to_tensors(payload.get(field), field)
+    request = decode(model, body, {})
     decoded = perf_counter()
-    outputs = infer(model, inputs)
+    response = InferenceResponse(infer(model, request.inputs))
     predicted = perf_counter()
-    encoded = orjson.dumps({"predictions": _plain(outputs)}, option=_OPTIONS)
-    return Answer(encoded, decoded - started, predicted - decoded, perf_counter() - predicted)
+    encoded = encode(model, request, response)
+    return Answer(encoded.body, decoded - started, predicted - decoded, perf_counter() - predicted)
 
 
 def rows_to_tensors(rows: object, field: str) -> list[Tensor]:
@@ -42,26 +86,66 @@ def rows_to_tensors(rows: object, field: str) -> list[Tensor]:
         raise InvalidInputError('The body must have "instances" (or "inputs"), a list of rows.')
     if not rows:
         raise InvalidInputError(f"{field} is empty; at least one row is expected.")
-    if isinstance(rows[0], dict):
+    if isinstance(rows[0], dict) and not _is_b64(rows[0]):
         return _columns(rows, field)
     return [Tensor(field, _array(rows, field))]
 
 
 def _array(rows: list[Any], field: str) -> Array:
-    try:
-        array: Array = np.array(rows)
-    except (ValueError, OverflowError):
-        raise InvalidInputError(_first_misfit(rows, field)) from None
-    if array.dtype.kind in "biuf":
-        return array
-    array = np.array(rows, dtype=object)
-    if array.ndim > MAX_DIMENSIONS:
-        raise InvalidInputError(f"{field} is nested deeper than {MAX_DIMENSIONS}.")
-    if any(isinstance(value, dict | list) for value in array.flat):
+    flat = flattened(rows)
+    if flat is None:
         raise InvalidInputError(_first_misfit(rows, field))
-    if all(value is None or type(value) in (int, float, bool) for value in array.flat):
-        return array.astype(np.float64)
+    values, shape = flat
+    array = _packed(values)
+    if array is None:
+        kinds = set(map(type, values))
+        if kinds - _NUMBERS:
+            return _objects(rows, shape, field)
+        array = np.array(values, dtype=np.float64 if type(None) in kinds else None)
+    return array if len(shape) == 1 else array.reshape(shape)
+
+
+def _packed(values: list[Any]) -> Array | None:
+    """All floats as float64, all integers as int64; floats and small integers as float64."""
+    if not values:
+        return None
+    if type(values[0]) is float:
+        return packed(values, "FP64")
+    array = packed(values, "INT64")
+    if array is None:
+        array = packed(values, "FP64")
+        if array is not None and not np.abs(array).max() < _EXACT:
+            return None
     return array
+
+
+def _objects(rows: list[Any], shape: tuple[int, ...], field: str) -> Array:
+    """Values of which some are strings or base64 objects."""
+    array: Array = np.array(rows, dtype=object)
+    if array.shape != shape:  # a string or an object stands where others have a list
+        raise InvalidInputError(_first_misfit(rows, field))
+    flat = array.ravel()
+    flat[:] = [_unwrapped(value, field) for value in flat.tolist()]
+    return flat.reshape(shape)
+
+
+def _is_b64(value: dict[str, Any]) -> bool:
+    return len(value) == 1 and isinstance(value.get("b64"), str)
+
+
+def _unwrapped(value: object, field: str) -> object:
+    if isinstance(value, list):
+        raise InvalidInputError(f"{field} is ragged, or nested deeper than {MAX_DIMENSIONS} lists.")
+    if not isinstance(value, dict):
+        return value
+    if not _is_b64(value):
+        raise InvalidInputError(
+            f'{field} holds an object among its values; only {{"b64": "..."}} is read there.'
+        )
+    try:
+        return text_or_bytes(b64decode(value["b64"], validate=True))
+    except (Error, ValueError):
+        raise InvalidInputError(f'{field} holds a "b64" that is not base64.') from None
 
 
 def _first_misfit(rows: list[Any], field: str) -> str:
@@ -87,7 +171,7 @@ def _columns(rows: list[Any], field: str) -> list[Tensor]:
     return [Tensor(name, _array([row[name] for row in rows], field)) for name in names]
 
 
-def _plain(outputs: list[Tensor]) -> object:
+def _rows(outputs: Any) -> object:
     """One output as its rows; several as rows of objects, keyed by output name."""
     if len(outputs) == 1:
         return _serializable(outputs[0].array)

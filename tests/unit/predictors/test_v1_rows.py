@@ -42,7 +42,10 @@ def test_objects_are_columns() -> None:
         ([[1, 2], [3]], "instances[1] has 1 values, instances[0] has 2."),
         ([[1, 2], 3], "instances[1] is not of the same kind as instances[0]."),
         ([[[1], [2, 3]]], "instances is ragged: its inner lists differ in length."),
-        ([[{"a": 1}]], "instances is ragged: its inner lists differ in length."),
+        (
+            [[{"a": 1}]],
+            'instances holds an object among its values; only {"b64": "..."} is read there.',
+        ),
         ([{"a": 1}, {"b": 1}], "instances[1] and instances[0] differ in keys: a, b."),
         ([{"a": 1}, [1]], "instances[1] is not of the same kind as instances[0]."),
         ([{}], "instances[0] is an object without keys."),
