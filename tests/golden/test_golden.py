@@ -4,7 +4,7 @@ Each folder here is a case: ``input.yaml`` (an InferenceService, and runtimes be
 ones), ``observed.yaml`` where something was seen already (Knative Services, Revisions, Deployments,
 a VirtualService, and the InferenceService with its last status), ``config.yaml`` where the
 installation decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words
-WANTED-PREDICTOR, WANTED-TRANSFORMER and WANTED-EXPLAINER in ``observed.yaml`` stand for the hashes
+WANTED-PREDICTOR, WANTED-TRANSFORMER, WANTED-EXPLAINER and WANTED-WORKER in ``observed.yaml`` stand for the hashes
 of the templates that the input compiles to; WANTED-TEMPLATE is the predictor's.
 
 ``ROUSE_REFRESH_GOLDEN=1`` writes wanted.yaml anew; read the difference before you keep it.
@@ -61,6 +61,8 @@ def compile_case(case: str) -> Compiled:
     for obj in compiled(Observed()).objects:
         if obj["apiVersion"] in ("serving.knative.dev/v1", "apps/v1"):
             component = obj["metadata"]["labels"]["component"].upper()
+            if obj["metadata"]["name"].endswith("-worker"):
+                component = "WORKER"
             hashed = obj if obj["kind"] == "Deployment" else obj["spec"]["template"]
             words[f"WANTED_{component}"] = hashed["metadata"]["annotations"][TEMPLATE_HASH]
     words["WANTED_TEMPLATE"] = words.get("WANTED_PREDICTOR", "")
@@ -120,6 +122,7 @@ def test_the_wanted_objects_fit_the_schemas_of_kubernetes(case: str) -> None:
 @cache
 def upstream_schema(kind: str) -> Object:
     file = {
+        "Gateway": "istio/gateways.networking.istio.io.yaml",
         "Service": "knative/services.serving.knative.dev.yaml",
         "VirtualService": "istio/virtualservices.networking.istio.io.yaml",
     }[kind]

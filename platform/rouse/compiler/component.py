@@ -9,6 +9,7 @@ from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.api.pods.pod import PodSpec
+from rouse.api.servingruntime import RuntimeWorkerSpec
 from rouse.compiler.config import Config
 from rouse.compiler.metadata import pod_annotations, pod_labels
 from rouse.compiler.names import COMPONENT_LABEL, SERVICE_LABEL, component_name
@@ -51,6 +52,10 @@ class ResolvedComponent:
     annotations: Strings
     """Of its pods: runtime's < InferenceService's < component's; scaling is the mode's affair."""
     runtime: Runtime | None = None
+    workers: ResolvedComponent | None = None
+    """The pods on further nodes that serve the model together with these."""
+    worker_count: int = 0
+    """How many of them there are."""
 
 
 def resolve(
@@ -62,12 +67,14 @@ def resolve(
     config: Config,
     runtime: Runtime | None = None,
     annotations: Strings | None = None,
+    workers: RuntimeWorkerSpec | None = None,
 ) -> ResolvedComponent:
     """Return the component with the labels and annotations of its pods.
 
     ``annotations`` are those that say how the pod was made; they win over what anybody gave.
+    ``workers`` is the part of the runtime that brought the pod, where it is a worker's.
     """
-    from_runtime = runtime.spec if runtime is not None else None
+    from_runtime = workers or (runtime.spec if runtime is not None else None)
     labels = {
         **((from_runtime and from_runtime.labels) or {}),
         **pod_labels(isvc, config),

@@ -9,16 +9,19 @@ from typing import Any
 from rouse.api.base import Object
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.config import Config
+from rouse.compiler.gateway import make_tls_gateway
 from rouse.compiler.lineage import LINEAGE_HEADER, Way
-from rouse.compiler.metadata import make_metadata
+from rouse.compiler.metadata import is_cluster_local, make_metadata
 from rouse.compiler.names import revision_host, service_host
 from rouse.compiler.paths import EXPLAIN_PATHS, Entrance, attachment, entrances
 
 __all__ = [
     "Door",
     "keep_virtual_service",
-    "make_external_name_service",
+    "make_access",
+    "make_rule",
     "make_virtual_service",
+    "virtual_service_of",
 ]
 
 _PORT = 80
@@ -43,7 +46,13 @@ class Door:
     shadow_percent: int = 0
 
 
-def make_external_name_service(isvc: InferenceService, config: Config) -> Object:
+def make_access(isvc: InferenceService, config: Config) -> list[Object]:
+    """Return what gives the VirtualService's hosts an address, and HTTPS where that is wanted."""
+    gateway = None if is_cluster_local(isvc) else make_tls_gateway(config)
+    return [_external_name_service(isvc, config), *([gateway] if gateway else [])]
+
+
+def _external_name_service(isvc: InferenceService, config: Config) -> Object:
     """Return the Service that gives the cluster-local host an address: the local gateway's."""
     return {
         "apiVersion": "v1",
@@ -71,8 +80,40 @@ def make_virtual_service(
         for entrance in ways_in
         for rule in _rules(isvc, door, entrance, overrides, config)
     ]
+    return virtual_service_of(isvc, ways_in, http, config)
+
+
+def virtual_service_of(
+    isvc: InferenceService, ways_in: Iterable[Entrance], http: Sequence[Object], config: Config
+) -> Object:
+    """Return the VirtualService with these rules. Raises CompileError for a bad template."""
     hosts, gateways = attachment(isvc, ways_in, config)
-    return _virtual_service(isvc, {"hosts": hosts, "gateways": gateways, "http": http})
+    return _virtual_service(isvc, {"hosts": hosts, "gateways": gateways, "http": list(http)})
+
+
+def make_rule(
+    isvc: InferenceService,
+    service: str,
+    entrance: Entrance,
+    route: Sequence[Object],
+    config: Config,
+    *,
+    timeout_s: int | None = None,
+) -> Object:
+    """Return the rule, still without a match, that leads requests to a component's Service."""
+    headers = {
+        "Host": service_host(service, isvc.namespace, config.cluster_domain),
+        "KServe-Isvc-Name": isvc.name,
+        "KServe-Isvc-Namespace": isvc.namespace,
+    }
+    rule: Object = {
+        "headers": {"request": {"set": headers}},
+        "route": list(route),
+        **entrance.rewrite,
+    }
+    if timeout_s:
+        rule["timeout"] = f"{timeout_s}s"
+    return rule
 
 
 def keep_virtual_service(isvc: InferenceService, live: Mapping[str, Any]) -> Object:
@@ -110,19 +151,8 @@ def _rules(
 def _rule(
     isvc: InferenceService, door: Door, entrance: Entrance, ways: Sequence[Way], config: Config
 ) -> Object:
-    headers = {
-        "Host": service_host(door.name, isvc.namespace, config.cluster_domain),
-        "KServe-Isvc-Name": isvc.name,
-        "KServe-Isvc-Namespace": isvc.namespace,
-    }
-    rule: Object = {
-        "headers": {"request": {"set": headers}},
-        "route": [_weighted(door, way, isvc.namespace, config) for way in ways],
-        **entrance.rewrite,
-    }
-    if door.timeout_s:
-        rule["timeout"] = f"{door.timeout_s}s"
-    return rule
+    route = [_weighted(door, way, isvc.namespace, config) for way in ways]
+    return make_rule(isvc, door.name, entrance, route, config, timeout_s=door.timeout_s)
 
 
 def _weighted(door: Door, way: Way, namespace: str, config: Config) -> Object:

@@ -65,7 +65,7 @@ def attachment(
     if not is_cluster_local(isvc):
         shared = [each.host for each in ways_in if each.host]
         hosts = list(dict.fromkeys([*hosts, *external_hosts(isvc, config), *shared]))
-        gateways += [config.ingress_gateway, *([config.tls_gateway] if config.tls_gateway else [])]
+        gateways += config.outside_gateways
     return hosts, gateways
 
 

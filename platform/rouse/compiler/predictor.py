@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
@@ -23,6 +24,7 @@ from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.images import with_tag
 from rouse.compiler.merge import merge_container, merge_pod
+from rouse.compiler.multinode import make_group, resolve_workers
 from rouse.compiler.placeholders import fill, values_of
 from rouse.compiler.runtimes import Runtime, RuntimeSet, select_runtime
 from rouse.compiler.storage import attach, storage_of
@@ -57,11 +59,15 @@ def resolve_predictor(
     """
     predictor = isvc.spec.predictor
     pod, model = pod_fields(predictor), predictor.model
-    runtime = None
+    runtime = group = None
     if model is not None:
-        runtime = select_runtime(model, isvc.namespace, runtimes)
+        spread = predictor.worker_spec
+        runtime = select_runtime(model, isvc.namespace, runtimes, with_workers=spread is not None)
         pod = merge_pod(_runtime_pod(runtime), pod)
         pod["containers"] = list(_containers(pod["containers"], model, runtime, isvc))
+        if spread is not None:
+            group = make_group(isvc, spread, runtime, pod, values_of(isvc, model))
+            pod = group.head
     main, own = main_container(pod), _is_own(runtime)
     annotations: Strings = {}
     storage = storage_of(model, predictor)
@@ -81,9 +87,13 @@ def resolve_predictor(
     pod, logging = attach_agent(pod, isvc, PREDICTOR, predictor, own=server, config=config)
     annotations = {**annotations, **logging}
     pod = collocate(isvc, pod)
-    return resolve(
+    resolved = resolve(
         isvc, PREDICTOR, predictor, pod, config=config, runtime=runtime, annotations=annotations
     )
+    if runtime is None or group is None:
+        return resolved
+    workers = resolve_workers(isvc, group, runtime, storage, config)
+    return replace(resolved, workers=workers, worker_count=group.workers)
 
 
 def _is_own(runtime: Runtime | None) -> bool:

@@ -126,17 +126,27 @@ class RuntimeSet:
         return [r for r in self.runtimes.values() if r.namespace in (_CLUSTER, namespace)]
 
 
-def select_runtime(model: ModelSpec, namespace: str, runtimes: RuntimeSet) -> Runtime:
+def select_runtime(
+    model: ModelSpec, namespace: str, runtimes: RuntimeSet, *, with_workers: bool = False
+) -> Runtime:
     """Return the runtime a (defaulted) model asks for, or the best one for its format.
 
     A model that asks for a GPU gets the variant of that runtime for it, if there is one.
+    ``with_workers``: the model is served on several nodes. Runtimes for that are chosen only then.
     Raises CompileError that says what there is and what to do.
     """
     if model.runtime:
         chosen = _named(model, model.runtime, namespace, runtimes)
     else:
-        chosen = _best(model, namespace, runtimes)
-    return _variant(chosen, model, runtimes)
+        chosen = _best(model, namespace, runtimes, with_workers=with_workers)
+    chosen = _variant(chosen, model, runtimes)
+    if with_workers and chosen.spec.worker_spec is None:
+        raise CompileError(
+            Reason.INVALID_SPEC,
+            f'spec.predictor.workerSpec: the {chosen.kind} "{chosen.name}" has no workers '
+            "(spec.workerSpec); name one that has, or leave out model.runtime",
+        )
+    return chosen
 
 
 def _variant(chosen: Runtime, model: ModelSpec, runtimes: RuntimeSet) -> Runtime:
@@ -155,10 +165,15 @@ def _variant(chosen: Runtime, model: ModelSpec, runtimes: RuntimeSet) -> Runtime
     return min(variants, key=lambda each: each.name, default=chosen)
 
 
-def _best(model: ModelSpec, namespace: str, runtimes: RuntimeSet) -> Runtime:
+def _best(model: ModelSpec, namespace: str, runtimes: RuntimeSet, *, with_workers: bool) -> Runtime:
+    usable = [
+        each
+        for each in runtimes.seen_from(namespace)
+        if (each.spec.worker_spec is not None) == with_workers
+    ]
     candidates = [
         (runtime, each)
-        for runtime in runtimes.seen_from(namespace)
+        for runtime in usable
         if not runtime.spec.disabled
         and not runtime.spec.multi_model
         and runtime.speaks(_protocol(model))
@@ -166,9 +181,7 @@ def _best(model: ModelSpec, namespace: str, runtimes: RuntimeSet) -> Runtime:
         if each.auto_select
     ]
     if not candidates:
-        raise CompileError(
-            Reason.NO_SUPPORTING_RUNTIME, _nothing_found(model, runtimes.seen_from(namespace))
-        )
+        raise CompileError(Reason.NO_SUPPORTING_RUNTIME, _nothing_found(model, usable))
     # Sorts are stable: the last one decides first.
     candidates.sort(key=lambda found: found[0].name)
     candidates.sort(key=lambda found: found[0].created, reverse=True)

@@ -18,7 +18,7 @@ from rouse.compiler.lineage import Candidate, Way, canary_way, decide_rollouts, 
 from rouse.compiler.network import (
     Door,
     keep_virtual_service,
-    make_external_name_service,
+    make_access,
     make_virtual_service,
 )
 from rouse.compiler.observed import Observed
@@ -41,7 +41,7 @@ def compile_knative(
     """Return everything wanted of the resolved components, of which the predictor is the first."""
     parts = _parts(isvc, components, observed)
     routes = _routes(isvc, {part.resolved.component: part for part in parts}, observed, config)
-    network = [make_external_name_service(isvc, config), *([routes] if routes else [])]
+    network = [*make_access(isvc, config), *([routes] if routes else [])]
     ingress = observe_ingress(routes, observed.virtual_service, config)
     if config.disable_ingress_creation:
         network, ingress = [], Finding(INGRESS_READY, "True")

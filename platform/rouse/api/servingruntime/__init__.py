@@ -8,6 +8,7 @@ from rouse.api.base import Object
 from rouse.api.findings import load, name_in
 from rouse.api.servingruntime.types import (
     ClusterServingRuntime,
+    RuntimeWorkerSpec,
     ServingRuntime,
     ServingRuntimeSpec,
     SupportedModelFormat,
@@ -17,6 +18,7 @@ from rouse.errors import ValidationError
 
 __all__ = [
     "ClusterServingRuntime",
+    "RuntimeWorkerSpec",
     "ServingRuntime",
     "ServingRuntimeSpec",
     "SupportedModelFormat",

@@ -6,13 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rouse.api.base import Model, Object, Open, Strings, atomic, keyed_by
+from rouse.api.base import Model, Object, Strings, atomic, keyed_by
 from rouse.api.meta import ObjectMeta
 from rouse.api.pods.containers import Container, EnvVar
 from rouse.api.pods.pod import Affinity, LocalObjectReference, ResourceClaimSource, Toleration
 from rouse.api.pods.volumes import Volume
 
-__all__ = ["ClusterServingRuntime", "ServingRuntime", "ServingRuntimeSpec", "SupportedModelFormat"]
+__all__ = [
+    "ClusterServingRuntime",
+    "RuntimeWorkerSpec",
+    "ServingRuntime",
+    "ServingRuntimeSpec",
+    "SupportedModelFormat",
+]
 
 
 class SupportedModelFormat(Model):
@@ -42,6 +48,28 @@ class StorageHelper(Model):
     """The storage helper of ModelMesh."""
 
     disabled: bool | None = None
+
+
+class RuntimeWorkerSpec(Model):
+    """The pods on other nodes; worker-container is the one that computes."""
+
+    containers: Annotated[list[Container], Field(min_length=1), keyed_by("name")]
+    pipeline_parallel_size: Annotated[int | None, Field(ge=1)] = None
+    """In how many stages the layers are cut; 1 when not given."""
+    tensor_parallel_size: Annotated[int | None, Field(ge=1)] = None
+    """Over how many GPUs each stage is spread; 1 when not given."""
+    annotations: Strings | None = None
+    """Annotations for the pods; those of the InferenceService win."""
+    labels: Strings | None = None
+    """Labels for the pods; those of the InferenceService win."""
+    node_selector: Strings | None = None
+    affinity: Affinity | None = None
+    tolerations: Annotated[list[Toleration] | None, atomic()] = None
+    volumes: Annotated[list[Volume] | None, keyed_by("name")] = None
+    image_pull_secrets: Annotated[list[LocalObjectReference] | None, atomic()] = None
+    host_ipc: Annotated[bool | None, Field(alias="hostIPC")] = None
+    scheduler_name: str | None = None
+    resource_claims: Annotated[list[ResourceClaimSource] | None, keyed_by("name")] = None
 
 
 class ServingRuntimeSpec(Model):
@@ -79,7 +107,8 @@ class ServingRuntimeSpec(Model):
     replicas: Annotated[int, Field(ge=0)] | None = None
     built_in_adapter: BuiltInAdapter | None = None
     storage_helper: StorageHelper | None = None
-    worker_spec: Open | None = None
+    worker_spec: RuntimeWorkerSpec | None = None
+    """Further pods, on other nodes, that serve one model together."""
 
 
 class _Runtime(Model):

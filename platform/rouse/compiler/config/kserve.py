@@ -36,7 +36,13 @@ _SECTIONS: Mapping[str, Mapping[str, str]] = {
         "s3.s3CABundle": "credentials.s3CaBundle",
         "s3.s3CABundleConfigMap": "credentials.s3CaBundleConfigMap",
     },
-    "deploy": {"defaultDeploymentMode": "defaultDeploymentMode"},
+    "deploy": {
+        "defaultDeploymentMode": "defaultDeploymentMode",
+        "deploymentRolloutStrategy.defaultRollout.maxSurge": "deploymentRollout.maxSurge",
+        "deploymentRolloutStrategy.defaultRollout.maxUnavailable": (
+            "deploymentRollout.maxUnavailable"
+        ),
+    },
     "inferenceService": {
         "serviceAnnotationDisallowedList": "annotationsDisallowed",
         "serviceLabelDisallowedList": "labelsDisallowed",
@@ -59,6 +65,7 @@ _SECTIONS: Mapping[str, Mapping[str, str]] = {
         "disableIstioVirtualHost": "disableIngressCreation",
     },
     "logger": {"defaultUrl": "loggerDefaultUrl"},
+    "service": {"serviceClusterIPNone": "serviceClusterIpNone"},
     "storageInitializer": {
         **{key: f"storageInitializer.{key}" for key in _SIDECAR if key != "image"},
         "ociModelMode": "storageInitializer.enableOciVolumes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -20,6 +21,7 @@ __all__ = [
     "Agent",
     "Config",
     "Credentials",
+    "DeploymentRollout",
     "NodePool",
     "Resources",
     "StorageInitializer",
@@ -28,6 +30,8 @@ __all__ = [
 CONFIG_MAP = "rouse-config"
 CONFIG_NAMESPACE = "rouse-system"
 KSERVE_CONFIG_MAP = "inferenceservice-config"
+
+_TLS_GATEWAY = "rouse-tls"
 
 _CLOSED = ConfigDict(extra="forbid", alias_generator=to_camel, coerce_numbers_to_str=True)
 
@@ -105,6 +109,22 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRollout:
+    """How Deployments are rolled out: a number of pods or a percentage; empty: Kubernetes' own."""
+
+    __pydantic_config__ = _CLOSED
+
+    max_surge: str = ""
+    max_unavailable: str = ""
+
+    def to_object(self) -> dict[str, Any]:
+        """Return a Deployment's ``strategy``; empty where nothing is said."""
+        given = {"maxSurge": self.max_surge, "maxUnavailable": self.max_unavailable}
+        rolling = {field: value for field, value in given.items() if value}
+        return {"type": "RollingUpdate", "rollingUpdate": rolling} if rolling else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodePool:
     """Nodes of one sort: how a pod is sent there, and which resources they have."""
 
@@ -147,7 +167,14 @@ class Config:
     tls_secret: str = ""
     """The TLS secret, in the gateway's namespace, of the hosts outside; makes urlScheme https."""
     tls_gateway: str = ""
-    """The Gateway, as <namespace>/<name>, of HTTPS requests; empty: the ingress gateway."""
+    """The Gateway, as <namespace>/<name>, of HTTPS requests; empty: with a tlsSecret rouse-tls in
+    the ingress gateway's namespace is made."""
+    tls_gateway_selector: Mapping[str, str] = field(
+        default_factory=lambda: {"istio": "ingressgateway"}
+    )
+    """The labels of the gateway's pods that rouse-tls is for."""
+    https_redirect: bool = False
+    """Lead HTTP requests from outside to HTTPS, by rouse-tls."""
     default_deployment_mode: Literal["Knative", "Standard"] = "Knative"
     """The mode of InferenceServices without the annotation."""
     annotations_disallowed: tuple[str, ...] = (
@@ -176,8 +203,30 @@ class Config:
     """Of the main container of a component, where neither runtime nor InferenceService says it."""
     autoscaler_class: Literal["hpa", "keda", "external", "none"] = "hpa"
     """Who scales components in mode Standard that do not say it."""
+    deployment_rollout: DeploymentRollout = DeploymentRollout()
+    """Of components in mode Standard that give no deploymentStrategy."""
+    service_cluster_ip_none: bool = False
+    """Make components' Services headless in mode Standard, where no annotation says otherwise."""
     scale_up_stabilization_window_seconds: int = 0
     scale_down_stabilization_window_seconds: int = 300
+
+    @property
+    def makes_tls_gateway(self) -> bool:
+        """Whether the Gateway of HTTPS requests is Rouse's to make."""
+        return bool(self.tls_secret) and not self.tls_gateway
+
+    @property
+    def https_gateway(self) -> str:
+        """The Gateway of HTTPS requests as <namespace>/<name>; empty: there is none of its own."""
+        if not self.makes_tls_gateway:
+            return self.tls_gateway
+        return f"{self.ingress_gateway.partition('/')[0]}/{_TLS_GATEWAY}"
+
+    @property
+    def outside_gateways(self) -> list[str]:
+        """The Gateways that requests from outside come in by."""
+        plain = [] if self.https_redirect else [self.ingress_gateway]
+        return [*plain, *filter(None, [self.https_gateway])]
 
     @classmethod
     def from_config_map(
@@ -217,11 +266,28 @@ def _configured(
     return config
 
 
+_AMOUNT = re.compile(r"[0-9]+%?")
+
+
 def _rules(config: Config) -> Iterator[FieldError]:
+    for key in ("max_surge", "max_unavailable"):
+        amount: str = getattr(config.deployment_rollout, key)
+        if amount and not _AMOUNT.fullmatch(amount):
+            yield FieldError(
+                f"deploymentRollout.{to_camel(key)}",
+                f'"{amount}" is no number of pods and no percentage such as 25%',
+            )
     for key in ("ingress_gateway", "local_gateway", "tls_gateway"):
         given: str = getattr(config, key)
         if (given or key != "tls_gateway") and given.count("/") != 1:
             yield FieldError(to_camel(key), f'must be <namespace>/<name>, not "{given}"')
+    if config.https_redirect and not config.makes_tls_gateway:
+        yield FieldError(
+            "httpsRedirect",
+            "needs a tlsSecret"
+            if not config.tls_secret
+            else f"does not go with tlsGateway: let {config.tls_gateway} redirect, or remove it",
+        )
     if config.path_template and not config.path_template.startswith("/"):
         yield FieldError("pathTemplate", f'must begin with "/": "{config.path_template}"')
     pool = config.default_gpu_pool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from rouse.api.base import Object
@@ -13,16 +14,33 @@ from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.conditions import observe_ingress
 from rouse.compiler.config import Config
 from rouse.compiler.events import make_events
-from rouse.compiler.network import make_external_name_service
+from rouse.compiler.network import make_access
 from rouse.compiler.observed import Observed
-from rouse.compiler.standard.conditions import observe_deployment
+from rouse.compiler.standard.conditions import DeploymentFindings, observe_deployment
 from rouse.compiler.standard.deployment import make_deployment
+from rouse.compiler.standard.groups import (
+    GROUPS_ANNOTATION,
+    make_group_services,
+    make_worker_deployment,
+    named_groups,
+    with_group,
+)
 from rouse.compiler.standard.routes import make_routes
 from rouse.compiler.standard.scaling import make_autoscaler, scaling_of
 from rouse.compiler.standard.service import make_service
 from rouse.compiler.standard.status import make_standard_status
 
 __all__ = ["compile_standard"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is wanted of one component, and what was found of it."""
+
+    deployments: Sequence[Object]
+    services: Sequence[Object]
+    autoscaler: Object | None
+    found: DeploymentFindings
 
 
 def compile_standard(
@@ -37,32 +55,21 @@ def compile_standard(
 
     Raises CompileError for what only the mode Knative can do.
     """
-    scalings = [scaling_of(isvc, each, config) for each in components]
-    deployments = [
-        make_deployment(isvc, each, scaling)
-        for each, scaling in zip(components, scalings, strict=True)
-    ]
-    autoscalers = (
-        make_autoscaler(isvc, each, scaling)
-        for each, scaling in zip(components, scalings, strict=True)
-    )
+    parts = [_make_part(isvc, each, config, observed) for each in components]
     network: list[Object] = []
     ingress = Finding(INGRESS_READY, "True")
     if not config.disable_ingress_creation:
         routes = make_routes(isvc, components, config)
-        network = [make_external_name_service(isvc, config), routes]
+        network = [*make_access(isvc, config), routes]
         ingress = observe_ingress(routes, observed.virtual_service, config)
-    findings = [
-        observe_deployment(component.component, deployment, observed)
-        for component, deployment in zip(components, deployments, strict=True)
-    ]
+    findings = [part.found for part in parts]
     status = make_standard_status(
         isvc, components, findings, ingress, observed=observed, config=config, now=now
     )
     objects = (
-        *deployments,
-        *(make_service(isvc, each) for each in components),
-        *(each for each in autoscalers if each is not None),
+        *(each for part in parts for each in part.deployments),
+        *(each for part in parts for each in part.services),
+        *(part.autoscaler for part in parts if part.autoscaler is not None),
         *network,
     )
     events = (
@@ -70,6 +77,28 @@ def compile_standard(
         *_canaries(isvc, components, observed),
     )
     return Compiled(objects, status, events)
+
+
+def _make_part(
+    isvc: InferenceService, component: ResolvedComponent, config: Config, observed: Observed
+) -> _Part:
+    scaling = scaling_of(isvc, component, config)
+    component = with_group(isvc, component)
+    deployments = [make_deployment(isvc, component, scaling, config)]
+    found = observe_deployment(component.component, deployments[0], observed)
+    workers = make_worker_deployment(isvc, component, scaling, config)
+    if workers is not None:
+        found = found.beside(observe_deployment(component.component, workers, observed))
+        deployments.append(workers)
+    groups = named_groups(component, observed, replaced=found.latest.status == "True")
+    if groups:
+        deployments[0]["metadata"]["annotations"][GROUPS_ANNOTATION] = ",".join(groups)
+    services = [
+        make_service(isvc, component, config),
+        *make_group_services(isvc, component, groups),
+    ]
+    autoscaler = make_autoscaler(isvc, component, scaling)
+    return _Part(deployments, services, autoscaler, found)
 
 
 def _canaries(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rouse.api.base import Object
@@ -15,6 +15,7 @@ from rouse.api.inferenceservice.lifecycle import (
     Finding,
     Reason,
     condition_of,
+    summarize,
 )
 from rouse.compiler.component import EXPLAINER, PREDICTOR, TRANSFORMER
 from rouse.compiler.observed import Observed, settled
@@ -36,6 +37,14 @@ class DeploymentFindings:
     replicas: int
     """That are ready."""
 
+    def beside(self, workers: DeploymentFindings) -> DeploymentFindings:
+        """Return the findings of a head with its workers: neither serves without the other."""
+        return DeploymentFindings(
+            summarize([self.ready, _of_workers(workers.ready)], self.ready.type),
+            summarize([self.latest, _of_workers(workers.latest)], LATEST_DEPLOYMENT_READY),
+            self.replicas,
+        )
+
 
 def observe_deployment(component: str, wanted: Object, observed: Observed) -> DeploymentFindings:
     """Return what is found of a component whose wanted Deployment is given."""
@@ -50,6 +59,10 @@ def observe_deployment(component: str, wanted: Object, observed: Observed) -> De
         )
     ready = int((live.get("status") or {}).get("readyReplicas") or 0)
     return DeploymentFindings(_available(type_, live), _latest(live), ready)
+
+
+def _of_workers(finding: Finding) -> Finding:
+    return replace(finding, message=f"workers: {finding.message}" if finding.message else "")
 
 
 def _waits(live: Mapping[str, Any] | None, wanted: Object) -> str:

@@ -12,6 +12,7 @@ from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.collocation import TRANSFORMER_CONTAINER
 from rouse.compiler.component import ResolvedComponent, main_container
+from rouse.compiler.config import Config
 from rouse.compiler.metadata import make_metadata
 from rouse.compiler.names import TEMPLATE_HASH
 from rouse.compiler.standard.scaling import SCALING_ANNOTATIONS, Scaling
@@ -23,6 +24,7 @@ DEFAULT_PORT = 8080
 
 _HANDLERS = ("grpc", "httpGet", "tcpSocket")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_ROLLING = "RollingUpdate"
 
 
 def workload_selector(component: ResolvedComponent) -> Strings:
@@ -37,13 +39,19 @@ def entrance_of(pod: Mapping[str, Any]) -> str:
 
 
 def make_deployment(
-    isvc: InferenceService, component: ResolvedComponent, scaling: Scaling
+    isvc: InferenceService,
+    component: ResolvedComponent,
+    scaling: Scaling,
+    config: Config,
+    *,
+    rolling: Object | None = None,
 ) -> Object:
     """Return the Deployment of a component.
 
-    It has no number of replicas where an autoscaler sets that.
+    It has no number of replicas where an autoscaler sets that. ``rolling`` is for workers, which
+    take no requests themselves: the one way in which they may be replaced step by step.
     """
-    entrance = entrance_of(component.pod_spec)
+    entrance = entrance_of(component.pod_spec) if rolling is None else None
     containers = [
         _serving(each) if each["name"] == entrance else each
         for each in component.pod_spec["containers"]
@@ -59,8 +67,9 @@ def make_deployment(
     }
     if scaling.fixed is not None:
         spec["replicas"] = scaling.fixed
-    if component.spec.deployment_strategy is not None:
-        spec["strategy"] = _strategy(component.spec.deployment_strategy.to_object())
+    strategy = _strategy(component, config, rolling)
+    if strategy:
+        spec["strategy"] = strategy
     metadata = make_metadata(isvc, component.name, component.component)
     metadata["annotations"] = {TEMPLATE_HASH: _hash(spec)}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
@@ -72,16 +81,26 @@ def spec_hash(deployment: Mapping[str, Any]) -> str:
     return str(annotations.get(TEMPLATE_HASH, ""))
 
 
-def _strategy(given: Object) -> Object:
-    """Return the strategy with plain numbers as numbers: ``"0"``, as KServe's samples write it.
+def _strategy(component: ResolvedComponent, config: Config, only_rolling: Object | None) -> Object:
+    """Return the strategy: the user's, else the installation's; empty for Kubernetes' own."""
+    own = component.spec.deployment_strategy
+    strategy = own.to_object() if own is not None else config.deployment_rollout.to_object()
+    if only_rolling is not None and strategy.get("type", _ROLLING) == _ROLLING:
+        strategy = {"type": _ROLLING, "rollingUpdate": only_rolling}
+    if strategy.get("rollingUpdate"):
+        strategy = {**strategy, "rollingUpdate": _numbers(strategy["rollingUpdate"])}
+    return strategy
+
+
+def _numbers(rolling: Object) -> Object:
+    """Return plain numbers as numbers: ``"0"``, as KServe's samples write it.
 
     Kubernetes takes a text only as a percentage.
     """
-    rolling = {
+    return {
         field: int(value) if isinstance(value, str) and value.isdecimal() else value
-        for field, value in (given.get("rollingUpdate") or {}).items()
+        for field, value in rolling.items()
     }
-    return {**given, "rollingUpdate": rolling} if rolling else given
 
 
 def _serving(container: Object) -> Object:

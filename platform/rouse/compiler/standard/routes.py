@@ -8,15 +8,12 @@ from rouse.api.base import Object
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.component import EXPLAINER, TRANSFORMER, ResolvedComponent
 from rouse.compiler.config import Config
-from rouse.compiler.hosts import external_hosts, local_host
-from rouse.compiler.metadata import is_cluster_local, make_metadata
 from rouse.compiler.names import service_host
-from rouse.compiler.paths import Entrance, entrances
+from rouse.compiler.network import make_rule, virtual_service_of
+from rouse.compiler.paths import EXPLAIN_PATHS, Entrance, entrances
 from rouse.compiler.standard.service import SERVICE_PORT
 
 __all__ = ["make_routes", "takes_requests"]
-
-_EXPLAIN = r"/v[12]/models/[^/]+(:explain|/explain)"
 
 
 def takes_requests(components: Sequence[ResolvedComponent]) -> ResolvedComponent:
@@ -29,18 +26,8 @@ def make_routes(
 ) -> Object:
     """Return the VirtualService. Raises CompileError for a bad template of hosts or paths."""
     ways_in = entrances(isvc, config)
-    hosts, gateways = [local_host(isvc, config)], [config.local_gateway]
-    if not is_cluster_local(isvc):
-        shared = [each.host for each in ways_in if each.host]
-        hosts = list(dict.fromkeys([*hosts, *external_hosts(isvc, config), *shared]))
-        gateways += [config.ingress_gateway, *([config.tls_gateway] if config.tls_gateway else [])]
-    http = list(_rules(isvc, components, ways_in, config))
-    return {
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "VirtualService",
-        "metadata": make_metadata(isvc, isvc.name),
-        "spec": {"hosts": hosts, "gateways": gateways, "http": http},
-    }
+    rules = list(_rules(isvc, components, ways_in, config))
+    return virtual_service_of(isvc, ways_in, rules, config)
 
 
 def _rules(
@@ -52,7 +39,7 @@ def _rules(
     # Istio takes the first rule that matches.
     for explainer in (each for each in components if each.component == EXPLAINER):
         for entrance in ways_in:
-            yield _rule(isvc, explainer, entrance, _EXPLAIN, config)
+            yield _rule(isvc, explainer, entrance, EXPLAIN_PATHS, config)
     for entrance in ways_in:
         yield _rule(isvc, takes_requests(components), entrance, "", config)
 
@@ -65,17 +52,9 @@ def _rule(
     config: Config,
 ) -> Object:
     host = service_host(component.name, isvc.namespace, config.cluster_domain)
-    headers = {
-        "Host": host,
-        "KServe-Isvc-Name": isvc.name,
-        "KServe-Isvc-Namespace": isvc.namespace,
-    }
-    rule: Object = {
-        "headers": {"request": {"set": headers}},
-        "route": [{"destination": {"host": host, "port": {"number": SERVICE_PORT}}}],
-        **entrance.rewrite,
-    }
-    if component.spec.timeout:
-        rule["timeout"] = f"{component.spec.timeout}s"
+    route = [{"destination": {"host": host, "port": {"number": SERVICE_PORT}}}]
+    rule = make_rule(
+        isvc, component.name, entrance, route, config, timeout_s=component.spec.timeout
+    )
     match = entrance.match(uri)
     return {"match": [match], **rule} if match else rule

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rouse.api.base import Object
+from rouse.api.inferenceservice.autoscaling import AutoScaling, ExternalMetric, ScalingMetric
 from rouse.api.inferenceservice.defaults import DEFAULT_MIN_REPLICAS
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.types import InferenceService
@@ -13,12 +14,6 @@ from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.metadata import make_metadata
-from rouse.compiler.standard.metrics import (
-    AutoScaling,
-    External,
-    ScalingMetric,
-    read_auto_scaling,
-)
 
 __all__ = ["SCALING_ANNOTATIONS", "Scaling", "make_autoscaler", "scaling_of"]
 
@@ -43,7 +38,7 @@ class Metric:
     name: str
     type: str
     target: str
-    query: External | None = None
+    query: ExternalMetric | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +63,14 @@ def scaling_of(isvc: InferenceService, component: ResolvedComponent, config: Con
     """Return the scaling of a component. Raises CompileError for what cannot be scaled so."""
     annotations = {**isvc.annotations, **(component.spec.annotations or {})}
     by = annotations.get(_CLASS) or config.autoscaler_class
+    if component.workers is not None:
+        by = _NONE
     if by not in _CLASSES:
         raise _refusal(
             f"metadata.annotations[{_CLASS}]", f'"{by}" is unknown; use {", ".join(_CLASSES)}'
         )
     spec = component.spec
-    given = read_auto_scaling(component.component, spec)
+    given = spec.auto_scaling or AutoScaling()
     metrics = tuple(_metrics(component, given, annotations)) if by in (_HPA, _KEDA) else ()
     if by == _HPA and any(each.query for each in metrics):
         raise _refusal(

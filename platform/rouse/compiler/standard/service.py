@@ -7,6 +7,7 @@ from typing import Any
 from rouse.api.base import Object
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.component import ResolvedComponent
+from rouse.compiler.config import Config
 from rouse.compiler.metadata import make_metadata
 from rouse.compiler.podwebhook.agent import AGENT_PORT
 from rouse.compiler.standard.deployment import DEFAULT_PORT, entrance_of, workload_selector
@@ -14,7 +15,9 @@ from rouse.compiler.standard.deployment import DEFAULT_PORT, entrance_of, worklo
 __all__ = ["HEADLESS_ANNOTATION", "SERVICE_PORT", "make_service"]
 
 HEADLESS_ANNOTATION = "rouse.dev/headless-service"
-"""``true``: the Service has no address of its own, its name leads to the pods themselves."""
+"""``true``: the Service has no address of its own, its name leads to the pods themselves.
+
+``false``: it has one, whatever serviceClusterIpNone says."""
 
 SERVICE_PORT = 80
 
@@ -25,7 +28,7 @@ _AGENT_ANNOTATIONS = (
 _H2C = ("grpc", "h2c", "http2")
 
 
-def make_service(isvc: InferenceService, component: ResolvedComponent) -> Object:
+def make_service(isvc: InferenceService, component: ResolvedComponent, config: Config) -> Object:
     """Return the Service: port 80 leads to the container that requests enter by.
 
     Further ports of that container keep their numbers.
@@ -43,7 +46,8 @@ def make_service(isvc: InferenceService, component: ResolvedComponent) -> Object
             taken.add(number)
             ports.append({**_port(other.get("name", ""), number, number), "name": f"port-{number}"})
     spec: Object = {"selector": workload_selector(component), "ports": ports}
-    if component.annotations.get(HEADLESS_ANNOTATION) == "true":
+    headless = "true" if config.service_cluster_ip_none else "false"
+    if component.annotations.get(HEADLESS_ANNOTATION, headless) == "true":
         spec["clusterIP"] = "None"
     return {
         "apiVersion": "v1",
