@@ -1,191 +1,216 @@
 """The HTTP application: a request in, one answer out, whatever happens.
 
-It speaks RSGI, Granian's interface. A cheap model is run in the event loop, because handing a
-request to a thread costs more than such a model does; a dear one, or a large body, runs in a
-thread so that health checks keep being answered.
+It speaks RSGI, Granian's interface. The data plane says where a model runs: here, when that is
+cheaper than waiting for it. Large bodies are read into tensors, and written, in threads, so that
+health checks keep being answered.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Protocol
+from time import perf_counter
+from typing import Final, TypeVar
 
 import orjson
 
+from predictors.serving.bodies import Bodies, Exchange, Scope
 from predictors.serving.dataplane import DataPlane
-from predictors.serving.errors import (
-    BodyTimeoutError,
-    InvalidInputError,
-    OverloadedError,
-    RequestError,
-    TooLargeError,
-)
-from predictors.serving.metrics import ServerMetrics
-from predictors.serving.protocols import Answer
-from predictors.serving.router import JSON, Lane, Router
-from predictors.serving.settings import Limits
+from predictors.serving.endpoint import Endpoint
+from predictors.serving.errors import InvalidInputError, OverloadedError, RequestError
+from predictors.serving.inference import InferenceRequest, InferenceResponse
+from predictors.serving.lanes import Lane, Verb
+from predictors.serving.protocols import Encoded
+from predictors.serving.repository.endpoints import Action
+from predictors.serving.router import JSON, Router
+from predictors.serving.routes import HttpRequest, Route
+from predictors.serving.streaming import send, sse
 
 __all__ = ["Application"]
 
 _log = logging.getLogger(__name__)
 
-_SLOW_SECONDS: Final = 0.005
 _LARGE_BYTES: Final = 256 * 1024
-_SWEEP_SECONDS: Final = 1.0
+_TIMEOUT_HEADER: Final = "x-request-timeout-ms"
+_CLIENT_GONE: Final = 499
 
-
-class Headers(Protocol):
-    """Request headers, names in lower case."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value of a header."""
-
-
-class Scope(Protocol):
-    """The head of a request, as RSGI gives it."""
-
-    method: str
-    path: str
-    http_version: str
-    headers: Headers
-
-
-class Exchange(Protocol):
-    """The body of a request and the place for its answer, as RSGI gives them."""
-
-    def __call__(self) -> Awaitable[bytes]:
-        """The whole body."""
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body in parts."""
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Send the answer."""
+_T = TypeVar("_T")
 
 
 class Application:
     """Answers requests from a data plane. All of it runs in one event loop."""
 
-    def __init__(
-        self, plane: DataPlane, router: Router, metrics: ServerMetrics, limits: Limits
-    ) -> None:
+    def __init__(self, plane: DataPlane, router: Router) -> None:
         self._plane = plane
         self._router = router
-        self._metrics = metrics
-        self._limits = limits
-        self._reading: dict[Any, float] = {}
+        self._metrics = plane.metrics
+        self._limits = plane.settings.limits
+        self._bodies = Bodies(self._limits)
         self._executor: ThreadPoolExecutor | None = None
-        self._last_header: tuple[str, str] | None = None
 
     def drain(self) -> None:
         """From now on say in every answer that its connection closes."""
         self._router.draining = True
 
+    def sweep(self) -> None:
+        """Give up on bodies that do not arrive; called every now and then."""
+        self._bodies.sweep()
+
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request. Never raises: an unforeseen error is logged and answered with 500."""
-        method = scope.method
+        method, path = scope.method, scope.path
         try:
-            if method == "POST":
-                lane = self._router.lane(method, scope.path)
+            lane = self._router.lanes.get(path) if method == "POST" else None
+            if lane is not None:
                 await self._infer(lane, scope, exchange)
-                return
-            if method not in ("GET", "HEAD"):
-                raise self._router.refuse(method, scope.path)
-            content_type, body = self._router.page(method, scope.path)()
-            status, headers = 200, [("content-type", content_type)]
+            else:
+                await self._other(method, path, scope, exchange)
         except RequestError as error:
-            status, headers, body = _failure(error)
+            self._fail(scope, exchange, error)
         except Exception:
-            _log.exception("unforeseen error on %s %s", method, scope.path)
-            status, headers, body = _failure(RequestError("Internal server error."))
-        self._respond(scope, exchange, status, headers, body)
+            _log.exception("unforeseen error on %s %s", method, path)
+            self._fail(scope, exchange, RequestError("Internal server error."))
+
+    async def _other(self, method: str, path: str, scope: Scope, exchange: Exchange) -> None:
+        target = self._router.target(method, path)
+        if isinstance(target, Lane):
+            await self._infer(target, scope, exchange)
+        elif isinstance(target, Action):
+            body = await target.run(await self._bodies.read(scope, exchange))
+            self._respond(scope, exchange, 200, [("content-type", JSON)], body)
+        elif isinstance(target, Route):
+            await self._routed(target, scope, exchange)
+        else:
+            content_type, body = target()
+            self._respond(scope, exchange, 200, [("content-type", content_type)], body)
 
     async def _infer(self, lane: Lane, scope: Scope, exchange: Exchange) -> None:
         metrics = self._metrics
+        endpoint = self._plane.endpoint(lane.name, lane.version)
         if metrics.in_flight >= self._limits.in_flight:
-            lane.metrics.failed(OverloadedError.status)
-            raise OverloadedError(
-                f"{metrics.in_flight} requests are in flight already; try again in a second."
-            )
+            endpoint.metrics.failed(OverloadedError.status)
+            raise self._overloaded()
         metrics.in_flight += 1
+        endpoint.in_flight += 1
         try:
-            model = self._plane.get(lane.name, lane.version)
-            body = await self._read(scope, exchange)
-            if lane.seconds < _SLOW_SECONDS and len(body) < _LARGE_BYTES:
-                answer = lane.handle(model, body)
+            body = await self._bodies.read(scope, exchange)
+            large = len(body) >= _LARGE_BYTES
+            started = perf_counter()
+            if large:
+                request = await self._threaded(lane.decode, endpoint.model, body, scope.headers)
             else:
-                loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._threads(), lane.handle, model, body)
+                request = lane.decode(endpoint.model, body, scope.headers)
+            preprocess = perf_counter() - started
+            if lane.verb is Verb.INFER and not large and endpoint.inline:
+                response = endpoint.run(request)
+            elif lane.verb is Verb.STREAM:
+                await self._stream(lane, endpoint, request, scope, exchange)
+                return
+            else:
+                response = await self._queued(lane, endpoint, request, scope, exchange)
+            response.preprocess = preprocess
+            started = perf_counter()
+            if large:
+                encoded = await self._threaded(lane.encode, endpoint.model, request, response)
+            else:
+                encoded = lane.encode(endpoint.model, request, response)
+            response.postprocess = perf_counter() - started
         except RequestError as error:
-            lane.metrics.failed(error.status)
+            endpoint.metrics.failed(error.status)
             raise
         finally:
             metrics.in_flight -= 1
-        lane.metrics.succeeded(answer)
-        seconds = answer.preprocess + answer.predict + answer.postprocess
-        lane.seconds += (seconds - lane.seconds) * 0.2
-        self._respond(scope, exchange, 200, _answer_headers(answer), answer.body)
+            endpoint.leave()
+        endpoint.metrics.succeeded(response)
+        self._respond(scope, exchange, 200, _headers(encoded, response), encoded.body)
 
-    async def _read(self, scope: Scope, exchange: Exchange) -> bytes:
-        """The body, within the limits of size and time."""
-        length = scope.headers.get("content-length")
-        if length is None:
-            return await self._read_parts(exchange)
-        if int(length) > self._limits.body_bytes:
-            raise self._too_large(f"{length} bytes")
-        return await self._awaited(exchange())
-
-    async def _read_parts(self, exchange: Exchange) -> bytes:
-        """A body of unannounced length."""
-        parts: list[bytes] = []
-        size = 0
-        iterator = exchange.__aiter__()
-        while True:
-            try:
-                part = await self._awaited(iterator.__anext__())
-            except StopAsyncIteration:
-                return b"".join(parts)
-            if not part:
-                # The end; over HTTP/2 it goes on for ever with nothing once the client is gone.
-                return b"".join(parts)
-            size += len(part)
-            if size > self._limits.body_bytes:
-                raise self._too_large("larger")
-            parts.append(part)
-
-    async def _awaited(self, future: Awaitable[bytes]) -> bytes:
-        """`future`, unless the sweeper cancels it. A timeout each would cost 10 us a request."""
-        self._reading[future] = asyncio.get_running_loop().time()
+    async def _queued(
+        self,
+        lane: Lane,
+        endpoint: Endpoint,
+        request: InferenceRequest,
+        scope: Scope,
+        exchange: Exchange,
+    ) -> InferenceResponse:
+        """An answer that takes its time: with a deadline, and as long as its client is there."""
+        self._told(request, scope)
+        ask = endpoint.explain if lane.verb is Verb.EXPLAIN else endpoint.infer
+        answering = asyncio.ensure_future(ask(request))
+        gone = asyncio.ensure_future(exchange.client_disconnect())
         try:
-            return await future
-        except asyncio.CancelledError:
-            seconds = self._limits.body_seconds
-            raise BodyTimeoutError(f"The body did not arrive within {seconds:g} s.") from None
-        except RuntimeError:
-            raise InvalidInputError("The body ended early or is malformed.") from None
+            await asyncio.wait((answering, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                raise _ClientGoneError("The client went away before its answer was there.")
+            return answering.result()
         finally:
-            del self._reading[future]
+            gone.cancel()
+            answering.cancel()
 
-    async def sweep(self) -> None:
-        """Give up on bodies that do not arrive; runs as long as the server."""
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            oldest = asyncio.get_running_loop().time() - self._limits.body_seconds
-            for future in [f for f, since in self._reading.items() if since < oldest]:
-                future.cancel()
+    async def _stream(
+        self,
+        lane: Lane,
+        endpoint: Endpoint,
+        request: InferenceRequest,
+        scope: Scope,
+        exchange: Exchange,
+    ) -> None:
+        """Answer in server-sent events, one a part."""
+        self._told(request, scope)
+        started = perf_counter()
+        parts = endpoint.stream(request)
+        events = sse(lane.encode(endpoint.model, request, part).body async for part in parts)
+        await send(exchange, events, self._closing(scope, _EVENTS))
+        endpoint.metrics.succeeded(InferenceResponse((), predict=perf_counter() - started))
 
-    def _too_large(self, what: str) -> TooLargeError:
-        return TooLargeError(
-            f"The body is {what}; this server takes up to {self._limits.body_bytes} bytes."
+    async def _routed(self, route: Route, scope: Scope, exchange: Exchange) -> None:
+        if self._metrics.in_flight >= self._limits.in_flight:
+            raise self._overloaded()
+        self._metrics.in_flight += 1
+        try:
+            body = await self._bodies.read(scope, exchange)
+            headers = dict(scope.headers.items())
+            query = scope.query_string
+            answer = await route.handle(HttpRequest(route.method, scope.path, query, headers, body))
+            told = [("content-type", answer.content_type), *answer.headers]
+            if answer.stream is None:
+                self._respond(scope, exchange, answer.status, told, answer.body)
+            else:
+                await send(exchange, answer.stream, self._closing(scope, told), answer.status)
+        finally:
+            self._metrics.in_flight -= 1
+
+    def _told(self, request: InferenceRequest, scope: Scope) -> None:
+        """Give a request its headers and deadline, which the fast path does without."""
+        request.headers = headers = dict(scope.headers.items())
+        text = headers.get(_TIMEOUT_HEADER)
+        if text is None:
+            return
+        try:
+            seconds = float(text) / 1e3
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < float("inf"):
+            raise InvalidInputError(f"{_TIMEOUT_HEADER} must be milliseconds, got {text!r}.")
+        request.deadline = asyncio.get_running_loop().time() + seconds
+
+    async def _threaded(self, work: Callable[..., _T], *arguments: object) -> _T:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._limits.threads, "bodies")
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
+
+    def _overloaded(self) -> OverloadedError:
+        return OverloadedError(
+            f"{self._metrics.in_flight} requests are in flight already; try again in a second."
         )
 
-    def _threads(self) -> ThreadPoolExecutor:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._limits.threads, "predict")
-        return self._executor
+    def _fail(self, scope: Scope, exchange: Exchange, error: RequestError) -> None:
+        if isinstance(error, _ClientGoneError):
+            return
+        body = orjson.dumps({"error": str(error)})
+        headers: Sequence[tuple[str, str]] = error.headers
+        self._respond(scope, exchange, error.status, [("content-type", JSON), *headers], body)
 
     def _respond(
         self,
@@ -195,17 +220,30 @@ class Application:
         headers: list[tuple[str, str]],
         body: bytes,
     ) -> None:
+        exchange.response_bytes(status, self._closing(scope, headers), body)
+
+    def _closing(self, scope: Scope, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         if self._router.draining and scope.http_version.startswith("1"):
-            headers = [*headers, ("connection", "close")]
-        exchange.response_bytes(status, headers, body)
+            return [*headers, ("connection", "close")]
+        return headers
 
 
-def _answer_headers(answer: Answer) -> list[tuple[str, str]]:
-    timing = f"predict;dur={answer.predict * 1e3:.3f}"
-    return [("content-type", JSON), ("server-timing", timing)]
+class _ClientGoneError(RequestError):
+    """Nobody is there to be answered."""
+
+    status = _CLIENT_GONE
 
 
-def _failure(error: RequestError) -> tuple[int, list[tuple[str, str]], bytes]:
-    headers: Sequence[tuple[str, str]] = error.headers
-    body = orjson.dumps({"error": str(error)})
-    return error.status, [("content-type", JSON), *headers], body
+_EVENTS: Final = [("content-type", "text/event-stream"), ("cache-control", "no-cache")]
+
+
+def _headers(encoded: Encoded, response: InferenceResponse) -> list[tuple[str, str]]:
+    timing = f"predict;dur={response.predict * 1e3:.3f}"
+    if response.queue:
+        timing = f"queue;dur={response.queue * 1e3:.3f}, {timing}"
+    headers = [("content-type", encoded.content_type), ("server-timing", timing)]
+    if encoded.headers:
+        headers.extend(encoded.headers)
+    if response.headers:
+        headers.extend(response.headers.items())
+    return headers

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from predictors.serving import logs
-from predictors.serving.settings import Limits, Settings
+from predictors.serving.settings import BatchSettings, Limits, PlaneSettings, Settings
 from predictors.serving.warm import run_warm_parent
 
 if TYPE_CHECKING:
@@ -22,15 +22,13 @@ _log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str], runtime: Runtime) -> int:
     """Run a predictor, or with ``--warm`` the parent of predictors; the exit code."""
-    parser = _parser(runtime.name)
+    parser = _parser(runtime.name, os.environ)
     arguments, unknown = parser.parse_known_args(argv)
     logs.configure(arguments.log_level)
     if arguments.warm:
         return run_warm_parent(runtime, lambda args: main(args, runtime))
     if arguments.grpc_port:
         parser.error("--grpc_port: gRPC is not served yet; leave the flag out or give 0")
-    if arguments.workers != 1:
-        parser.error("--workers: one process serves one model; run more replicas instead")
     if unknown:
         _log.warning("flags of other servers are ignored: %s", " ".join(unknown))
     # Imported late: it imports numpy, which a warm parent must do after its own preparations.
@@ -43,39 +41,70 @@ def _settings(arguments: argparse.Namespace, env: Mapping[str, str]) -> Settings
     return Settings(
         model_name=arguments.model_name,
         source=env.get("STORAGE_URI") or arguments.model_dir,
+        repository=arguments.model_repository,
+        all_versions=arguments.version_policy == "all",
         http_port=arguments.http_port,
+        grpc_port=arguments.grpc_port,
+        workers=arguments.workers,
         listen_fd=env.get("ROUSE_LISTEN_FD"),
         notify_socket=env.get("ROUSE_NOTIFY_SOCKET"),
         drain_seconds=arguments.drain_seconds,
-        limits=Limits(
-            body_bytes=arguments.max_body,
-            body_seconds=arguments.body_seconds,
-            in_flight=arguments.max_in_flight,
+        plane=PlaneSettings(
+            limits=Limits(
+                body_bytes=arguments.max_body,
+                body_seconds=arguments.body_seconds,
+                in_flight=arguments.max_in_flight,
+                waiting=arguments.max_queue,
+                threads=arguments.threads,
+                request_seconds=arguments.request_seconds,
+            ),
+            batch=BatchSettings(arguments.max_batch_size, arguments.max_batch_latency_ms / 1e3),
+            cache_bytes=arguments.cache_size,
         ),
     )
 
 
-def _parser(framework: str) -> argparse.ArgumentParser:
+def _parser(framework: str, env: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m predictors.{framework}",
         description=f"Serve a {framework} model over the V1 and V2 protocols.",
-        epilog="STORAGE_URI, when set, is used instead of --model_dir.",
+        epilog="STORAGE_URI, when set, is used instead of --model_dir; ROUSE_BATCH_MAX_SIZE and "
+        "ROUSE_BATCH_MAX_LATENCY_MS are the defaults of the flags about batches.",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("--model_name", default="model", help="name of the model in paths")
     add("--model_dir", default="/mnt/models", help="folder, file:// or http(s):// of the model")
+    add("--model_repository", help="folder of many models, served instead of --model_dir")
+    add(
+        "--version_policy", choices=("latest", "all"), default="latest", help="what of it is served"
+    )
     add("--http_port", type=_port, default=8080, help="port, on all addresses")
     add("--grpc_port", type=_port, default=0, help="not served yet")
-    add("--workers", type=int, default=1, help="worker processes; only 1")
+    add("--workers", type=_positive, default=1, help="processes that share the port")
     add("--max_body", type=int, default=Limits.body_bytes, help="largest body, in bytes")
     add("--body_seconds", type=float, default=Limits.body_seconds, help="for a body to arrive")
+    add("--request_seconds", type=float, default=0.0, help="for an answer, 0 for no limit")
     add("--max_in_flight", type=int, default=Limits.in_flight, help="requests before 503")
+    add("--max_queue", type=int, default=Limits.waiting, help="waiting for a model before 503")
+    add("--threads", type=_positive, default=Limits.threads, help="threads of each model")
+    size = env.get("ROUSE_BATCH_MAX_SIZE", "64")
+    add("--max_batch_size", type=int, default=size, help="rows joined in one call, 1 for none")
+    latency = env.get("ROUSE_BATCH_MAX_LATENCY_MS", "0")
+    add("--max_batch_latency_ms", type=float, default=latency, help="wait for company that long")
+    add("--cache_size", type=int, default=0, help="bytes of answers kept for repeated requests")
     add("--drain_seconds", type=float, default=30.0, help="for requests in flight at SIGTERM")
     add("--log_level", choices=logs.LEVELS, default="info", help="debug adds stack traces")
     add("--warm", action="store_true", help="import, wait, and fork predictors on demand")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
 
 
 def _port(text: str) -> int:

@@ -1,162 +1,229 @@
-"""The data plane under all protocols: which models there are, and running one of them."""
+"""The data plane under all protocols: which models there are, and asking one of them."""
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from time import perf_counter
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
+from predictors.serving.endpoint import Endpoint
 from predictors.serving.errors import (
-    InferenceError,
+    LoadFailedError,
     ModelNotFoundError,
     ModelNotReadyError,
-    RequestError,
+    StartupError,
     UnsupportedError,
 )
 from predictors.serving.inference import InferenceRequest, InferenceResponse
-from predictors.serving.model import Model, RequestModel
-from predictors.serving.tensors import Tensor
+from predictors.serving.metrics import ServerMetrics
+from predictors.serving.model import Model
+from predictors.serving.repository.source import ModelSource, Repository
+from predictors.serving.repository.states import IndexEntry, State, States, newest
+from predictors.serving.scheduling.running import infer
+from predictors.serving.settings import PlaneSettings
 
 __all__ = ["DataPlane", "IndexEntry", "infer"]
 
 _log = logging.getLogger(__name__)
 
-
-class IndexEntry(NamedTuple):
-    """A line of the repository's index; `state` is UNAVAILABLE, LOADING, READY or UNLOADING."""
-
-    name: str
-    version: str
-    state: str
-    reason: str = ""
+_UNLOAD_SECONDS: Final = 60.0
 
 
 class DataPlane:
-    """The models of a server, by name. A name is there from the start; `ready` tells the rest."""
+    """The models of a server, by name and version; without a version the newest one answers.
 
-    def __init__(self, names: Sequence[str] = ()) -> None:
-        self._models: dict[str, Model | None] = dict.fromkeys(names)
+    `names` are there from the start and answer once their model was published; further ones come
+    from `repository`. All methods run in one event loop.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str] = (),
+        *,
+        metrics: ServerMetrics | None = None,
+        settings: PlaneSettings | None = None,
+        repository: Repository | None = None,
+    ) -> None:
+        self.metrics = metrics or ServerMetrics(names)
+        self.settings = settings or PlaneSettings()
+        self.changed: list[Callable[[Model], None]] = []
+        self._repository = repository
+        self._latest: dict[str, Endpoint | None] = dict.fromkeys(names)
+        self._versions: dict[str, dict[str, Endpoint]] = {name: {} for name in names}
+        self._states = States()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._models)
+        return iter(self._latest)
 
     def publish(self, model: Model) -> None:
-        """Make a loaded model answer from now on."""
+        """Make a loaded model answer from now on; one of the same version leaves in its favour."""
         model.ready = True
-        self._models[model.name] = model
+        name, version = model.name, model.version
+        versions = self._versions.setdefault(name, {})
+        before = versions.get(version)
+        versions[version] = Endpoint(model, self.metrics.model(name), self.settings)
+        self._latest[name] = versions[newest(versions)]
+        self._states.put(name, version, State.READY)
+        if before is not None:
+            self._leave(before)
+        for told in self.changed:
+            told(model)
 
     def ready(self) -> bool:
-        """Whether every model of this server answers."""
-        return all(model is not None and model.ready for model in self._models.values())
+        """Whether loading is over and some model answers, or none was asked for."""
+        if self._states.any(State.LOADING):
+            return False
+        if self._repository is None:
+            return None not in self._latest.values()
+        return not self._latest or any(self._latest.values())
 
     def versions(self, name: str) -> list[str]:
         """The versions of a model that answer, oldest first. Raises `ModelNotFoundError`."""
-        return [self.get(name).version]
+        self.endpoint(name)
+        return sorted(self._versions[name], key=lambda version: (len(version), version))
+
+    def known(self, name: str) -> None:
+        """Raises `ModelNotFoundError` if there is no model of that name, ready or not."""
+        if name not in self._latest:
+            raise ModelNotFoundError(f"Model with name {name} does not exist.")
 
     def get(self, name: str, version: str | None = None) -> Model:
         """The ready model of that name (and version).
 
         Raises `ModelNotFoundError` or `ModelNotReadyError`.
         """
-        try:
-            model = self._models[name]
-        except KeyError:
-            raise ModelNotFoundError(f"Model with name {name} does not exist.") from None
-        if model is None or not model.ready:
-            raise ModelNotReadyError(f"Model with name {name} is not ready.")
-        if version is not None and version != model.version:
+        return self.endpoint(name, version).model
+
+    def endpoint(self, name: str, version: str | None = None) -> Endpoint:
+        """What answers for that name (and version).
+
+        Raises `ModelNotFoundError` or `ModelNotReadyError`.
+        """
+        endpoint = self._latest.get(name)
+        if endpoint is None:
+            if name in self._latest:
+                raise ModelNotReadyError(f"Model with name {name} is not ready.")
+            raise ModelNotFoundError(f"Model with name {name} does not exist.")
+        if version is None or version == endpoint.model.version:
+            return endpoint
+        found = self._versions[name].get(version)
+        if found is None:
             raise ModelNotFoundError(f"Model {name} has no version {version}.")
-        return model
+        return found
 
     async def infer(
         self, name: str, version: str | None, request: InferenceRequest
     ) -> InferenceResponse:
         """Answer a request. Raises `RequestError`."""
-        model = self.get(name, version)
-        started = perf_counter()
-        if isinstance(model, RequestModel):
-            response = await _guarded(model, model.infer(request))
-        else:
-            response = InferenceResponse(infer(model, request.inputs, request.wanted))
-        response.predict = perf_counter() - started
-        return _signed(response, model, request)
+        endpoint = self.endpoint(name, version)
+        endpoint.enter()
+        try:
+            return await endpoint.infer(request)
+        finally:
+            endpoint.leave()
 
     async def stream(
         self, name: str, version: str | None, request: InferenceRequest
     ) -> AsyncIterator[InferenceResponse]:
         """Answer a request in parts; a model that cannot answers in one. Raises `RequestError`."""
-        model = self.get(name, version)
-        if not isinstance(model, RequestModel):
-            yield await self.infer(name, version, request)
-            return
-        async for response in model.stream(request):
-            yield _signed(response, model, request)
+        endpoint = self.endpoint(name, version)
+        endpoint.enter()
+        try:
+            async for response in endpoint.stream(request):
+                yield response
+        finally:
+            endpoint.leave()
 
     async def explain(
         self, name: str, version: str | None, request: InferenceRequest
     ) -> InferenceResponse:
         """Explain the model's answer to a request. Raises `RequestError`."""
-        model = self.get(name, version)
-        explained = model.explain(request)
-        if inspect.isawaitable(explained):
-            explained = await explained
-        return _signed(explained, model, request)
+        endpoint = self.endpoint(name, version)
+        endpoint.enter()
+        try:
+            return await endpoint.explain(request)
+        finally:
+            endpoint.leave()
 
     def index(self, ready_only: bool = False) -> list[IndexEntry]:
-        """Every model and version this server knows, loaded or not."""
-        entries = [
-            IndexEntry(name, model.version, "READY")
-            if model is not None and model.ready
-            else IndexEntry(name, "", "LOADING")
-            for name, model in self._models.items()
+        """Every model and version this server has known, loaded or not."""
+        missing = [
+            IndexEntry(name, "", State.LOADING)
+            for name, endpoint in self._latest.items()
+            if endpoint is None and not self._states.of(name)
         ]
-        return [entry for entry in entries if not ready_only or entry.state == "READY"]
+        entries = sorted([*missing, *self._states])
+        return [entry for entry in entries if not ready_only or entry.state == State.READY]
+
+    async def discover(self) -> list[str]:
+        """Look what the repository has; the names of its models."""
+        if self._repository is None:
+            return []
+        sources = await asyncio.to_thread(self._repository.find)
+        for source in sources:
+            if not self._states.of(source.name):
+                self._states.put(source.name, source.version, State.UNAVAILABLE, "not loaded")
+        return list(dict.fromkeys(source.name for source in sources))
 
     async def load(self, name: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """Load a model of the repository, or load it again. Raises `RequestError`."""
-        raise UnsupportedError("This server has no model repository.")
+        """Load a model of the repository, or load it again; what ran before answers meanwhile.
+
+        Raises `ModelNotFoundError`, or `LoadFailedError` saying why.
+        """
+        if self._repository is None:
+            raise UnsupportedError("This server has no model repository (--model_repository).")
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            sources = await asyncio.to_thread(self._repository.find)
+            wanted = [source for source in sources if source.name == name]
+            if not wanted:
+                raise ModelNotFoundError(f"The repository has no model {name}.")
+            for source in wanted:
+                await self._load(self._repository, source)
+            kept = {source.version for source in wanted}
+            for version in set(self._versions[name]) - kept:
+                self._leave(self._versions[name].pop(version))
 
     async def unload(self, name: str) -> None:
-        """Take a model away. Raises `RequestError`."""
-        raise UnsupportedError("This server has no model repository.")
+        """Take a model away, after its requests in flight. Raises `ModelNotFoundError`."""
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            self.endpoint(name)
+            del self._latest[name]
+            leaving = [self._leave(found) for found in self._versions.pop(name).values()]
+            await asyncio.gather(*leaving)
 
+    async def _load(self, repository: Repository, source: ModelSource) -> None:
+        name, version = source.name, source.version
+        self._states.put(name, version, State.LOADING)
+        try:
+            model = await asyncio.to_thread(repository.load, source)
+        except Exception as error:
+            reason = str(error) if isinstance(error, StartupError) else f"{error!r}"
+            _log.error("model %s version %s cannot be loaded: %s", name, version, reason)
+            running = version in self._versions.get(name, {})
+            state = State.READY if running else State.UNAVAILABLE
+            self._states.put(name, version, state, reason)
+            raise LoadFailedError(f"Model {name} version {version}: {reason}") from error
+        self.publish(model)
+        _log.info("model %s version %s is ready", name, version)
 
-def _signed(
-    response: InferenceResponse, model: Model, request: InferenceRequest
-) -> InferenceResponse:
-    response.id = request.id
-    response.model_name = model.name
-    response.model_version = model.version
-    return response
+    def _leave(self, endpoint: Endpoint) -> asyncio.Task[None]:
+        """Take a version down once nobody asks it any more."""
+        task = asyncio.get_running_loop().create_task(self._left(endpoint))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        return task
 
-
-async def _guarded(model: Model, answering: Any) -> InferenceResponse:
-    try:
-        answer: InferenceResponse = await answering
-    except RequestError:
-        raise
-    except Exception as error:
-        raise _failure(model, error) from error
-    return answer
-
-
-def infer(model: Model, inputs: Sequence[Tensor], wanted: Sequence[str] = ()) -> list[Tensor]:
-    """Run the model; whatever it raises beyond `RequestError` becomes an `InferenceError`.
-
-    The client is told the kind of failure only; the whole of it is in the log.
-    """
-    try:
-        return model.predict(inputs, wanted)
-    except RequestError:
-        raise
-    except Exception as error:
-        raise _failure(model, error) from error
-
-
-def _failure(model: Model, error: Exception) -> InferenceError:
-    _log.exception("model %s failed", model.name)
-    return InferenceError(
-        f"Model {model.name} failed with {type(error).__name__}; see the predictor's log."
-    )
+    async def _left(self, endpoint: Endpoint) -> None:
+        name, version = endpoint.model.name, endpoint.model.version
+        replaced = version in self._versions.get(name, {})
+        if not replaced:
+            self._states.put(name, version, State.UNLOADING)
+        try:
+            await endpoint.close(_UNLOAD_SECONDS)
+        except Exception:
+            _log.exception("model %s version %s failed to unload", name, version)
+        if not replaced:
+            self._states.put(name, version, State.UNAVAILABLE, "unloaded")

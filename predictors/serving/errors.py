@@ -8,6 +8,7 @@
     │   ├── NotFoundError         404  no such path
     │   │   └── ModelNotFoundError     no such model or version
     │   ├── MethodNotAllowedError 405
+    │   ├── LoadFailedError       400  the repository has the model, but it could not be loaded
     │   ├── BodyTimeoutError      408  the client stopped sending its body
     │   ├── TooLargeError         413
     │   ├── InferenceError        500  the model itself failed
@@ -31,6 +32,7 @@ __all__ = [
     "DeadlineError",
     "InferenceError",
     "InvalidInputError",
+    "LoadFailedError",
     "MethodNotAllowedError",
     "ModelLoadError",
     "ModelNotFoundError",
@@ -90,6 +92,12 @@ class MethodNotAllowedError(RequestError):
     def headers(self) -> Sequence[tuple[str, str]]:
         """The methods that are allowed."""
         return (("allow", self.allowed),)
+
+
+class LoadFailedError(RequestError):
+    """A model of the repository could not be loaded; says what its files lack."""
+
+    status = 400
 
 
 class BodyTimeoutError(RequestError):

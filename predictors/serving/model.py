@@ -5,27 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from predictors.serving.errors import UnsupportedError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
+from predictors.serving.settings import BatchSettings
 from predictors.serving.tensors import Tensor, TensorSpec
 
 if TYPE_CHECKING:
     from predictors.serving.routes import Route
 
 __all__ = ["BatchSettings", "Model", "RequestModel", "Runtime"]
-
-
-class BatchSettings(NamedTuple):
-    """Rows joined into one call of a model, and seconds a request may wait for company.
-
-    A `max_size` of 0 or 1 joins nothing. With a latency of 0 nobody waits: joined is only what
-    arrived while the model was busy.
-    """
-
-    max_size: int = 0
-    max_latency_s: float = 0.0
 
 
 class Model(ABC):

@@ -9,17 +9,14 @@ from urllib.parse import unquote
 import orjson
 
 from predictors.serving.dataplane import DataPlane
-from predictors.serving.errors import (
-    MethodNotAllowedError,
-    ModelNotFoundError,
-    ModelNotReadyError,
-    NotFoundError,
-)
-from predictors.serving.metrics import ModelMetrics, ServerMetrics
+from predictors.serving.errors import MethodNotAllowedError, ModelNotReadyError, NotFoundError
+from predictors.serving.lanes import V1, V1_EXPLAIN, V2, Lane, Verb
 from predictors.serving.model import Model
-from predictors.serving.protocols import Answer, v1, v2
+from predictors.serving.protocols import v2
+from predictors.serving.repository.endpoints import Action, action
+from predictors.serving.routes import Route
 
-__all__ = ["JSON", "Lane", "Page", "Router"]
+__all__ = ["JSON", "Page", "Router", "Target"]
 
 JSON: Final = "application/json"
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -27,32 +24,27 @@ _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 Page = Callable[[], tuple[str, bytes]]
 """What a GET answers: its content type and body; may raise `RequestError`."""
 
+Target = Page | Lane | Action | Route
 
-class Lane:
-    """Inference on one model over one protocol; `seconds` is a moving average of its cost."""
-
-    __slots__ = ("handle", "metrics", "name", "seconds", "version")
-
-    def __init__(
-        self,
-        handle: Callable[[Model, bytes], Answer],
-        name: str,
-        metrics: ModelMetrics,
-        version: str | None = None,
-    ) -> None:
-        self.handle = handle
-        self.name = name
-        self.metrics = metrics
-        self.version = version
-        self.seconds = 0.0
+_V1_VERBS: Final[Mapping[str, Verb]] = {"predict": Verb.INFER, "explain": Verb.EXPLAIN}
+_V2_VERBS: Final[Mapping[str, Verb]] = {
+    "infer": Verb.INFER,
+    "explain": Verb.EXPLAIN,
+    "infer_stream": Verb.STREAM,
+}
 
 
 class Router:
-    """Finds what a path means. Attributes `pages` and `lanes` hold the known paths."""
+    """Finds what a path means. `pages`, `lanes` and `routes` hold the paths known by heart."""
 
-    def __init__(self, plane: DataPlane, metrics: ServerMetrics, server: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        plane: DataPlane,
+        server: Mapping[str, Any],
+        metrics: Callable[[], bytes] | None = None,
+    ) -> None:
         self._plane = plane
-        self._metrics = metrics
+        self._text = metrics or plane.metrics.text
         self.draining = False
         self.pages: dict[str, Page] = {
             "/": _fixed({"status": "alive"}),
@@ -62,75 +54,78 @@ class Router:
             "/v2/health/live": _fixed({"live": True}),
             "/v2/health/ready": self._ready,
             "/v2/models": self._models,
-            "/metrics": lambda: (_PROMETHEUS, metrics.text()),
+            "/metrics": lambda: (_PROMETHEUS, self._text()),
         }
         self.lanes: dict[str, Lane] = {}
+        self.routes: dict[str, dict[str, Route]] = {}
         for name in plane:
-            self._add(name)
+            self._learn(name)
+        plane.changed.append(self._changed)
 
-    def page(self, method: str, path: str) -> Page:
-        """The page of a path. Raises `NotFoundError` or `MethodNotAllowedError`."""
-        page = self.pages.get(path)
-        if page is None:
-            known = self._parse(path)
-            if isinstance(known, Lane):
-                raise MethodNotAllowedError(method, path, ("POST",))
-            return known
-        return page
+    def target(self, method: str, path: str) -> Target:
+        """What a request means. Raises `NotFoundError` or `MethodNotAllowedError`."""
+        routes = self.routes.get(path)
+        if routes is not None:
+            route = routes.get(method)
+            if route is None:
+                raise MethodNotAllowedError(method, path, tuple(routes))
+            return route
+        found = self.pages.get(path) or self.lanes.get(path) or self._parsed(unquote(path))
+        allowed = ("POST",) if isinstance(found, Lane | Action) else ("GET", "HEAD")
+        if method not in allowed:
+            raise MethodNotAllowedError(method, path, allowed)
+        return found
 
-    def lane(self, method: str, path: str) -> Lane:
-        """The lane of a path. Raises `NotFoundError` or `MethodNotAllowedError`."""
-        lane = self.lanes.get(path)
-        if lane is None:
-            known = self._parse(path)
-            if not isinstance(known, Lane):
-                raise MethodNotAllowedError(method, path, ("GET", "HEAD"))
-            return known
-        return lane
+    def add(self, route: Route) -> None:
+        """Add an endpoint of a model or runtime; a later one of the same path takes its place."""
+        self.routes.setdefault(route.path, {})[route.method] = route
 
-    def refuse(self, method: str, path: str) -> MethodNotAllowedError:
-        """The error of a method no path takes. Raises `NotFoundError` for an unknown path."""
-        known = self._parse(path)
-        allowed = ("POST",) if isinstance(known, Lane) else ("GET", "HEAD")
-        return MethodNotAllowedError(method, path, allowed)
+    def _changed(self, model: Model) -> None:
+        self._learn(model.name)
+        for route in model.routes():
+            self.add(route)
 
-    def _add(self, name: str) -> None:
-        metrics = self._metrics.models[name]
-        self.pages[f"/v1/models/{name}"] = lambda: self._model_ready(name)
-        self.pages[f"/v2/models/{name}"] = lambda: self._metadata(name)
-        self.pages[f"/v2/models/{name}/ready"] = lambda: self._model_ready(name)
-        self.lanes[f"/v1/models/{name}:predict"] = Lane(v1.predict, name, metrics)
-        self.lanes[f"/v2/models/{name}/infer"] = Lane(v2.infer_json, name, metrics)
+    def _learn(self, name: str) -> None:
+        """Know a model's common paths by heart. Whether it answers is the data plane's to say."""
+        self.lanes[f"/v1/models/{name}:predict"] = Lane(V1, Verb.INFER, name)
+        self.lanes[f"/v2/models/{name}/infer"] = Lane(V2, Verb.INFER, name)
 
-    def _parse(self, path: str) -> Page | Lane:
+    def _parsed(self, path: str) -> Target:
         """What a path means that may be percent-encoded, versioned, or wrong."""
-        path = unquote(path)
         known = self.pages.get(path) or self.lanes.get(path)
         if known is not None:
             return known
+        target: Target | None = None
         match path.split("/")[1:]:
             case ["v1", "models", last]:
-                self._known(last.rpartition(":")[0] or last)
+                target = self._v1(last)
+            case ["v2", "models", name, "versions", version, *rest]:
+                target = self._v2(name, version, rest)
             case ["v2", "models", name, *rest]:
-                self._known(name)
-                versioned = self._versioned(name, rest)
-                if versioned is not None:
-                    return versioned
-        raise NotFoundError(f"Path {path} does not exist on this server.")
+                target = self._v2(name, None, rest)
+            case ["v2", "repository", *rest]:
+                target = action(self._plane, rest)
+        if target is None:
+            raise NotFoundError(f"Path {path} does not exist on this server.")
+        return target
 
-    def _versioned(self, name: str, rest: list[str]) -> Page | Lane | None:
+    def _v1(self, last: str) -> Target | None:
+        name, _, verb = last.rpartition(":")
+        if verb in _V1_VERBS and name:
+            return Lane(V1 if verb == "predict" else V1_EXPLAIN, _V1_VERBS[verb], name)
+        self._plane.known(name or last)
+        return (lambda: self._model_ready(last)) if not name else None
+
+    def _v2(self, name: str, version: str | None, rest: list[str]) -> Target | None:
         match rest:
-            case ["versions", version]:
+            case []:
                 return lambda: self._metadata(name, version)
-            case ["versions", version, "ready"]:
+            case ["ready"]:
                 return lambda: self._model_ready(name, version)
-            case ["versions", version, "infer"]:
-                return Lane(v2.infer_json, name, self._metrics.models[name], version)
+            case [verb] if verb in _V2_VERBS:
+                return Lane(V2, _V2_VERBS[verb], name, version)
+        self._plane.known(name)
         return None
-
-    def _known(self, name: str) -> None:
-        if name not in self._metrics.models:
-            raise ModelNotFoundError(f"Model with name {name} does not exist.")
 
     def _models(self) -> tuple[str, bytes]:
         return JSON, orjson.dumps({"models": list(self._plane)})
@@ -149,7 +144,9 @@ class Router:
         return JSON, orjson.dumps({"name": name, "ready": True})
 
     def _metadata(self, name: str, version: str | None = None) -> tuple[str, bytes]:
-        return JSON, orjson.dumps(v2.model_metadata(self._plane.get(name, version)))
+        body = v2.model_metadata(self._plane.get(name, version))
+        body["versions"] = self._plane.versions(name)
+        return JSON, orjson.dumps(body)
 
 
 def _fixed(body: Mapping[str, Any]) -> Page:

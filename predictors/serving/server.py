@@ -8,9 +8,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
@@ -24,14 +24,18 @@ from predictors.serving.notify import Notifier
 from predictors.serving.repository.loading import FolderRepository
 from predictors.serving.router import Router
 from predictors.serving.settings import Settings
-from predictors.serving.storage import fetched, redacted
+from predictors.storage import fetched, redacted
 
-__all__ = ["serve"]
+if TYPE_CHECKING:
+    from predictors.serving.metrics.shared import WorkerText
+
+__all__ = ["run", "serve"]
 
 _log = logging.getLogger(__name__)
 
 _LAME_DUCK_SECONDS: Final = 0.2
 _ABORT_SECONDS: Final = 1.0
+_SWEEP_SECONDS: Final = 1.0
 
 
 def serve(settings: Settings, runtime: Runtime) -> int:
@@ -60,7 +64,7 @@ def run(
     runtime: Runtime,
     notifier: Notifier,
     sock: Any,
-    shared: Callable[[ServerMetrics], Callable[[], bytes]] | None = None,
+    shared: Callable[[ServerMetrics], WorkerText] | None = None,
 ) -> int:
     """Serve on a listening socket. `shared` makes the metrics' text where workers have one."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -73,7 +77,7 @@ class _Server:
         settings: Settings,
         runtime: Runtime,
         notifier: Notifier,
-        shared: Callable[[ServerMetrics], Callable[[], bytes]] | None,
+        shared: Callable[[ServerMetrics], WorkerText] | None,
     ) -> None:
         self._settings = settings
         self._runtime = runtime
@@ -83,14 +87,14 @@ class _Server:
             folder = Path(settings.repository.removeprefix("file://"))
             names, repository = (
                 [],
-                FolderRepository(folder, runtime, fetched, all_versions=settings.all_versions),
+                FolderRepository(folder, runtime, _fetched, all_versions=settings.all_versions),
             )
         self._metrics = ServerMetrics(names)
         self._plane = DataPlane(
             names, metrics=self._metrics, settings=settings.plane, repository=repository
         )
-        text = shared(self._metrics) if shared is not None else None
-        router = Router(self._plane, _server_metadata(runtime), text)
+        self._text = shared(self._metrics) if shared is not None else None
+        router = Router(self._plane, _server_metadata(runtime), self._text)
         self._application = Application(self._plane, router)
 
     async def run(self, sock: Any) -> int:
@@ -100,7 +104,7 @@ class _Server:
             loop.add_signal_handler(number, stopped.set)
         listener = Listener(self._application, sock)
         listener.start()
-        sweeper = asyncio.create_task(self._application.sweep())
+        sweeper = asyncio.create_task(self._sweep())
         try:
             if await self._loaded(stopped):
                 await stopped.wait()
@@ -110,6 +114,14 @@ class _Server:
             raise
         finally:
             sweeper.cancel()
+
+    async def _sweep(self) -> None:
+        """What is done once a second, as long as the server runs."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            self._application.sweep()
+            if self._text is not None:
+                self._text.leave()
 
     async def _loaded(self, stopped: asyncio.Event) -> bool:
         """Load what is served; False when told to stop before it was there.
@@ -153,7 +165,7 @@ class _Server:
                 self._runtime.prepare()
             with ExitStack() as stack:
                 with notifier.phase("fetch"):
-                    folder = stack.enter_context(fetched(settings.source))
+                    folder = stack.enter_context(fetched(settings.source, env=os.environ))
                 with notifier.phase("load"):
                     model = self._runtime.model(settings.model_name, folder)
                     model.load()
@@ -202,6 +214,10 @@ async def _in_daemon(work: Callable[[], Model]) -> Model:
 
     threading.Thread(target=target, name="load", daemon=True).start()
     return await done
+
+
+def _fetched(location: str) -> AbstractContextManager[Path]:
+    return fetched(location, env=os.environ)
 
 
 def _server_metadata(runtime: Runtime) -> dict[str, Any]:

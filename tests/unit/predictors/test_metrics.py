@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from predictors.serving.inference import InferenceResponse
 from predictors.serving.metrics import Histogram, ServerMetrics
-from predictors.serving.protocols import Answer
 
 
 def test_buckets_are_cumulative() -> None:
@@ -19,7 +19,9 @@ def test_buckets_are_cumulative() -> None:
 
 def test_names_are_those_of_kserve() -> None:
     metrics = ServerMetrics(['a"b'])
-    metrics.models['a"b'].succeeded(Answer(b"", 0.001, 0.002, 0.003))
+    metrics.models['a"b'].succeeded(
+        InferenceResponse((), preprocess=0.001, predict=0.002, postprocess=0.003)
+    )
     metrics.models['a"b'].failed(400)
     text = metrics.text().decode()
     for part in ("preprocess", "predict", "postprocess"):

@@ -92,6 +92,7 @@ async def test_v2_infers(client: httpx.AsyncClient, path: str) -> None:
 
 V1 = "/v1/models/iris:predict"
 V2 = "/v2/models/iris/infer"
+ROWS = b'{"instances": [[1, 2, 3, 4]]}'
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,10 @@ V2 = "/v2/models/iris/infer"
         ("GET", "/v1/models/no", b"", 404, "Model with name no does not exist."),
         ("GET", "/v2/models/no/ready", b"", 404, "Model with name no does not exist."),
         ("GET", "/v3", b"", 404, "Path /v3 does not exist on this server."),
-        ("POST", "/v1/models/iris:explain", b"{}", 404, "Path /v1/models/iris:explain does not"),
+        ("POST", "/v1/models/iris:explain", b"{}", 400, 'The body must have "instances"'),
+        ("POST", "/v1/models/iris:explain", ROWS, 501, "Model iris has no explainer."),
+        ("POST", "/v1/models/iris:guess", b"{}", 404, "Path /v1/models/iris:guess does not"),
+        ("POST", "/v2/repository/models/iris/load", b"", 501, "This server has no model repo"),
         ("PUT", "/nowhere", b"", 404, "Path /nowhere does not exist on this server."),
         ("GET", V1, b"", 405, f"Method GET is not allowed on {V1}. Allowed: POST."),
         ("DELETE", V2, b"", 405, f"Method DELETE is not allowed on {V2}. Allowed: POST."),
@@ -273,7 +277,7 @@ def test_a_failed_load_is_one_clear_line(start: Callable[..., Any], tmp_path: Pa
     ("flags", "code", "reason"),
     [
         (["--grpc_port=9000"], 2, "gRPC is not served yet"),
-        (["--workers=2"], 2, "run more replicas instead"),
+        (["--workers=0"], 2, "0 is less than 1"),
         (["--http_port=70000"], 2, "70000 is not a port"),
         (["--http_port=x"], 2, "invalid"),
         (["--warm"], 1, "--warm needs ROUSE_WARM_FD"),

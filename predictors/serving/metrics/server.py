@@ -1,0 +1,139 @@
+"""What the server counts of its models, by KServe's and MLServer's names.
+
+Everything here is observed from the event loop only, so nothing is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from predictors.serving.inference import InferenceResponse
+from predictors.serving.metrics.custom import custom_lines
+from predictors.serving.metrics.histogram import SIZES, Histogram, head, labelled
+
+__all__ = ["ModelMetrics", "ServerMetrics"]
+
+
+class ModelMetrics:
+    """Latencies and outcomes of one model; those of its versions are added up."""
+
+    __slots__ = (
+        "batch_rows",
+        "explain",
+        "failures",
+        "hits",
+        "labels",
+        "misses",
+        "name",
+        "postprocess",
+        "predict",
+        "preprocess",
+        "queue",
+        "queue_length",
+        "successes",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.labels = labelled({"model_name": name})
+        self.preprocess = Histogram()
+        self.queue = Histogram()
+        self.predict = Histogram()
+        self.postprocess = Histogram()
+        self.explain = Histogram()
+        self.batch_rows = Histogram(SIZES)
+        self.queue_length = Histogram((0.0, *SIZES))
+        self.successes = 0
+        self.failures: dict[int, int] = {}
+        self.hits = 0
+        self.misses = 0
+
+    def succeeded(self, response: InferenceResponse) -> None:
+        """Count an answered request."""
+        self.successes += 1
+        self.preprocess.observe(response.preprocess)
+        self.predict.observe(response.predict)
+        self.postprocess.observe(response.postprocess)
+        if response.queue:
+            self.queue.observe(response.queue)
+
+    def failed(self, status: int) -> None:
+        """Count a request answered with an error."""
+        self.failures[status] = self.failures.get(status, 0) + 1
+
+    def started(self, rows: int, waiting: int) -> None:
+        """Count a call of the model that was taken from its queue, and what still waits."""
+        self.batch_rows.observe(rows)
+        self.queue_length.observe(waiting)
+
+
+class ServerMetrics:
+    """All a server counts; `in_flight` is read when the text is asked for."""
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.models = {name: ModelMetrics(name) for name in names}
+        self.in_flight = 0
+        self.phase_seconds: dict[str, float] = {}
+
+    def model(self, name: str) -> ModelMetrics:
+        """The metrics of a model, from now on shown."""
+        metrics = self.models.get(name)
+        if metrics is None:
+            metrics = self.models[name] = ModelMetrics(name)
+        return metrics
+
+    def text(self) -> bytes:
+        """The exposition, version 0.0.4."""
+        lines = [*self._histograms(), *self._counters(), *self._gauges(), *custom_lines()]
+        return ("\n".join(lines) + "\n").encode()
+
+    def _histograms(self) -> Iterator[str]:
+        for part, text in _HISTOGRAMS.items():
+            name = part if part in _NAMES else f"request_{part}_seconds"
+            yield from head(name, "histogram", text)
+            for model in self.models.values():
+                histogram: Histogram = getattr(model, _NAMES.get(part, part))
+                yield from histogram.lines(name, model.labels)
+
+    def _counters(self) -> Iterator[str]:
+        models = self.models.values()
+        yield from head(
+            "request_failures_total", "counter", "Requests answered with an error, by status."
+        )
+        for model in models:
+            for status, count in sorted(model.failures.items()):
+                yield f'request_failures_total{{{model.labels},status="{status}"}} {count}'
+        for name, text, counts in (
+            ("model_infer_request_success", "Requests answered.", [m.successes for m in models]),
+            (
+                "model_infer_request_failure",
+                "Requests answered with an error.",
+                [sum(m.failures.values()) for m in models],
+            ),
+            ("response_cache_hits", "Answers given from the cache.", [m.hits for m in models]),
+            ("response_cache_misses", "Answers the cache lacked.", [m.misses for m in models]),
+        ):
+            yield from head(f"{name}_total", "counter", text)
+            for model, count in zip(models, counts, strict=True):
+                yield f"{name}_total{{{labelled({'model': model.name})}}} {count}"
+
+    def _gauges(self) -> Iterator[str]:
+        yield from head(
+            "requests_in_flight", "gauge", "Inference requests accepted and not yet answered."
+        )
+        yield f"requests_in_flight {self.in_flight}"
+        yield from head("startup_phase_seconds", "gauge", "Seconds each phase of the start took.")
+        for phase, seconds in self.phase_seconds.items():
+            yield f'startup_phase_seconds{{phase="{phase}"}} {seconds!r}'
+
+
+_HISTOGRAMS = {
+    "preprocess": "Seconds a request spent in preprocess.",
+    "queue": "Seconds a request waited for its turn, where it had to.",
+    "predict": "Seconds a request spent in predict.",
+    "postprocess": "Seconds a request spent in postprocess.",
+    "explain": "Seconds a request spent in explain.",
+    "batch_rows": "Rows of each call of the model that was taken from its queue.",
+    "batch_request_queue": "Requests left waiting when a call of the model began.",
+}
+_NAMES = {"batch_rows": "batch_rows", "batch_request_queue": "queue_length"}

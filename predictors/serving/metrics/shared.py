@@ -1,0 +1,112 @@
+"""The metrics of several worker processes as one text.
+
+Each worker leaves its text in a slot of memory shared with the others, once a second; whichever is
+asked adds them up, so that a scrape may lag by that second.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from predictors.serving.metrics.server import ServerMetrics
+
+__all__ = ["SharedTexts", "WorkerText", "added"]
+
+_SLOT: Final = 1024 * 1024
+_HEAD: Final = struct.Struct("=QI")
+
+
+class SharedTexts:
+    """A slot per worker; made before the workers are forked. Untouched pages take no memory."""
+
+    def __init__(self, workers: int) -> None:
+        self._memory = mmap.mmap(-1, workers * _SLOT)
+        self._workers = workers
+
+    def of(self, index: int) -> Callable[[ServerMetrics], WorkerText]:
+        """What makes the text of worker `index`."""
+        return lambda metrics: WorkerText(self, index, metrics)
+
+    def put(self, index: int, text: bytes) -> None:
+        """Leave a text; one too large for its slot is left out."""
+        if len(text) > _SLOT - _HEAD.size:
+            return
+        start = index * _SLOT
+        count, _ = _HEAD.unpack_from(self._memory, start)
+        # Odd while it is written: a reader then takes it again.
+        _HEAD.pack_into(self._memory, start, count + 1, len(text))
+        self._memory[start + _HEAD.size : start + _HEAD.size + len(text)] = text
+        _HEAD.pack_into(self._memory, start, count + 2, len(text))
+
+    def get(self, index: int) -> bytes:
+        """The text of a worker; empty if it has left none, or never stops writing."""
+        start = index * _SLOT
+        for _ in range(100):
+            count, size = _HEAD.unpack_from(self._memory, start)
+            text = self._memory[start + _HEAD.size : start + _HEAD.size + size]
+            if count % 2 == 0 and _HEAD.unpack_from(self._memory, start)[0] == count:
+                return text
+        return b""
+
+    def others(self, index: int) -> list[bytes]:
+        """The texts of all workers but one."""
+        return [self.get(other) for other in range(self._workers) if other != index]
+
+
+class WorkerText:
+    """The text that one worker answers a scrape with."""
+
+    def __init__(self, shared: SharedTexts, index: int, metrics: ServerMetrics) -> None:
+        self._shared = shared
+        self._index = index
+        self._metrics = metrics
+
+    def __call__(self) -> bytes:
+        """All workers' metrics, this one's as of now."""
+        return added([self._metrics.text(), *self._shared.others(self._index)])
+
+    def leave(self) -> None:
+        """Leave this worker's metrics for the others."""
+        self._shared.put(self._index, self._metrics.text())
+
+
+def added(texts: Sequence[bytes]) -> bytes:
+    """Expositions as one: samples of the same name and labels summed, gauges of phases as large
+    as the largest."""
+    families: dict[str, list[str]] = {}
+    samples: dict[str, dict[str, float]] = {}
+    for text in texts:
+        _collect(text.decode().splitlines(), families, samples)
+    lines: list[str] = []
+    for family, comments in families.items():
+        lines.extend(comments)
+        lines.extend(f"{key} {_number(value)}" for key, value in samples[family].items())
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _collect(
+    lines: Iterable[str], families: dict[str, list[str]], samples: dict[str, dict[str, float]]
+) -> None:
+    family = ""
+    for line in lines:
+        if line.startswith("# "):
+            _, kind, family, *_ = line.split(" ", 3)
+            comments = families.setdefault(family, [])
+            samples.setdefault(family, {})
+            if not any(comment.startswith(f"# {kind} ") for comment in comments):
+                comments.append(line)
+            continue
+        key, _, value = line.rpartition(" ")
+        known = samples[family]
+        before = known.get(key, 0.0)
+        if family == "startup_phase_seconds":
+            known[key] = max(before, float(value))
+        else:
+            known[key] = before + float(value)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)

@@ -1,0 +1,70 @@
+"""The V2 repository extension over HTTP: index, load and unload, with their bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import orjson
+
+from predictors.serving.dataplane import DataPlane
+from predictors.serving.errors import InvalidInputError
+
+__all__ = ["Action", "action"]
+
+
+class Action(NamedTuple):
+    """A POST that is no inference: from its body to the JSON of its answer."""
+
+    run: Callable[[bytes], Awaitable[bytes]]
+
+
+def action(plane: DataPlane, parts: list[str]) -> Action | None:
+    """What a path below ``/v2/repository/`` does; None if there is no such path."""
+    match parts:
+        case ["index"]:
+            return Action(lambda body: _index(plane, body))
+        case ["models", name, "load"]:
+            return Action(lambda body: _load(plane, name, body))
+        case ["models", name, "unload"]:
+            return Action(lambda body: _unload(plane, name, body))
+    return None
+
+
+async def _index(plane: DataPlane, body: bytes) -> bytes:
+    ready = _object(body).get("ready", False)
+    if not isinstance(ready, bool):
+        raise InvalidInputError("ready must be true or false.")
+    await plane.discover()
+    return orjson.dumps([entry._asdict() for entry in plane.index(ready)])
+
+
+async def _load(plane: DataPlane, name: str, body: bytes) -> bytes:
+    await plane.load(name, _parameters(body))
+    return orjson.dumps({"name": name, "load": True})
+
+
+async def _unload(plane: DataPlane, name: str, body: bytes) -> bytes:
+    _parameters(body)
+    await plane.unload(name)
+    return orjson.dumps({"name": name, "unload": True})
+
+
+def _parameters(body: bytes) -> dict[str, Any]:
+    parameters = _object(body).get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise InvalidInputError("parameters must be an object.")
+    return parameters
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The body's object; nothing at all is an empty one."""
+    if not body:
+        return {}
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInputError(f"The body is not valid JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise InvalidInputError("The body must be a JSON object.")
+    return value

@@ -1,0 +1,63 @@
+"""Several requests' tensors as one, along axis 0, and the outputs apart again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from predictors.serving.inference import InferenceRequest
+from predictors.serving.tensors import Tensor
+
+__all__ = ["SplitError", "join", "joinable", "rows", "split"]
+
+
+class SplitError(Exception):
+    """An output does not have one row per row of input: this model's answers cannot be parted."""
+
+
+def joinable(request: InferenceRequest) -> Hashable | None:
+    """What requests must have in common to be joined; None if this one cannot be.
+
+    Names, datatypes and trailing shapes of the inputs, and the outputs asked for.
+    """
+    inputs = request.inputs
+    if not inputs or request.payload is not None:
+        return None
+    sizes = {tensor.array.shape[:1] for tensor in inputs}
+    if len(sizes) != 1 or not all(sizes.pop()):
+        return None
+    parts: list[Hashable] = []
+    for tensor in inputs:
+        told = repr(sorted(tensor.parameters.items())) if tensor.parameters else ""
+        parts.append((tensor.name, tensor.array.dtype, tensor.array.shape[1:], told))
+    return (*parts, *request.wanted)
+
+
+def rows(request: InferenceRequest) -> int:
+    """The size of axis 0 of a joinable request."""
+    return len(request.inputs[0].array)
+
+
+def join(requests: Sequence[InferenceRequest]) -> list[Tensor]:
+    """The inputs of requests that are joinable with each other, in their order."""
+    columns = zip(*(request.inputs for request in requests), strict=True)
+    return [
+        column[0]._replace(array=np.concatenate([tensor.array for tensor in column]))
+        for column in columns
+    ]
+
+
+def split(outputs: Sequence[Tensor], sizes: Sequence[int]) -> list[list[Tensor]]:
+    """The outputs of each request, whose rows were `sizes`. Raises `SplitError`."""
+    total = sum(sizes)
+    for output in outputs:
+        if not output.array.ndim or len(output.array) != total:
+            raise SplitError(f"output {output.name} has not one row for each of {total} inputs")
+    parts: list[list[Tensor]] = []
+    start = 0
+    for size in sizes:
+        end = start + size
+        parts.append([output._replace(array=output.array[start:end]) for output in outputs])
+        start = end
+    return parts
