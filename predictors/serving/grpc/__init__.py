@@ -1,0 +1,6 @@
+"""The Open Inference Protocol over gRPC, beside REST on the same data plane.
+
+What belongs here: messages to `InferenceRequest` and back, the service's methods, and the gRPC
+server that carries them. Nothing here is imported unless ``--grpc_port`` asks for it, and then only
+after a warm parent's fork: grpcio starts threads, which do not survive one.
+"""

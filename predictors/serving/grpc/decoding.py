@@ -1,0 +1,156 @@
+"""A ModelInferRequest to an `InferenceRequest`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from predictors.serving.errors import InvalidInputError, UnsupportedError
+from predictors.serving.grpc import parameters
+from predictors.serving.grpc.messages import InferTensor, InferTensorContents, ModelInferRequest
+from predictors.serving.inference import InferenceRequest, RequestedOutput
+from predictors.serving.tensors import (
+    DATATYPES,
+    Array,
+    Tensor,
+    checked_shape,
+    decode_raw,
+    text_or_bytes,
+)
+
+__all__ = ["decode", "parsed"]
+
+_CONTENTS: Final = {
+    "BOOL": "bool_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+"""Where values of each datatype are; FP16 and BF16 come raw only."""
+_NARROW: Final = frozenset({"INT8", "INT16", "UINT8", "UINT16"})
+"""Datatypes whose values come in a field that holds more."""
+
+
+def parsed(data: bytes) -> ModelInferRequest:
+    """The message of a request's bytes. Raises `InvalidInputError` where they are none."""
+    try:
+        return ModelInferRequest.FromString(data)
+    except DecodeError:
+        raise InvalidInputError("The message is no ModelInferRequest, or is cut off.") from None
+
+
+def decode(
+    message: ModelInferRequest, headers: Mapping[str, str], deadline: float | None
+) -> InferenceRequest:
+    """The request of a message. Raises `InvalidInputError` naming the field that is wrong."""
+    raw = message.raw_input_contents
+    if raw and len(raw) != len(message.inputs):
+        raise InvalidInputError(
+            f"raw_input_contents has {len(raw)} elements for {len(message.inputs)} inputs; "
+            "give one for each input, or none and typed contents."
+        )
+    if not message.inputs:
+        raise InvalidInputError("inputs must have one or more tensors.")
+    inputs = [
+        _tensor(tensor, raw[index] if raw else None, index)
+        for index, tensor in enumerate(message.inputs)
+    ]
+    request = InferenceRequest(inputs, id=message.id or None, headers=headers, deadline=deadline)
+    if message.outputs:
+        request.outputs = _outputs(message)
+    if message.parameters:
+        request.parameters = parameters.read(message.parameters)
+    return request
+
+
+def _outputs(message: ModelInferRequest) -> list[RequestedOutput]:
+    outputs = []
+    for index, output in enumerate(message.outputs):
+        if not output.name:
+            raise InvalidInputError(f"outputs[{index}].name must be a non-empty string.")
+        values = parameters.read(output.parameters) if output.parameters else None
+        _refuse_shared_memory(values, f"outputs[{index}]")
+        outputs.append(RequestedOutput(output.name, values))
+    return outputs
+
+
+def _tensor(tensor: InferTensor, raw: bytes | None, index: int) -> Tensor:
+    name, datatype = tensor.name, tensor.datatype
+    if not name:
+        raise InvalidInputError(f"inputs[{index}].name must be a non-empty string.")
+    if datatype not in DATATYPES:
+        raise InvalidInputError(
+            f"inputs[{index}].datatype must be one of {', '.join(DATATYPES)}, got {datatype!r}."
+        )
+    values = parameters.read(tensor.parameters) if tensor.parameters else None
+    _refuse_shared_memory(values, f"inputs[{index}]")
+    shape = checked_shape(list(tensor.shape), f"inputs[{index}]")
+    if raw is None:
+        array = _typed(tensor.contents, datatype, shape, index)
+    elif tensor.HasField("contents"):
+        raise InvalidInputError(
+            f"inputs[{index}].contents must not be given together with raw_input_contents."
+        )
+    else:
+        array = decode_raw(datatype, shape, raw, f"raw_input_contents[{index}]")
+    if datatype == "BF16":
+        values = {**(values or {}), "datatype": datatype}
+    return Tensor(name, array, values)
+
+
+def _refuse_shared_memory(values: Mapping[str, Any] | None, field: str) -> None:
+    if values and "shared_memory_region" in values:
+        raise UnsupportedError(
+            f"{field} is in shared memory, which this server does not read; send its contents."
+        )
+
+
+def _typed(
+    contents: InferTensorContents, datatype: str, shape: tuple[int, ...], index: int
+) -> Array:
+    field = _CONTENTS.get(datatype)
+    if field is None:
+        raise InvalidInputError(
+            f"inputs[{index}] is {datatype}, which has no typed contents; "
+            "send it in raw_input_contents."
+        )
+    where = f"inputs[{index}].contents.{field}"
+    array = _values(getattr(contents, field), datatype, where)
+    if array.size != math.prod(shape):
+        raise InvalidInputError(
+            f"{where} has {array.size} values, shape {list(shape)} asks for {math.prod(shape)}."
+        )
+    return array.reshape(shape)
+
+
+def _values(items: Sequence[Any], datatype: str, where: str) -> Array:
+    dtype = DATATYPES[datatype]
+    array: Array
+    if datatype in ("FP32", "FP64"):
+        data = items[0] if len(items) == 1 else b"".join(items)
+        if len(data) % dtype.itemsize:
+            raise InvalidInputError(f"{where} is cut off within a value.")
+        return np.frombuffer(data, dtype) if data else np.empty(0, dtype)
+    if datatype == "BYTES":
+        array = np.empty(len(items), object)
+        array[:] = [text_or_bytes(item) for item in items]
+        return array
+    if datatype not in _NARROW:
+        return np.array(items, dtype)
+    wide: Array = np.array(items, np.int64)
+    array = wide.astype(dtype)
+    if not np.array_equal(array, wide):
+        raise InvalidInputError(f"{where} has values that {datatype} cannot hold.")
+    return array
