@@ -116,7 +116,7 @@ def model_metadata(model: Model, versions: Sequence[str] = ()) -> dict[str, Any]
 
 
 def _spec(spec: TensorSpec) -> dict[str, Any]:
-    told = {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)}
+    told: dict[str, Any] = {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)}
     if spec.parameters:
         told["parameters"] = dict(spec.parameters)
     return told
