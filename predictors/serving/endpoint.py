@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable
 from time import perf_counter
 
 from predictors.serving.cache import ResponseCache, digest
+from predictors.serving.contract import check
 from predictors.serving.errors import RequestError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.metrics import ModelMetrics
@@ -55,6 +56,7 @@ class Endpoint:
         model = self.model
         if request.deadline is not None and asyncio.get_running_loop().time() > request.deadline:
             raise late(model.name)
+        check(model, request)
         started = perf_counter()
         try:
             outputs = infer(model, request.inputs, request.wanted)
@@ -71,6 +73,7 @@ class Endpoint:
         """Answer, wherever it is best done. Raises `RequestError`."""
         if self.inline:
             return self.run(request)
+        check(self.model, request)
         if request.deadline is None and self._request_seconds:
             now = asyncio.get_running_loop().time()
             request.deadline = now + self._request_seconds
@@ -94,6 +97,7 @@ class Endpoint:
         if self._own is None:
             yield await self.infer(request)
             return
+        check(self.model, request)
         try:
             async with asyncio.timeout_at(request.deadline):
                 async for response in self._own.stream(request):

@@ -19,6 +19,7 @@ from predictors.serving.routes import Route
 __all__ = ["JSON", "Page", "Router", "Target"]
 
 JSON: Final = "application/json"
+_HTML: Final = "text/html; charset=utf-8"
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 Page = Callable[[], tuple[str, bytes]]
@@ -54,6 +55,7 @@ class Router:
             "/v2/health/live": _fixed({"live": True}),
             "/v2/health/ready": self._ready,
             "/v2/models": self._models,
+            "/openapi.json": self._openapi,
             "/metrics": lambda: (_PROMETHEUS, self._text()),
         }
         self.lanes: dict[str, Lane] = {}
@@ -122,6 +124,10 @@ class Router:
                 return lambda: self._metadata(name, version)
             case ["ready"]:
                 return lambda: self._model_ready(name, version)
+            case ["openapi.json"]:
+                return lambda: self._openapi(name, version)
+            case ["docs"]:
+                return lambda: self._docs(name, version)
             case [verb] if verb in _V2_VERBS:
                 return Lane(V2, _V2_VERBS[verb], name, version)
         self._plane.known(name)
@@ -147,6 +153,19 @@ class Router:
         body = v2.model_metadata(self._plane.get(name, version))
         body["versions"] = self._plane.versions(name)
         return JSON, orjson.dumps(body)
+
+    def _openapi(self, name: str | None = None, version: str | None = None) -> tuple[str, bytes]:
+        from predictors.serving.openapi import document  # readers wait for it, wake-ups must not
+
+        if name is not None:
+            return JSON, orjson.dumps(document([self._plane.get(name, version)], server=False))
+        ready = [entry.name for entry in self._plane.index(ready_only=True)]
+        return JSON, orjson.dumps(document(map(self._plane.get, dict.fromkeys(ready))))
+
+    def _docs(self, name: str, version: str | None = None) -> tuple[str, bytes]:
+        from predictors.serving.openapi import page
+
+        return _HTML, page(self._plane.get(name, version)).encode()
 
 
 def _fixed(body: Mapping[str, Any]) -> Page:
