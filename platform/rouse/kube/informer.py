@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from rouse.errors import ApiError, GoneError, RouseError, UnavailableError
+from rouse.errors import ApiError, GoneError, NotFoundError, RouseError, UnavailableError
 from rouse.kube.backoff import Backoff
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.objects import Key, Object, Objects, key_of, resource_version_of
@@ -28,6 +28,8 @@ ChangeHandler: TypeAlias = Callable[[EventType, Object, Object | None], None]
 _WATCH_S: Final = 300.0
 _SHORT_WATCH_S: Final = 1.0
 """A watch that ends sooner than this without a change counts as a failure."""
+_ABSENT_S: Final = 60.0
+"""How often an optional kind is asked for that the API does not have."""
 _FROM_THE_FUTURE: Final = 504
 """The API's answer to a resourceVersion it has not reached, as after a restore: list again."""
 
@@ -44,6 +46,7 @@ class InformerOptions:
 
     ``resync`` sends every object to the handlers again this often, against changes missed outside
     the API. ``keep`` makes of an object what is stored; the default drops ``managedFields``.
+    ``optional``: the API may lack the kind; then the copy is empty, and now and again looked after.
     """
 
     labels: str | None = None
@@ -51,6 +54,7 @@ class InformerOptions:
     resync: float | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.1, limit=30.0, jitter=0.5))
     keep: Callable[[Object], Object] = _without_managed_fields
+    optional: bool = False
     watch_for: Callable[[], float] = lambda: _WATCH_S * random.uniform(0.8, 1.0)
 
 
@@ -162,6 +166,12 @@ class Informer:
                 logger.info("%s: the watch is too old, listing again: %s", self.resource, error)
                 self._version = ""
                 await self._failed(error)
+            except NotFoundError as error:
+                if self._options.optional:
+                    await self._absent()
+                else:
+                    logger.warning("%s: %s", self.resource, error)
+                    await self._failed(error)
             except RouseError as error:
                 logger.warning("%s: %s", self.resource, error)
                 if isinstance(error, ApiError) and error.status == _FROM_THE_FUTURE:
@@ -171,6 +181,14 @@ class Informer:
                 logger.exception("%s: the informer failed", self.resource)
                 self._version = ""
                 await self._failed(UnavailableError(f"{self.resource}: {error!r}"))
+
+    async def _absent(self) -> None:
+        """The API has no such kind, or no longer: nothing is there, until somebody brings it."""
+        for stored in list(self._store):
+            self._removed(key_of(stored))
+        self._version = ""
+        self._synced.set()
+        await asyncio.sleep(_ABSENT_S)
 
     async def _failed(self, error: RouseError) -> None:
         self._failures += 1

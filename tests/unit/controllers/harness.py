@@ -20,6 +20,7 @@ import orjson
 from rouse.controllers.inferenceservice import Reconciler, Settings, Sources
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.embedded.apiserver.transport import ApiServerTransport
+from rouse.errors import NotFoundError
 from rouse.kube import EventRecorder, Informer, Key, KubeClient, owner_reference
 from rouse.kube.objects import Object, key_of, resource_version_of
 from rouse.kube.resources import EVENTS, INFERENCE_SERVICES, KNATIVE_SERVICES, REVISIONS, Resource
@@ -139,9 +140,12 @@ class Harness:
                     await self.changed.wait()
 
     async def _behind(self, informer: Informer) -> bool:
-        listed = await self.user.list(
-            informer.resource, labels=informer._options.labels, fields=informer._options.fields
-        )
+        try:
+            listed = await self.user.list(
+                informer.resource, labels=informer._options.labels, fields=informer._options.fields
+            )
+        except NotFoundError:
+            return not informer._options.optional
         wanted = {key_of(one): resource_version_of(one) for one in listed.items}
         return wanted != {key_of(one): resource_version_of(one) for one in informer.list()}
 
@@ -234,10 +238,12 @@ def _revision(live: Object, name: str) -> Object:
 
 
 @asynccontextmanager
-async def harness() -> AsyncIterator[Harness]:
-    """A running world without an InferenceService."""
+async def harness(*kinds: Object) -> AsyncIterator[Harness]:
+    """A running world without an InferenceService; ``kinds`` are further definitions."""
     async with memory_api() as (server, _):
         world = Harness(Faults(ApiServerTransport(server)))
+        for definition in kinds:
+            await world.apply(definition)
         await world.start()
         try:
             yield world

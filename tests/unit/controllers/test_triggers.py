@@ -63,8 +63,15 @@ OURS = {"kind": "InferenceService", "name": "iris", "uid": "1"}
 
 
 def test_ours_and_absent_may_be_written() -> None:
-    check_owner(SERVICE, None)
-    check_owner(SERVICE, obj(OURS))
+    check_owner(SERVICE, obj(OURS), None)
+    check_owner(SERVICE, obj(OURS), obj(OURS))
+
+
+def test_what_all_share_is_written_over_only_where_rouse_made_it() -> None:
+    check_owner(SERVICE, obj(), None)
+    check_owner(SERVICE, obj(), obj(labels={"app.kubernetes.io/managed-by": "rouse"}))
+    with pytest.raises(NotOwnedError, match="was made by someone else; delete or rename it"):
+        check_owner(SERVICE, obj(), obj())
 
 
 @pytest.mark.parametrize(
@@ -79,7 +86,7 @@ def test_ours_and_absent_may_be_written() -> None:
 )
 def test_others_may_not(live: Object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        check_owner(SERVICE, live)
+        check_owner(SERVICE, obj(OURS), live)
 
 
 class Copies:
@@ -106,6 +113,7 @@ def test_knatives_own_deployments_ask_for_no_reconcile() -> None:
         cluster_runtimes=others,
         config=others,
         kserve_config=others,
+        storage_containers=others,
     )
     asked: list[Key] = []
     connect_triggers(sources, asked.append)

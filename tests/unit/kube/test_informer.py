@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -141,6 +142,31 @@ async def test_the_first_list_is_tried_until_it_comes() -> None:
     api = ScriptedApi(httpx.ConnectError("refused"), refusal(503, "Unavailable"), listed("1"))
     async with following(api) as (informer, _):
         await informer.synced(1)
+
+
+async def test_an_optional_kind_may_be_absent() -> None:
+    api = ScriptedApi(refusal(404, "NotFound"))
+    informer = Informer(api.client(), PODS, "a", replace(FAST, optional=True))
+    await informer.start()
+    try:
+        await informer.synced(5)
+        assert informer.list() == []
+    finally:
+        await informer.stop()
+
+
+async def test_what_there_was_of_an_optional_kind_goes_with_it() -> None:
+    api = ScriptedApi(listed("5", pod("p", "3")), refusal(404, "NotFound"))
+    informer = Informer(api.client(), PODS, "a", replace(FAST, optional=True))
+    gone_too = asyncio.Event()
+    informer.add_handler(lambda type_, _: gone_too.set() if type_ == "DELETED" else None)
+    await informer.start()
+    try:
+        async with asyncio.timeout(5):
+            await gone_too.wait()
+        assert informer.list() == []
+    finally:
+        await informer.stop()
 
 
 async def test_not_synced_in_time_says_why() -> None:

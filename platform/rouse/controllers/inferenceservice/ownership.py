@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rouse.compiler.names import MANAGED_BY
 from rouse.errors import ConflictError, InvalidError
-from rouse.kube.objects import controller_of, uid_of
+from rouse.kube.objects import controller_of, labels_of, uid_of
 
 __all__ = ["NotOwnedError", "check_owner"]
 
@@ -15,15 +16,25 @@ class NotOwnedError(InvalidError):
     """An object of that name is there and belongs to something, or someone, else."""
 
 
-def check_owner(service: Mapping[str, Any], live: Mapping[str, Any] | None) -> None:
+def check_owner(
+    service: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any] | None
+) -> None:
     """Raise unless ``live`` is absent or belongs to this very InferenceService.
 
+    What is wanted without an owner belongs to all: then it is enough that Rouse made it.
     `ConflictError` where it is only a matter of time: what an InferenceService of the same name,
     now deleted, has left is still being collected.
     """
     if live is None:
         return
     what = f"{live['kind']} {live['metadata']['name']}"
+    if controller_of(wanted) is None:
+        if MANAGED_BY.items() <= labels_of(live).items():
+            return
+        raise NotOwnedError(
+            f"{what} in namespace {live['metadata'].get('namespace')} was made by someone else; "
+            f"delete or rename it: Rouse needs that name for all InferenceServices"
+        )
     owner = controller_of(live) or {}
     if owner.get("uid") == uid_of(service):
         if live["metadata"].get("deletionTimestamp"):

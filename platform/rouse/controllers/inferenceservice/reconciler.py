@@ -128,7 +128,7 @@ class Reconciler:
     async def _apply(self, current: Pass, wanted: Object) -> bool:
         """Write one object if it differs; say whether it did."""
         live = await self._live(current, wanted)
-        check_owner(current.service, live)
+        check_owner(current.service, wanted, live)
         try:
             stored = await apply_if_differs(self._client, wanted, live)
         except NotFoundError as error:
@@ -180,7 +180,7 @@ class Reconciler:
         """
         resource, key = resource_of(wanted), key_of(wanted)
         copies = self._sources.owned.get(resource)
-        # KEDA's kinds are not on every cluster, so there is no copy of them.
+        # There is no copy of what InferenceServices share.
         known = current.written.get((resource, key)) or (copies.get(key) if copies else None)
         if known is not None:
             return known

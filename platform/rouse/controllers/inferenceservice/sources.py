@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rouse.api.base import Object
@@ -20,6 +20,7 @@ from rouse.kube.resources import (
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
     REVISIONS,
+    SCALED_OBJECTS,
     SERVICES,
     SERVING_RUNTIMES,
     VIRTUAL_SERVICES,
@@ -39,8 +40,12 @@ _OWNED: Final = (
     HORIZONTAL_POD_AUTOSCALERS,
     VIRTUAL_SERVICES,
     SERVICES,
+    SCALED_OBJECTS,
 )
 """What the modes Knative and Standard make."""
+
+_OPTIONAL: Final = frozenset({SCALED_OBJECTS})
+"""Kinds that not every cluster has: KEDA's."""
 
 _BY_SERVICE: Final = "inferenceservice"
 _RESYNC_S: Final = 36_000.0
@@ -69,7 +74,10 @@ class Sources:
             services=Informer(
                 client, INFERENCE_SERVICES, options=InformerOptions(resync=_RESYNC_S)
             ),
-            owned={resource: Informer(client, resource, options=ours) for resource in _OWNED},
+            owned={
+                each: Informer(client, each, options=replace(ours, optional=each in _OPTIONAL))
+                for each in _OWNED
+            },
             revisions=revisions,
             runtimes=Informer(client, SERVING_RUNTIMES),
             cluster_runtimes=Informer(client, CLUSTER_SERVING_RUNTIMES),
