@@ -27,8 +27,6 @@ def main(argv: Sequence[str], runtime: Runtime) -> int:
     logs.configure(arguments.log_level)
     if arguments.warm:
         return run_warm_parent(runtime, lambda args: main(args, runtime))
-    if arguments.grpc_port:
-        parser.error("--grpc_port: gRPC is not served yet; leave the flag out or give 0")
     if unknown:
         _log.warning("flags of other servers are ignored: %s", " ".join(unknown))
     # Imported late: it imports numpy, which a warm parent must do after its own preparations.
@@ -81,7 +79,7 @@ def _parser(framework: str, env: Mapping[str, str]) -> argparse.ArgumentParser:
         "--version_policy", choices=("latest", "all"), default="latest", help="what of it is served"
     )
     add("--http_port", type=_port, default=8080, help="port, on all addresses")
-    add("--grpc_port", type=_port, default=0, help="not served yet")
+    add("--grpc_port", type=_port, default=0, help="gRPC port; 0: no gRPC")
     add("--workers", type=_positive, default=1, help="processes that share the port")
     add("--max_body", type=int, default=Limits.body_bytes, help="largest body, in bytes")
     add("--body_seconds", type=float, default=Limits.body_seconds, help="for a body to arrive")

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ from predictors.serving.settings import Settings
 from predictors.storage import fetched, redacted
 
 if TYPE_CHECKING:
+    from predictors.serving.grpc.server import GrpcServer
     from predictors.serving.metrics.shared import WorkerText
 
 __all__ = ["run", "serve"]
@@ -96,20 +98,27 @@ class _Server:
         self._text = shared(self._metrics) if shared is not None else None
         router = Router(self._plane, _server_metadata(runtime), self._text)
         self._application = Application(self._plane, router)
+        self._grpc: GrpcServer | None = None
 
     async def run(self, sock: Any) -> int:
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
+        inherited = None
+        if self._settings.listen_fd and sock.getsockname()[1] == self._settings.grpc_port:
+            # The pod's only port is gRPC's; HTTP is left to what asks on this machine.
+            inherited, sock = sock, listening_socket(0, None)
         listener = Listener(self._application, sock)
         listener.start()
         sweeper = asyncio.create_task(self._sweep())
         try:
-            if await self._loaded(stopped):
+            if await self._loaded(stopped, inherited):
                 await stopped.wait()
             return await self._drain(listener)
         except BaseException:
+            if self._grpc is not None:
+                await self._grpc.stop(0.0)
             await listener.drain(_ABORT_SECONDS)
             raise
         finally:
@@ -123,14 +132,18 @@ class _Server:
             if self._text is not None:
                 self._text.leave()
 
-    async def _loaded(self, stopped: asyncio.Event) -> bool:
+    async def _loaded(self, stopped: asyncio.Event, inherited: Any) -> bool:
         """Load what is served; False when told to stop before it was there.
+
+        gRPC answers before that on its port, or that of the socket `inherited`.
 
         Raises `StartupError`.
         """
-        loading = asyncio.ensure_future(
+        loading: asyncio.Future[Any] = asyncio.ensure_future(
             self._repository() if self._settings.repository else self._single()
         )
+        if self._settings.grpc_port:
+            loading = asyncio.gather(loading, self._start_grpc(inherited))
         stopping = asyncio.create_task(stopped.wait())
         waiting: set[asyncio.Future[Any]] = {loading, stopping}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -141,6 +154,22 @@ class _Server:
         loading.result()
         self._notifier.ready()
         return True
+
+    async def _start_grpc(self, inherited: Any) -> None:
+        # In a thread: grpcio takes 0.1 s to import, in which HTTP answers and the model loads.
+        try:
+            grpc = await asyncio.to_thread(import_module, "predictors.serving.grpc.server")
+        except ImportError as error:
+            raise StartupError(f"--grpc_port: {error}. Install rouse[grpc].") from error
+        settings = self._settings
+        self._grpc = await grpc.start_grpc(
+            self._plane,
+            settings.grpc_port,
+            limits=settings.limits,
+            server=_server_metadata(self._runtime),
+            inherited=inherited,
+            shared=settings.workers > 1,
+        )
 
     async def _single(self) -> None:
         model = await _in_daemon(self._load)
@@ -184,8 +213,13 @@ class _Server:
         """
         _log.info("stopping: %d requests in flight", self._metrics.in_flight)
         self._application.drain()
+        if self._grpc is not None:
+            self._grpc.drain()
         await asyncio.sleep(_LAME_DUCK_SECONDS)
-        if await listener.drain(self._settings.drain_seconds):
+        seconds = self._settings.drain_seconds
+        stopping = [self._grpc.stop(seconds)] if self._grpc is not None else []
+        drained, *_ = await asyncio.gather(listener.drain(seconds), *stopping)
+        if drained:
             return 0
         _log.error("%d requests were cut off after the drain deadline", self._metrics.in_flight)
         return 1
