@@ -180,8 +180,13 @@ class DataPlane:
             wanted = [source for source in sources if source.name == name]
             if not wanted:
                 raise ModelNotFoundError(f"The repository has no model {name}.")
-            for source in wanted:
-                await self._load(self._repository, source)
+            failed = [
+                error
+                for source in wanted
+                if (error := await self._load(self._repository, source)) is not None
+            ]
+            if failed:
+                raise failed[0]
             kept = {source.version for source in wanted}
             for version in set(self._versions[name]) - kept:
                 self._leave(self._versions[name].pop(version))
@@ -194,7 +199,7 @@ class DataPlane:
             leaving = [self._leave(found) for found in self._versions.pop(name).values()]
             await asyncio.gather(*leaving)
 
-    async def _load(self, repository: Repository, source: ModelSource) -> None:
+    async def _load(self, repository: Repository, source: ModelSource) -> LoadFailedError | None:
         name, version = source.name, source.version
         self._states.put(name, version, State.LOADING)
         try:
@@ -205,9 +210,10 @@ class DataPlane:
             running = version in self._versions.get(name, {})
             state = State.READY if running else State.UNAVAILABLE
             self._states.put(name, version, state, reason)
-            raise LoadFailedError(f"Model {name} version {version}: {reason}") from error
+            return LoadFailedError(f"Model {name} version {version}: {reason}")
         self.publish(model)
         _log.info("model %s version %s is ready", name, version)
+        return None
 
     def _leave(self, endpoint: Endpoint) -> asyncio.Task[None]:
         """Take a version down once nobody asks it any more."""

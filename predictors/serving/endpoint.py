@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable
 from time import perf_counter
 
 from predictors.serving.cache import ResponseCache, digest
-from predictors.serving.contract import check
+from predictors.serving.contract import Contract
 from predictors.serving.errors import RequestError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.metrics import ModelMetrics
@@ -32,6 +32,7 @@ class Endpoint:
         self.metrics = metrics
         self.in_flight = 0
         self._idle: asyncio.Event | None = None
+        self._check = Contract(model).check
         self._own = model if isinstance(model, RequestModel) else None
         limits = settings.limits
         self._request_seconds = limits.request_seconds
@@ -53,27 +54,14 @@ class Endpoint:
 
     def run(self, request: InferenceRequest) -> InferenceResponse:
         """Answer here and now; for a model that is `inline`. Raises `RequestError`."""
-        model = self.model
-        if request.deadline is not None and asyncio.get_running_loop().time() > request.deadline:
-            raise late(model.name)
-        check(model, request)
-        started = perf_counter()
-        try:
-            outputs = infer(model, request.inputs, request.wanted)
-        finally:
-            seconds = perf_counter() - started
-            self._scheduler.spent(seconds)
-        response = InferenceResponse(outputs, predict=seconds)
-        response.id = request.id
-        response.model_name = model.name
-        response.model_version = model.version
-        return response
+        self._check(request)
+        return self._now(request)
 
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Answer, wherever it is best done. Raises `RequestError`."""
         if self.inline:
             return self.run(request)
-        check(self.model, request)
+        self._check(request)
         if request.deadline is None and self._request_seconds:
             now = asyncio.get_running_loop().time()
             request.deadline = now + self._request_seconds
@@ -97,7 +85,7 @@ class Endpoint:
         if self._own is None:
             yield await self.infer(request)
             return
-        check(self.model, request)
+        self._check(request)
         try:
             async with asyncio.timeout_at(request.deadline):
                 async for response in self._own.stream(request):
@@ -139,9 +127,25 @@ class Endpoint:
         self.model.ready = False
         await asyncio.to_thread(self.model.unload)
 
+    def _now(self, request: InferenceRequest) -> InferenceResponse:
+        model = self.model
+        if request.deadline is not None and asyncio.get_running_loop().time() > request.deadline:
+            raise late(model.name)
+        started = perf_counter()
+        try:
+            outputs = infer(model, request.inputs, request.wanted)
+        finally:
+            seconds = perf_counter() - started
+            self._scheduler.spent(seconds)
+        response = InferenceResponse(outputs, predict=seconds)
+        response.id = request.id
+        response.model_name = model.name
+        response.model_version = model.version
+        return response
+
     async def _scheduled(self, request: InferenceRequest) -> InferenceResponse:
         if self._scheduler.inline(self.in_flight):
-            return self.run(request)
+            return self._now(request)
         return await self._scheduler.submit(request)
 
     async def _explained(self, request: InferenceRequest) -> InferenceResponse:

@@ -24,8 +24,8 @@ def joinable(request: InferenceRequest) -> Hashable | None:
     inputs = request.inputs
     if not inputs or request.payload is not None:
         return None
-    sizes = {tensor.array.shape[:1] for tensor in inputs}
-    if len(sizes) != 1 or not all(sizes.pop()):
+    sizes = {tensor.array.shape[0] if tensor.array.ndim else 0 for tensor in inputs}
+    if len(sizes) != 1 or 0 in sizes:
         return None
     parts: list[Hashable] = []
     for tensor in inputs:
