@@ -65,6 +65,11 @@ def unpack(archive: Path, folder: Path, how: Unpack, *, name: str, limit: int = 
         raise StorageError(
             f"{name} has both a file and a folder of one name: {error.filename}."
         ) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # How bz2 and gzip tell damage; what a disk refuses has a number.
+        raise StorageError(f"{name} is not a valid archive: {error}.") from error
     return writer.files
 
 

@@ -106,10 +106,12 @@ def told(uri: str, error: StorageError) -> StorageError:
     """The error with its location in front, and with what can be done about it."""
     shown = redacted(uri)
     said = str(error)
+    if said.startswith(shown):
+        return error
     if isinstance(error, TransientError):
         said = (
             f"cannot be downloaded: {said.rstrip('.')}. Check that the origin is up and can be "
             "reached from here; the next try goes on where this one ended where it can."
         )
-    text = said if said.startswith(shown) else f"{shown}: {said}"
+    text = f"{shown}: {said}"
     return TransientError(text) if isinstance(error, TransientError) else StorageError(text)

@@ -20,11 +20,7 @@ def local_path(uri: str) -> Path:
             f"{uri}: file:// takes an absolute path, such as file:///{parts.netloc}{parts.path}."
         )
     path = Path(uri if parts is None else unquote(parts.path))
-    try:
-        exists = path.exists()
-    except ValueError as error:
-        raise StorageError(f"{path!s:.200} is no path: {error}.") from error
-    if not exists:
+    if not path.exists():
         scheme = "a plain path" if parts is None else "file://"
         raise StorageError(f"{path} does not exist (given as {scheme}). Check storageUri.")
     if not os.access(path, os.R_OK):

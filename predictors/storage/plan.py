@@ -121,9 +121,9 @@ def make_plan(listing: Listing, part_bytes: int) -> Plan:
             raise StorageError(f"the location holds {file.path} twice.")
         taken.add(target)
         downloads.append(Download(file, target, _parts(file, part_bytes)))
-    clash = next((each for each in taken if not taken.isdisjoint(each.parents)), None)
+    clash = next((folder for each in taken for folder in each.parents if folder in taken), None)
     if clash is not None:
-        raise StorageError(f"the location has a file where {clash} needs a folder.")
+        raise StorageError(f"the location has both a file and a folder named {clash.name}.")
     return Plan(tuple(downloads), listing.revision, _fingerprint(listing, part_bytes))
 
 

@@ -24,7 +24,7 @@ __all__ = ["HuggingFaceSource"]
 
 _HUB: Final = "https://huggingface.co"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-_NAME: Final = re.compile(r"[\w.-]+")
+_NAME: Final = re.compile(r"\w[\w.-]*")
 _NEXT: Final = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 _MAX_PAGES: Final = 1000
 
