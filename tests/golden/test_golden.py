@@ -1,7 +1,7 @@
 """Manifest in, wanted objects and status out.
 
-Each folder here is a case: ``input.yaml`` (an InferenceService, and runtimes beside the built-in
-ones), ``observed.yaml`` where something was seen already (Knative Services, Revisions, Deployments,
+Each folder here is a case: ``input.yaml`` (an InferenceService, runtimes beside the built-in ones,
+ClusterStorageContainers), ``observed.yaml`` where something was seen already (Knative Services, Revisions, Deployments,
 a VirtualService, and the InferenceService with its last status), ``config.yaml`` where the
 installation decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words
 WANTED-PREDICTOR, WANTED-TRANSFORMER, WANTED-EXPLAINER and WANTED-WORKER in ``observed.yaml`` stand for the hashes
@@ -46,7 +46,9 @@ def documents(path: Path, **words: str) -> list[Object]:
 
 def compile_case(case: str) -> Compiled:
     folder = HERE / case
-    service, *own_runtimes = documents(folder / "input.yaml")
+    service, *others = documents(folder / "input.yaml")
+    fetching = [each for each in others if each["kind"] == "ClusterStorageContainer"]
+    own_runtimes = [each for each in others if each not in fetching]
     built_in = [each for file in sorted(RUNTIMES.glob("*.yaml")) for each in documents(file)]
     runtimes = RuntimeSet.of([*built_in, *own_runtimes])
     assert not runtimes.invalid
@@ -55,7 +57,14 @@ def compile_case(case: str) -> Compiled:
     config = Config.from_config_map({"data": data})
 
     def compiled(observed: Observed) -> Compiled:
-        return compile_object(service, runtimes=runtimes, config=config, observed=observed, now=NOW)
+        return compile_object(
+            service,
+            runtimes=runtimes,
+            storage_containers=fetching,
+            config=config,
+            observed=observed,
+            now=NOW,
+        )
 
     words = {}
     for obj in compiled(Observed()).objects:

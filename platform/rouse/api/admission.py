@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from rouse.api import (
@@ -18,6 +19,7 @@ from rouse.api import (
 )
 from rouse.api.base import Model, Object
 from rouse.api.findings import examine, load, name_in
+from rouse.api.inferenceservice.modes import KNATIVE
 from rouse.errors import FieldError, ValidationError
 
 __all__ = ["review"]
@@ -27,16 +29,20 @@ T = TypeVar("T", bound=Model)
 Check = Callable[[Object, "Object | None"], list[FieldError]]
 
 
-def review(obj: Object, old: Object | None = None) -> Object:
+def review(obj: Object, old: Object | None = None, *, default_mode: str = KNATIVE) -> Object:
     """Return the object as it is to be stored, or refuse it.
 
-    ``old`` is the live object on an update, None on a create. The object is stored in the shape
-    the user gave it (see `rouse.api.inferenceservice.defaults`). Kinds unknown here pass.
+    ``old`` is the live object on an update, None on a create; ``default_mode`` the installation's
+    mode of InferenceServices that name none. The object is stored in the shape the user gave it
+    (see `rouse.api.inferenceservice.defaults`). Kinds unknown here pass.
 
     Raises ValidationError with all findings.
     """
     kind = obj.get("kind")
     check = _CHECKS.get(kind) if isinstance(kind, str) else None
+    if kind == "InferenceService":
+        rules = partial(inferenceservice.validate, default_mode=default_mode)
+        check = _against_old(inferenceservice.InferenceService, rules)
     findings = check(obj, old) if check is not None else []
     if findings:
         raise ValidationError(str(kind), name_in(obj), findings)
@@ -64,7 +70,6 @@ _CHECKS: Mapping[str, Check] = {
         clusterstoragecontainer.ClusterStorageContainer, clusterstoragecontainer.validate
     ),
     "InferenceGraph": _always(inferencegraph.InferenceGraph, inferencegraph.validate),
-    "InferenceService": _against_old(inferenceservice.InferenceService, inferenceservice.validate),
     "LocalModelCache": _against_old(localmodelcache.LocalModelCache, localmodelcache.validate),
     "LocalModelNamespaceCache": _against_old(
         localmodelnamespacecache.LocalModelNamespaceCache, localmodelnamespacecache.validate

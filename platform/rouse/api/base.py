@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -49,6 +50,9 @@ class Model(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="forbid", alias_generator=to_camel, populate_by_name=False
     )
+
+    gone: ClassVar[Mapping[str, str]] = {}
+    """Fields that KServe had once, each with what to do instead."""
 
     def to_object(self) -> Object:
         """Return the JSON form with only what the user gave (and what defaulting added)."""

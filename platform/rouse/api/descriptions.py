@@ -197,7 +197,6 @@ _VOLUMES: Mapping[str, Mapping[str, str]] = {
         "path": "Where the file is in the volume.",
     },
     "EmptyDirVolume": {
-        "medium": "Memory for a folder in memory; the node's disk when not given.",
         "sizeLimit": "Room in the folder at most.",
     },
     "ClaimVolume": {
@@ -236,9 +235,7 @@ _SERVICES: Mapping[str, Mapping[str, str]] = {
         "maxUnavailable": "Replicas below the wanted number, as a count or percentage.",
     },
     "ComponentSpec": {
-        "autoScaling": "Metrics to scale on, in the mode Standard.",
         "scaleMetricType": "How scaleTarget is meant; Utilization when not given.",
-        "storageContainerName": "The ClusterStorageContainer that fetches the model.",
         "storageUris": "Several model locations, each with its own folder.",
     },
     "ModelSpec": {"confidential": "How the model is decrypted inside a trusted environment."},

@@ -159,6 +159,8 @@ def _message(root: type[Model], problem: ErrorDetails) -> str:
         return f"{_shown(given)} is not allowed; allowed: {_alternatives(context['expected'])}"
     if kind in _BOUNDS:
         return f"{_shown(given)} is out of range; {_BOUNDS[kind](context)}"
+    if kind == "string_pattern_mismatch":
+        return f"{_shown(given)} does not have the form {context['pattern']}"
     return problem["msg"]
 
 
@@ -167,6 +169,7 @@ _BOUNDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "less_than_equal": lambda c: f"the most is {c['le']}",
     "string_too_short": lambda c: "it must not be empty",
     "too_short": lambda c: f"at least {c['min_length']} needed",
+    "string_too_long": lambda c: f"at most {c['max_length']} characters are taken",
     "too_long": lambda c: f"at most {c['max_length']} are taken",
 }
 
@@ -195,6 +198,8 @@ def _unknown_field(root: type[Model], location: Location) -> str:
     owner = _model_at(root, location[:-1])
     if owner is None:
         return "unknown field"
+    if name in owner.gone:
+        return owner.gone[name]
     allowed = _fields(owner)
     near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.7) or [
         field for field in allowed if field.lower() == name.lower()

@@ -27,6 +27,7 @@ _KEPT = (
     "minimum",
     "maximum",
     "minLength",
+    "maxLength",
     "minItems",
     "maxItems",
     "minProperties",

@@ -82,7 +82,7 @@ def compile_files(
     """Compile what the files hold; returns the outcomes and what could not be read."""
     from rouse.sdk.compiling import compile_documents
     from rouse.sdk.documents import Document, read_documents
-    from rouse.sdk.settings import load_config, load_runtimes
+    from rouse.sdk.settings import load_config, load_runtimes, load_storage_containers
 
     chosen = cast("Engine", engine)
     read = list(read_documents(open_sources(filenames)))
@@ -93,6 +93,7 @@ def compile_files(
     outcomes = compile_documents(
         documents,
         runtimes=load_runtimes(runtimes),
+        storage_containers=load_storage_containers(runtimes),
         config=load_config(config, chosen),
         live=live,
         namespace=namespace,

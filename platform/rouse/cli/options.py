@@ -59,5 +59,6 @@ def compile_options(command: Command) -> Command:
     return click.option(
         "--runtimes",
         type=click.Path(path_type=Path),
-        help="File or folder of runtimes. Default: those that ship with Rouse.",
+        help="File or folder of runtimes, and ClusterStorageContainers beside them. Default: the "
+        "runtimes that ship with Rouse.",
     )(command)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from rouse.api import inferenceservice
 from rouse.api.base import Object
@@ -24,6 +25,7 @@ from rouse.compiler.runtimes import RuntimeSet
 from rouse.compiler.serverless import compile_knative
 from rouse.compiler.standard import compile_standard
 from rouse.compiler.status import make_refused_status, make_stopped_status
+from rouse.compiler.storage import check_storage
 from rouse.compiler.transformer import resolve_transformer
 
 __all__ = ["compile_inference_service", "compile_object"]
@@ -32,17 +34,31 @@ _BACKENDS = {KNATIVE: compile_knative, STANDARD: compile_standard}
 
 
 def compile_object(
-    obj: Object, *, runtimes: RuntimeSet, config: Config, observed: Observed, now: datetime
+    obj: Object,
+    *,
+    runtimes: RuntimeSet,
+    storage_containers: Sequence[Object] = (),
+    config: Config,
+    observed: Observed,
+    now: datetime,
 ) -> Compiled:
     """Read, check and compile an InferenceService as it comes from the API.
 
     Never raises for what a user wrote: an invalid object gets no objects and a status that
     names every finding.
     """
-    isvc, findings = examine(InferenceService, obj, inferenceservice.validate)
+    before = observed.previous_status.get("deploymentMode")
+    default_mode = before or config.default_deployment_mode
+    rules = partial(inferenceservice.validate, default_mode=default_mode)
+    isvc, findings = examine(InferenceService, obj, rules)
     if isvc is not None and not findings:
         return compile_inference_service(
-            isvc, runtimes=runtimes, config=config, observed=observed, now=now
+            isvc,
+            runtimes=runtimes,
+            storage_containers=storage_containers,
+            config=config,
+            observed=observed,
+            now=now,
         )
     metadata = obj["metadata"]
     error = CompileError(Reason.INVALID_SPEC, "; ".join(map(str, findings)))
@@ -53,14 +69,15 @@ def compile_inference_service(
     isvc: InferenceService,
     *,
     runtimes: RuntimeSet,
+    storage_containers: Sequence[Object] = (),
     config: Config,
     observed: Observed,
     now: datetime,
 ) -> Compiled:
     """Compile a valid InferenceService; see `Compiled` for what comes out.
 
-    A spec that names what is not there (a format no runtime serves, say) gets no objects and a
-    status that says so.
+    ``storage_containers`` are the cluster's ClusterStorageContainers. A spec that names what is not
+    there (a format no runtime serves, say) gets no objects and a status that says so.
     """
     isvc = inferenceservice.default(isvc)
     before = observed.previous_status
@@ -71,6 +88,7 @@ def compile_inference_service(
         status = make_stopped_status(isvc, mode or KNATIVE, before, now)
         return Compiled((), status, make_events(isvc.name, before, status))
     try:
+        check_storage(isvc, storage_containers)
         return _compile(isvc, runtimes, config, observed, now)
     except CompileError as error:
         return _refused(isvc.name, isvc.metadata.generation, error, observed, now)

@@ -26,6 +26,7 @@ from rouse.compiler.component import TRANSFORMER
 from rouse.compiler.conditions import PartFindings, summarize_parts
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
+from rouse.compiler.failures import failure_info
 from rouse.compiler.hosts import local_host, public_url
 from rouse.compiler.observed import Observed
 from rouse.compiler.part import Part
@@ -190,9 +191,9 @@ def _model_status(latest: Finding, rollout: Rollout, observed: Observed) -> Obje
     }
     if latest.status == "False":
         ready = condition_of(observed.revisions.get(rollout.latest_created), "Ready")
-        status["lastFailureInfo"] = {
-            "reason": "ModelLoadFailed",
-            "message": ready.get("message", latest.message),
-            "modelRevisionName": rollout.latest_created,
-        } | ({"time": ready["lastTransitionTime"]} if ready.get("lastTransitionTime") else {})
+        status["lastFailureInfo"] = failure_info(
+            {"reason": latest.reason, "message": latest.message, **ready},
+            location=rollout.latest_created,
+            revision=rollout.latest_created,
+        )
     return status

@@ -11,6 +11,7 @@ from rouse.errors import InvalidError
 
 __all__ = [
     "CLUSTER_SERVING_RUNTIMES",
+    "CLUSTER_STORAGE_CONTAINERS",
     "CONFIGURATIONS",
     "CONFIG_MAPS",
     "CUSTOM_RESOURCE_DEFINITIONS",
@@ -88,6 +89,9 @@ SERVING_RUNTIMES = Resource(_KSERVE, "v1alpha1", "ServingRuntime", "servingrunti
 CLUSTER_SERVING_RUNTIMES = Resource(
     _KSERVE, "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", namespaced=False
 )
+CLUSTER_STORAGE_CONTAINERS = Resource(
+    _KSERVE, "v1alpha1", "ClusterStorageContainer", "clusterstoragecontainers", namespaced=False
+)
 KNATIVE_SERVICES = Resource(_KNATIVE, "v1", "Service", "services")
 CONFIGURATIONS = Resource(_KNATIVE, "v1", "Configuration", "configurations")
 REVISIONS = Resource(_KNATIVE, "v1", "Revision", "revisions")
@@ -124,13 +128,6 @@ _ALSO_APPLIED = (
     # Kinds no controller follows, which users put beside their models.
     Resource(_KSERVE, "v1alpha1", "InferenceGraph", "inferencegraphs"),
     Resource(_KSERVE, "v1alpha1", "TrainedModel", "trainedmodels"),
-    Resource(
-        _KSERVE,
-        "v1alpha1",
-        "ClusterStorageContainer",
-        "clusterstoragecontainers",
-        namespaced=False,
-    ),
     Resource(_KSERVE, "v1alpha1", "LocalModelCache", "localmodelcaches", namespaced=False),
     Resource(_KSERVE, "v1alpha1", "LocalModelNamespaceCache", "localmodelnamespacecaches"),
     Resource(_KSERVE, "v1alpha1", "LocalModelNode", "localmodelnodes", namespaced=False),
@@ -156,6 +153,7 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
         INFERENCE_SERVICES,
         SERVING_RUNTIMES,
         CLUSTER_SERVING_RUNTIMES,
+        CLUSTER_STORAGE_CONTAINERS,
         KNATIVE_SERVICES,
         CONFIGURATIONS,
         REVISIONS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from rouse.api import admission, inferenceservice
@@ -17,7 +18,7 @@ from rouse.compiler.names import SERVICE_LABEL
 from rouse.errors import InvalidError, ValidationError
 from rouse.kube.objects import Object
 from rouse.sdk.documents import Document
-from rouse.sdk.settings import RUNTIME_KINDS
+from rouse.sdk.settings import RUNTIME_KINDS, STORAGE_CONTAINER_KIND
 
 __all__ = ["Outcome", "compile_documents", "sorted_objects"]
 
@@ -27,7 +28,6 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_THE_CLUSTER = frozenset(each.kind for each in DEFINITIONS if each.cluster)
 
 _NOT_COMPILED = {
-    "ClusterStorageContainer": "it says how the cluster fetches models",
     "InferenceGraph": "this version of Rouse has no router for graphs",
     "LocalModelCache": "the cluster's nodes fill it",
     "LocalModelNamespaceCache": "the cluster's nodes fill it",
@@ -60,6 +60,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class _Inputs:
     runtimes: RuntimeSet
+    storage_containers: Sequence[Object]
     config: Config
     live: Mapping[tuple[str, str], list[Object]] = field(default_factory=dict)
 
@@ -68,13 +69,15 @@ def compile_documents(
     documents: Sequence[Document],
     *,
     runtimes: Iterable[Object],
+    storage_containers: Iterable[Object] = (),
     config: Config,
     live: Iterable[Object] = (),
     namespace: str = "default",
 ) -> list[Outcome]:
     """Compile the InferenceServices among the documents, in the order of kinds and names.
 
-    Runtimes among them are used beside the given ones, and before one of the same name. ``live``
+    Runtimes and ClusterStorageContainers among them are used beside the given ones, and before one
+    of the same name. ``live``
     are objects of a cluster: Knative Services, Revisions and so on, and InferenceServices for
     their status. Objects without a namespace get the given one. Never raises for what is wrong
     with a document: its outcome says it. Raises InvalidError for live objects that cannot be any.
@@ -85,7 +88,14 @@ def compile_documents(
     )
     clashes = _clashes(placed)
     own = [each.object for each in placed if each.object["kind"] in RUNTIME_KINDS]
-    inputs = _Inputs(RuntimeSet.of([*runtimes, *own]), config, _by_service(live, namespace))
+    fetching = [each.object for each in placed if each.object["kind"] == STORAGE_CONTAINER_KIND]
+    fetchers = {each["metadata"]["name"]: each for each in [*storage_containers, *fetching]}
+    inputs = _Inputs(
+        RuntimeSet.of([*runtimes, *own]),
+        list(fetchers.values()),
+        config,
+        _by_service(live, namespace),
+    )
     return [
         replace(_outcome(document, inputs), clash=clashes.get(_identity(document.object), ""))
         for document in placed
@@ -117,6 +127,8 @@ def _outcome(document: Document, inputs: _Inputs) -> Outcome:
         return Outcome(document, refusals=tuple(map(str, error.errors)))
     if kind in RUNTIME_KINDS:
         return Outcome(document, note="used as a runtime")
+    if kind == STORAGE_CONTAINER_KIND:
+        return Outcome(document, note="used to fetch models")
     if kind in _NOT_COMPILED:
         return Outcome(document, note=f"not compiled: {_NOT_COMPILED[kind]}")
     return Outcome(document, refusals=(f"kind: {GROUP} has no kind {kind}",))
@@ -124,14 +136,18 @@ def _outcome(document: Document, inputs: _Inputs) -> Outcome:
 
 def _compiled(document: Document, inputs: _Inputs) -> Outcome:
     obj = document.object
-    isvc, findings = examine(InferenceService, obj, inferenceservice.validate)
+    observed = _observed(obj["metadata"]["name"], inputs.live.get(_place(obj), ()))
+    mode = observed.previous_status.get("deploymentMode") or inputs.config.default_deployment_mode
+    rules = partial(inferenceservice.validate, default_mode=mode)
+    isvc, findings = examine(InferenceService, obj, rules)
     if isvc is None or findings:
         return Outcome(document, refusals=tuple(map(str, findings)))
     compiled = compile_inference_service(
         isvc,
         runtimes=inputs.runtimes,
+        storage_containers=inputs.storage_containers,
         config=inputs.config,
-        observed=_observed(isvc.name, inputs.live.get((isvc.namespace, isvc.name), ())),
+        observed=observed,
         now=_NO_TIME,
     )
     if not compiled.prune:
@@ -141,6 +157,11 @@ def _compiled(document: Document, inputs: _Inputs) -> Outcome:
     if not compiled.objects:
         return Outcome(document, note="stopped: nothing of it shall run")
     return Outcome(document, tuple(_without_owner(each) for each in compiled.objects))
+
+
+def _place(obj: Object) -> tuple[str, str]:
+    metadata = obj["metadata"]
+    return (str(metadata.get("namespace") or "default"), str(metadata["name"]))
 
 
 def _without_owner(obj: Object) -> Object:

@@ -20,6 +20,7 @@ from rouse.kube.client import FIELD_MANAGER, KubeClient
 from rouse.kube.objects import Object, owner_uids
 from rouse.kube.resources import (
     CLUSTER_SERVING_RUNTIMES,
+    CLUSTER_STORAGE_CONTAINERS,
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
     KNATIVE_SERVICES,
@@ -94,6 +95,7 @@ async def differences(
             *await _listed(client, CLUSTER_SERVING_RUNTIMES),
             *await _listed(client, SERVING_RUNTIMES),
         ],
+        storage_containers=await _listed(client, CLUSTER_STORAGE_CONTAINERS),
         config=await live_config(client),
         live=live,
         namespace=namespace,

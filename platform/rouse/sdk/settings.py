@@ -11,11 +11,12 @@ from rouse.kube.objects import Object
 from rouse.manifests import manifests_dir
 from rouse.sdk.documents import load_documents
 
-__all__ = ["Engine", "load_config", "load_runtimes"]
+__all__ = ["Engine", "load_config", "load_runtimes", "load_storage_containers"]
 
 Engine = Literal["cluster", "embedded"]
 
 RUNTIME_KINDS = ("ServingRuntime", "ClusterServingRuntime")
+STORAGE_CONTAINER_KIND = "ClusterStorageContainer"
 
 
 def load_config(path: Path | None, engine: Engine = "cluster") -> Config:
@@ -49,6 +50,13 @@ def load_runtimes(path: Path | None) -> list[Object]:
     if not found:
         raise InvalidError(f"{where}: holds no ServingRuntime or ClusterServingRuntime")
     return found
+
+
+def load_storage_containers(path: Path | None) -> list[Object]:
+    """Read the ClusterStorageContainers of a file or folder; there may be none."""
+    if path is None:
+        return []
+    return [obj for obj in load_documents(path) if obj["kind"] == STORAGE_CONTAINER_KIND]
 
 
 def _config_maps(path: Path) -> dict[str, Object]:

@@ -13,6 +13,8 @@ from rouse.errors import ValidationError
 
 Object = dict[str, Any]
 
+MODE = "serving.kserve.io/deploymentMode"
+
 
 def service(predictor: Object, **metadata: Any) -> Object:
     return {
@@ -59,7 +61,8 @@ def test_a_service_is_stored_as_it_was_written() -> None:
         ({"labels": {"a b": "c"}}, "spec.predictor.labels[a b]", "is no key of a label"),
         ({"labels": {"a": "-"}}, "spec.predictor.labels[a]", "is no value of a label"),
         ({"nodeName": "n1"}, "spec.predictor.nodeName", "use nodeSelector"),
-        ({"autoScaling": {}}, "spec.predictor.autoScaling", "not available in this version"),
+        ({"autoScaling": {"metric": []}}, "spec.predictor.autoScaling.metric", 'mean "metrics"'),
+        ({"storageContainerName": ""}, "spec.predictor.storageContainerName", "not be empty"),
         (
             {"containers": [{"name": "a"}, {"name": "a"}]},
             "spec.predictor.containers[1].name",
@@ -92,7 +95,7 @@ def test_a_finding_names_the_field_and_what_to_do(change: Object, path: str, mes
     ("uri", "message"),
     [
         ("models/iris", "has no scheme"),
-        ("ftp://host/iris", '"ftp://" is not supported'),
+        ("ftp://", "names no location after ftp://"),
         ("pvc://", "names no location"),
         ("pvc://Models/iris", "is no name of a PersistentVolumeClaim"),
         ("pvc://models/../etc", "leaves the claim"),
@@ -111,6 +114,38 @@ def test_every_scheme_of_kserve_is_taken(uri: str) -> None:
     review(service({"sklearn": {"storageUri": uri}}))
 
 
+def test_a_scheme_may_be_one_that_a_storage_container_brings() -> None:
+    """Whether there is such a container is the compiler's to say: it may be applied later."""
+    review(service({"sklearn": {"storageUri": "model-registry://iris/v1"}}))
+
+
+@pytest.mark.parametrize("medium", ["", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"])
+def test_every_medium_of_a_folder_is_taken(medium: str) -> None:
+    review(sklearn(volumes=[{"name": "cache", "emptyDir": {"medium": medium}}]))
+
+
+def test_a_medium_that_is_none_is_refused() -> None:
+    found = refused(sklearn(volumes=[{"name": "cache", "emptyDir": {"medium": "Disk"}}]))
+    assert '"Disk" does not have the form' in found["spec.predictor.volumes[0].emptyDir.medium"]
+
+
+def test_the_rules_of_the_default_mode_hold_where_no_annotation_names_one() -> None:
+    given = sklearn(nodeName="n1", terminationGracePeriodSeconds=90)
+    assert len(refused(given)) == 2
+    review(given, default_mode="Standard")
+    named = {**given, "metadata": {**given["metadata"], "annotations": {MODE: "Knative"}}}
+    with pytest.raises(ValidationError):
+        review(named, default_mode="Standard")
+
+
+def test_a_live_service_keeps_the_rules_of_its_mode_whatever_the_default_becomes() -> None:
+    live = {**sklearn(), "status": {"deploymentMode": "Standard"}}
+    review(sklearn(nodeName="n1"), live, default_mode="Knative")
+    live = {**sklearn(), "status": {"deploymentMode": "Knative"}}
+    with pytest.raises(ValidationError):
+        review(sklearn(nodeName="n1"), live, default_mode="Standard")
+
+
 def test_all_findings_come_at_once() -> None:
     given = yaml.safe_load(
         """
@@ -122,7 +157,7 @@ def test_all_findings_come_at_once() -> None:
           predictor:
             minReplica: 2
             timeout: 700
-            sklearn: {storageUri: "ftp://x"}
+            sklearn: {storageUri: "ftp:x"}
             model:
               modelFormat: {nme: sklearn}
               resources: {limits: {cpu: 1 core}}

@@ -52,7 +52,23 @@ def refused(spec: Object, annotations: Object | None = None) -> dict[str, str]:
         (
             {"predictor": {**CONTAINER, "storageUris": [{"uri": "b/m", "mountPath": "m"}]}},
             "spec.predictor.storageUris[0].mountPath",
-            'must begin with "/"',
+            '"m" does not have the form ^/',
+        ),
+        (
+            {"predictor": {**CONTAINER, "storageUris": [{"uri": "b://m", "mountPath": "/"}]}},
+            "spec.predictor.storageUris[0].mountPath",
+            "name a folder in it",
+        ),
+        (
+            {"predictor": {**CONTAINER, "storageUris": []}},
+            "spec.predictor.storageUris",
+            "at least 1 needed",
+        ),
+        (
+            {"explainer": {"alibi": {"type": "AnchorTabular"}}},
+            "spec.explainer.alibi",
+            "KServe dropped the block alibi, and with it Rouse; run the explainer's image under "
+            "containers",
         ),
         (
             {"predictor": {**CONTAINER, "storageUris": [{"uri": "gs://a"}, {"uri": "gs://b"}]}},
@@ -91,29 +107,17 @@ def test_copies_of_requests_need_a_replica_and_no_transformer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "path", "what"),
+    ("mode", "way_out"),
     [
-        (
-            {"predictor": {**SKLEARN, "autoScaling": {}}},
-            "spec.predictor.autoScaling",
-            "scaling on several metrics",
-        ),
-        (
-            {"predictor": {**SKLEARN, "workerSpec": {}}},
-            "spec.predictor.workerSpec",
-            "models over several nodes",
-        ),
-        (
-            {"transformer": {**CONTAINER, "storageContainerName": "c"}},
-            "spec.transformer.storageContainerName",
-            "storage containers chosen by name",
-        ),
+        ("Knative", "spec.predictor.canaryTrafficPercent"),
+        ("Standard", "InferenceService of its own"),
     ],
 )
-def test_what_is_not_there_yet_is_said(spec: Object, path: str, what: str) -> None:
-    message = refused(spec)[path]
-    assert "not available in this version of Rouse" in message
-    assert what in message
+def test_canaries_as_predictors_are_refused_with_a_way_out(mode: str, way_out: str) -> None:
+    canary = [{"trafficPercent": 10, "predictor": {"name": "v2", **SKLEARN}}]
+    got = refused({"canary": canary}, {"serving.kserve.io/deploymentMode": mode})
+    assert list(got) == ["spec.canary"]
+    assert way_out in got["spec.canary"]
 
 
 def test_model_mesh_is_refused_with_a_way_out() -> None:

@@ -302,12 +302,6 @@ def test_scaling_annotations_roll_nothing_out() -> None:
             {},
             r'autoScaling.metrics\[0\]: "PodMetric" as it is given is not available',
         ),
-        ({"autoScaling": {"metrics": "x"}}, {}, "spec.predictor.autoScaling.metrics: must be"),
-        (
-            {"autoScaling": {"metrics": [{"type": "Resource", "resource": {"name": "disk"}}]}},
-            {},
-            r"autoScaling.metrics\[0\].resource.name.*autoScaling.metrics\[0\].resource.target",
-        ),
     ],
 )
 def test_what_cannot_be_scaled_so(

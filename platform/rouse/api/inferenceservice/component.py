@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rouse.api.base import IntOrString, Model, Open, Strings, atomic
+from rouse.api.base import IntOrString, Model, Strings, atomic
+from rouse.api.inferenceservice.autoscaling import AutoScaling
 from rouse.api.pods.pod import PodSpec
 
 __all__ = [
@@ -75,8 +76,14 @@ class StorageSpec(Model):
 class StorageUri(Model):
     """One of several model locations."""
 
-    uri: str
-    mount_path: str | None = None
+    uri: Annotated[str, Field(min_length=1)]
+    mount_path: (
+        Annotated[
+            str,
+            Field(max_length=255, pattern="^/", json_schema_extra={"default": "/mnt/models"}),
+        ]
+        | None
+    ) = None
 
 
 class RollingUpdate(Model):
@@ -105,7 +112,11 @@ class ComponentSpec(PodSpec):
     scale_metric: Literal["cpu", "memory", "concurrency", "rps"] | None = None
     """What is scaled on; concurrency when not given."""
     scale_metric_type: Literal["Utilization", "Value", "AverageValue"] | None = None
-    auto_scaling: Open | None = None
+    auto_scaling: AutoScaling | None = None
+    """Several metrics to scale on, and how fast to follow them.
+
+    In the mode Knative it is one metric, cpu or memory; External and PodMetric need the mode
+    Standard with KEDA."""
     container_concurrency: Annotated[int, Field(ge=0)] | None = None
     """Requests in one replica at the same time at most; 0 or nothing means no limit."""
     timeout: Annotated[int, Field(ge=0)] | None = None
@@ -121,5 +132,7 @@ class ComponentSpec(PodSpec):
     annotations: Strings | None = None
     """Annotations for the revision and its pods; autoscaling.knative.dev/ ones steer scaling."""
     deployment_strategy: DeploymentStrategy | None = None
-    storage_uris: Annotated[list[StorageUri] | None, atomic()] = None
-    storage_container_name: str | None = None
+    storage_uris: Annotated[list[StorageUri] | None, Field(min_length=1), atomic()] = None
+    storage_container_name: Annotated[str, Field(min_length=1)] | None = None
+    """The ClusterStorageContainer that fetches the model; when not given, the first that supports
+    its location."""

@@ -63,10 +63,12 @@ class Reason:
     INGRESS_NOT_CONFIGURED = "IngressNotConfigured"
     INGRESS_REFUSED = "IngressRefused"
     INVALID_SPEC = "InvalidPredictorSpec"
+    MODEL_LOAD_FAILED = "ModelLoadFailed"
     NO_SUPPORTING_RUNTIME = "NoSupportingRuntime"
     REVISION_FAILED = "RevisionFailed"
     RUNTIME_DISABLED = "RuntimeDisabled"
     RUNTIME_NOT_RECOGNIZED = "RuntimeNotRecognized"
+    RUNTIME_UNHEALTHY = "RuntimeUnhealthy"
     STOPPED = "Stopped"
     WAITING_FOR_REVISION = "WaitingForRevision"
 

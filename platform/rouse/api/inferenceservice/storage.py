@@ -1,11 +1,15 @@
-"""Model locations: the schemes of storageUri."""
+"""Model locations: the schemes of storageUri.
+
+A ClusterStorageContainer can bring further schemes, so what the object alone can tell about a
+location is its form (`explain_location`); whether anybody knows the scheme, the compiler says.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-__all__ = ["ClaimPath", "explain_uri", "parse_claim"]
+__all__ = ["SCHEMES", "ClaimPath", "explain_location", "explain_uri", "parse_claim"]
 
 SCHEMES = (
     "file",
@@ -44,18 +48,22 @@ def parse_claim(uri: str) -> ClaimPath | None:
 
 
 def explain_uri(uri: str) -> str | None:
-    """Say what is wrong with a storageUri; None when its form is right."""
+    """Say what is wrong with a location of Rouse's own schemes; None when nothing is."""
+    scheme = uri.partition("://")[0]
+    if _NAMED.fullmatch(uri) is not None and scheme not in SCHEMES:
+        return f'"{scheme}://" is not supported; allowed: {_listed()}'
+    return explain_location(uri)
+
+
+def explain_location(uri: str) -> str | None:
+    """Say what is wrong with the form of a location, of any scheme; None when it is right."""
     named = _NAMED.fullmatch(uri)
     if named is None:
         return (
             f'"{uri}" has no scheme; write pvc://<claim>/<path>, file:///<path>, or one of '
-            + ", ".join(f"{scheme}://" for scheme in SCHEMES)
+            + _listed()
         )
     scheme, rest = named.groups()
-    if scheme not in SCHEMES:
-        return f'"{scheme}://" is not supported; allowed: ' + ", ".join(
-            f"{scheme}://" for scheme in SCHEMES
-        )
     if not rest.strip("/"):
         return f'"{uri}" names no location after {scheme}://'
     claim = parse_claim(uri)
@@ -66,3 +74,7 @@ def explain_uri(uri: str) -> str | None:
     if ".." in claim.path.split("/"):
         return f'the path "{claim.path}" leaves the claim; remove ".."'
     return None
+
+
+def _listed() -> str:
+    return ", ".join(f"{scheme}://" for scheme in SCHEMES)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from rouse.api.base import Model, Object, Open, Strings, atomic
 from rouse.api.inferenceservice.component import ComponentSpec, StorageSpec
+from rouse.api.inferenceservice.worker import WorkerSpec
 from rouse.api.meta import ObjectMeta
 from rouse.api.pods.containers import ContainerFields
 
@@ -98,7 +100,8 @@ class PredictorSpec(ComponentSpec):
     tensorflow: FrameworkSpec | None = None
     triton: FrameworkSpec | None = None
     xgboost: FrameworkSpec | None = None
-    worker_spec: Open | None = None
+    worker_spec: WorkerSpec | None = None
+    """Serves the model on several nodes, in the mode Standard, by a runtime with workers."""
 
     def frameworks(self) -> dict[str, FrameworkSpec]:
         """Return the old style blocks that are given, by framework."""
@@ -126,6 +129,12 @@ class ARTExplainerSpec(ContainerFields):
 
 class ExplainerSpec(ComponentSpec):
     """Explains predictions: either `art`, or containers of your own."""
+
+    gone: ClassVar[Mapping[str, str]] = {
+        block: f"KServe dropped the block {block}, and with it Rouse; run the explainer's image "
+        "under containers, with its arguments in args"
+        for block in ("aix", "alibi")
+    }
 
     art: ARTExplainerSpec | None = None
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rouse.api.inferenceservice.annotations import check_annotations
+from rouse.api.inferenceservice.autoscaling import check_metrics
 from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.knative import check_container, check_pod
+from rouse.api.inferenceservice.knative_scaling import check_knative_scaling
 from rouse.api.inferenceservice.logger import check_logger
 from rouse.api.inferenceservice.modes import KNATIVE, MODE_ANNOTATION, mode_of
+from rouse.api.inferenceservice.multinode import check_workers
 from rouse.api.inferenceservice.notyet import check_not_yet
-from rouse.api.inferenceservice.storage import explain_uri
+from rouse.api.inferenceservice.storage import explain_location
 from rouse.api.inferenceservice.types import FrameworkSpec, InferenceService, PredictorSpec
 from rouse.api.names import MAX_LABEL, is_dns_label
 from rouse.api.pods.checks import check_containers, check_env, check_labels, check_unique
@@ -25,20 +28,29 @@ _MAX_CONCURRENCY = 1000
 _MODEL_PATH = "/mnt/models"
 
 
-def validate(isvc: InferenceService, old: InferenceService | None = None) -> list[FieldError]:
-    """Return every finding about a service as the user gave it; ``old`` is what it replaces."""
-    findings = [*_metadata(isvc), *_mode(isvc, old), *_predictor(isvc.spec.predictor)]
+def validate(
+    isvc: InferenceService, old: InferenceService | None = None, *, default_mode: str = KNATIVE
+) -> list[FieldError]:
+    """Return every finding about a service as the user gave it; ``old`` is what it replaces.
+
+    ``default_mode`` is the installation's mode of services that name none; a live one keeps its.
+    """
+    default_mode = ((old and old.status) or {}).get("deploymentMode") or default_mode
+    mode = mode_of(isvc.annotations, default_mode)
+    findings = [*_metadata(isvc), *_mode(isvc, old, mode, default_mode)]
+    findings += _predictor(isvc.spec.predictor, mode)
     for part in ("predictor", "transformer", "explainer"):
         component: ComponentSpec | None = getattr(isvc.spec, part)
         if component is not None:
             findings += _component(component, f"spec.{part}")
-            if mode_of(isvc.annotations) == KNATIVE:
+            if mode == KNATIVE:
                 findings += check_pod(component, f"spec.{part}")
-    findings += [*_around(isvc), *check_annotations(isvc)]
-    return [*findings, *check_not_yet(isvc)]
+                findings += check_knative_scaling(component, f"spec.{part}")
+    findings += [*_around(isvc, mode), *check_annotations(isvc), *check_workers(isvc, mode)]
+    return [*findings, *check_not_yet(isvc, mode)]
 
 
-def _around(isvc: InferenceService) -> Iterator[FieldError]:
+def _around(isvc: InferenceService, mode: str | None) -> Iterator[FieldError]:
     """Check what stands around the predictor: something must run there."""
     transformer, explainer = isvc.spec.transformer, isvc.spec.explainer
     if transformer is not None and not transformer.containers:
@@ -49,13 +61,13 @@ def _around(isvc: InferenceService) -> Iterator[FieldError]:
         yield FieldError("spec.explainer", "names nothing that explains; give containers, or art")
     if explainer.art is not None:
         path = "spec.explainer.art"
-        problem = explain_uri(explainer.art.storage_uri) if explainer.art.storage_uri else None
+        problem = explain_location(explainer.art.storage_uri) if explainer.art.storage_uri else None
         if problem:
             yield FieldError(f"{path}.storageUri", problem)
         if explainer.art.storage_uri is not None and explainer.art.storage is not None:
             yield FieldError(f"{path}.storage", "is given beside storageUri; keep one")
         yield from check_env(explainer.art.env, f"{path}.env")
-        if mode_of(isvc.annotations) == KNATIVE:
+        if mode == KNATIVE:
             yield from check_container(explainer.art, path)
 
 
@@ -71,9 +83,10 @@ def _metadata(isvc: InferenceService) -> Iterator[FieldError]:
     yield from check_labels(meta.labels, "metadata.labels")
 
 
-def _mode(isvc: InferenceService, old: InferenceService | None) -> Iterator[FieldError]:
+def _mode(
+    isvc: InferenceService, old: InferenceService | None, mode: str | None, default_mode: str
+) -> Iterator[FieldError]:
     path = f"metadata.annotations[{MODE_ANNOTATION}]"
-    mode = mode_of(isvc.annotations)
     if mode is None:
         yield FieldError(
             path,
@@ -83,7 +96,7 @@ def _mode(isvc: InferenceService, old: InferenceService | None) -> Iterator[Fiel
     before = mode
     if old is not None:
         # Without the annotation a live object has the mode it was given first.
-        before = mode_of(old.annotations, (old.status or {}).get("deploymentMode") or KNATIVE)
+        before = mode_of(old.annotations, default_mode)
     if before is not None and before != mode:
         yield FieldError(
             path,
@@ -92,7 +105,7 @@ def _mode(isvc: InferenceService, old: InferenceService | None) -> Iterator[Fiel
         )
 
 
-def _predictor(predictor: PredictorSpec) -> Iterator[FieldError]:
+def _predictor(predictor: PredictorSpec, mode: str | None) -> Iterator[FieldError]:
     path = "spec.predictor"
     models = [*(["model"] if predictor.model is not None else []), *predictor.frameworks()]
     if not models and not predictor.containers:
@@ -107,12 +120,13 @@ def _predictor(predictor: PredictorSpec) -> Iterator[FieldError]:
     for block in models:
         model = getattr(predictor, block)
         if model.storage_uri is not None:
-            problem = explain_uri(model.storage_uri)
+            problem = explain_location(model.storage_uri)
             if problem:
                 yield FieldError(f"{path}.{block}.storageUri", problem)
         yield from _one_source(model, predictor, f"{path}.{block}", path)
         yield from check_env(model.env, f"{path}.{block}.env")
-        yield from check_container(model, f"{path}.{block}")
+        if mode == KNATIVE:
+            yield from check_container(model, f"{path}.{block}")
 
 
 def _one_source(
@@ -129,12 +143,12 @@ def _storage_uris(component: ComponentSpec, path: str) -> Iterator[FieldError]:
     taken: set[str] = set()
     for index, each in enumerate(component.storage_uris or ()):
         at = f"{path}.storageUris[{index}]"
-        problem = explain_uri(each.uri)
+        problem = explain_location(each.uri)
         if problem:
             yield FieldError(f"{at}.uri", problem)
         mount = (each.mount_path or _MODEL_PATH).rstrip("/")
-        if not mount.startswith("/"):
-            yield FieldError(f"{at}.mountPath", f'must begin with "/", not "{each.mount_path}"')
+        if not mount:
+            yield FieldError(f"{at}.mountPath", '"/" is the container itself; name a folder in it')
         if mount in taken:
             yield FieldError(
                 f"{at}.mountPath", f'"{mount}" is taken by an entry before; give each its own'
@@ -160,6 +174,8 @@ def _component(component: ComponentSpec, path: str) -> Iterator[FieldError]:
         )
     if component.logger is not None:
         yield from check_logger(component.logger, f"{path}.logger")
+    if component.auto_scaling is not None:
+        yield from check_metrics(component.auto_scaling, f"{path}.autoScaling")
     yield from _storage_uris(component, path)
     yield from check_labels(component.labels, f"{path}.labels")
     yield from check_containers(component.containers or (), f"{path}.containers")

@@ -40,7 +40,8 @@ class SecretVolume(Model):
 class EmptyDirVolume(Model):
     """An empty folder that lives as long as the pod."""
 
-    medium: Literal["", "Memory", "HugePages"] | None = None
+    medium: Annotated[str, Field(pattern=r"^(|Memory|HugePages(-[0-9]+[KMGTPE]i)?)$")] | None = None
+    """Memory, HugePages or HugePages-<size>; the node's disk when not given."""
     size_limit: Quantity = None
 
 

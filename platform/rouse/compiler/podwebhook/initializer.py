@@ -25,6 +25,7 @@ from rouse.compiler.storage.credentials import access_of
 from rouse.compiler.storage.entry import check_entry, entry_env, resolved, secret_of
 from rouse.compiler.storage.facts import Facts
 from rouse.compiler.storage.names import (
+    CONTAINER_ANNOTATION,
     SOURCE_ANNOTATION,
     SPEC_ANNOTATION,
     SPEC_KEY_ANNOTATION,
@@ -84,7 +85,8 @@ def _fetching(
             Location(resolved(each.uri, entry, secret, facts), each.path) for each in fetched
         ]
     env += decryption_env(annotations)
-    container = _container(fetched, env, config, facts)
+    chosen = annotations.get(CONTAINER_ANNOTATION, "")
+    container = _container(fetched, env, config, facts, chosen)
     spec: Object = pod["spec"]
     volumes = []
     for location in _own_volumes(fetched):
@@ -105,8 +107,9 @@ def _fetching(
 
 
 def _container(
-    fetched: Sequence[Location], env: list[Object], config: Config, facts: Facts
+    fetched: Sequence[Location], env: list[Object], config: Config, facts: Facts, chosen: str
 ) -> Object:
+    """Return the init container; ``chosen`` is the ClusterStorageContainer asked for, if any."""
     settings = config.storage_initializer
     container: Object = {
         "name": INITIALIZER_CONTAINER,
@@ -117,7 +120,7 @@ def _container(
     }
     if env:
         container["env"] = env
-    special = matching_container([each.uri for each in fetched], facts.storage_containers)
+    special = matching_container([each.uri for each in fetched], facts.storage_containers, chosen)
     if special is None:
         return {**container, "securityContext": {**HARDENED, "runAsNonRoot": True}}
     return merge_pod(container, special) | {"name": INITIALIZER_CONTAINER}

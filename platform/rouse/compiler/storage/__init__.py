@@ -8,6 +8,7 @@ from rouse.compiler.storage.attach import attach, is_read_only, with_credentials
 from rouse.compiler.storage.containers import matching_container
 from rouse.compiler.storage.credentials import Access, access_of, from_secret
 from rouse.compiler.storage.facts import NO_FACTS, Facts
+from rouse.compiler.storage.known import check_storage
 from rouse.compiler.storage.names import MODEL_PATH, READ_ONLY_ANNOTATION
 from rouse.compiler.storage.spec import Entry, Location, Storage, from_entry, storage_of
 
@@ -22,6 +23,7 @@ __all__ = [
     "Storage",
     "access_of",
     "attach",
+    "check_storage",
     "from_entry",
     "from_secret",
     "is_read_only",

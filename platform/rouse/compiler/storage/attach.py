@@ -13,6 +13,7 @@ from rouse.compiler.storage.credentials import Access, access_of
 from rouse.compiler.storage.entry import check_entry, entry_env, secret_of
 from rouse.compiler.storage.facts import Facts
 from rouse.compiler.storage.names import (
+    CONTAINER_ANNOTATION,
     CREDENTIALS_ANNOTATION,
     MODEL_PATH,
     READ_ONLY_ANNOTATION,
@@ -48,7 +49,8 @@ def attach(
 
     Claims and images are mounted. Anything else is fetched: by Rouse's own predictors themselves
     (``own_predictor``: STORAGE_URI and credentials in the container ``main``), for other servers,
-    and for several locations, by the storage initializer that the pod webhook puts in.
+    for several locations, and where a ClusterStorageContainer is named, by the storage initializer
+    that the pod webhook puts in.
 
     ``annotations`` are those of the component. With ``facts`` the credentials are resolved here;
     without, the webhook does so when a pod is made. Raises CompileError.
@@ -61,9 +63,9 @@ def attach(
         names = (main, TRANSFORMER_CONTAINER)
         pod = mount(pod, names, location, config, read_only=read_only)
     fetched = [each for each in storage.locations if not is_mounted(each)]
-    if own_predictor and _fetches_itself(fetched):
+    if own_predictor and not storage.container and _fetches_itself(fetched):
         return _told(pod, main, fetched[0], storage.entry, config, annotations, facts)
-    return pointed(pod, main), _for_webhook(fetched, storage.entry) if fetched else {}
+    return pointed(pod, main), _for_webhook(fetched, storage) if fetched else {}
 
 
 def is_read_only(annotations: Mapping[str, str], config: Config) -> bool:
@@ -119,7 +121,7 @@ def _told(
     return with_credentials(pod, main, access_of(account, annotations, facts, config)), {}
 
 
-def _for_webhook(fetched: list[Location], entry: Entry | None) -> Strings:
+def _for_webhook(fetched: list[Location], storage: Storage) -> Strings:
     first = fetched[0]
     annotations: Strings = {}
     if len(fetched) == 1 and first.path == MODEL_PATH:
@@ -127,7 +129,9 @@ def _for_webhook(fetched: list[Location], entry: Entry | None) -> Strings:
     else:
         listed = [{"uri": each.uri, "mountPath": each.path} for each in fetched]
         annotations[URIS_ANNOTATION] = orjson.dumps(listed).decode()
-    return {**annotations, **_entry_annotations(entry)}
+    if storage.container:
+        annotations[CONTAINER_ANNOTATION] = storage.container
+    return {**annotations, **_entry_annotations(storage.entry)}
 
 
 def _entry_annotations(entry: Entry | None) -> Strings:

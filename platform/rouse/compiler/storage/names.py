@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "CONTAINER_ANNOTATION",
     "CREDENTIALS_ANNOTATION",
     "INTERNAL_PREFIX",
     "MODEL_PATH",
@@ -35,6 +36,8 @@ URIS_ANNOTATION = "internal.rouse.dev/storage-uris"
 """JSON list of {uri, mountPath}: what the pod webhook has fetched where KServe knows one uri."""
 CREDENTIALS_ANNOTATION = "internal.rouse.dev/storage-credentials"
 """The container that fetches for itself and needs the credentials of its service account."""
+CONTAINER_ANNOTATION = "internal.rouse.dev/storage-container"
+"""The ClusterStorageContainer that fetches, where the component names it."""
 
 SCHEME_PLACEHOLDER = "<scheme-placeholder>"
 """Stands for the scheme and bucket that only the entry of the Secret storage-config tells."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rouse.api.inferenceservice.component import ComponentSpec, StorageSpec
@@ -52,6 +52,9 @@ class Storage:
 
     locations: tuple[Location, ...]
     entry: Entry | None = None
+    container: str = ""
+    """The ClusterStorageContainer that shall fetch them; when empty, the first that fits, or
+    nobody's."""
 
 
 def storage_of(model: FrameworkSpec | None, component: ComponentSpec) -> Storage | None:
@@ -59,11 +62,12 @@ def storage_of(model: FrameworkSpec | None, component: ComponentSpec) -> Storage
 
     A server of the user's own names its location by its variable STORAGE_URI, as on KServe.
     """
+    container = component.storage_container_name or ""
     if model is not None and model.storage is not None:
-        return from_entry(model.storage)
+        return replace(from_entry(model.storage), container=container)
     single = _custom(component) if model is None else _single(model)
     locations = (*single, *_several(component))
-    return Storage(locations) if locations else None
+    return Storage(locations, container=container) if locations else None
 
 
 def custom_uri(env: Iterable[Any]) -> str:

@@ -111,6 +111,7 @@ class Reconciler:
             current.compiled = compile_object(
                 current.service,
                 runtimes=self._settings.runtimes,
+                storage_containers=self._settings.storage_containers,
                 config=self._settings.config,
                 observed=current.observed,
                 now=self._clock(),

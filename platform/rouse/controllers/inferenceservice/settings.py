@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rouse.api.base import Object
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
 from rouse.compiler.runtimes import RuntimeSet
 from rouse.controllers.inferenceservice.sources import KSERVE_NAMESPACE, Sources
@@ -46,6 +47,11 @@ class Settings:
             listed = [*self._sources.runtimes.list(), *self._sources.cluster_runtimes.list()]
             self._runtimes = RuntimeSet.of(listed)
         return self._runtimes
+
+    @property
+    def storage_containers(self) -> list[Object]:
+        """All ClusterStorageContainers there are."""
+        return list(self._sources.storage_containers.list())
 
     def _runtimes_changed(self, _type: EventType, _obj: Mapping[str, Any]) -> None:
         self._runtimes = None

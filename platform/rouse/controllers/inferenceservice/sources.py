@@ -14,6 +14,7 @@ from rouse.kube.informer import Informer, InformerOptions
 from rouse.kube.objects import Key, key_of, labels_of, uid_of
 from rouse.kube.resources import (
     CLUSTER_SERVING_RUNTIMES,
+    CLUSTER_STORAGE_CONTAINERS,
     CONFIG_MAPS,
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
@@ -61,6 +62,7 @@ class Sources:
     revisions: Informer
     runtimes: Informer
     cluster_runtimes: Informer
+    storage_containers: Informer
     config: Informer
     kserve_config: Informer
 
@@ -81,6 +83,7 @@ class Sources:
             revisions=revisions,
             runtimes=Informer(client, SERVING_RUNTIMES),
             cluster_runtimes=Informer(client, CLUSTER_SERVING_RUNTIMES),
+            storage_containers=Informer(client, CLUSTER_STORAGE_CONTAINERS),
             config=_config_map(client, CONFIG_NAMESPACE, CONFIG_MAP),
             kserve_config=_config_map(client, KSERVE_NAMESPACE, KSERVE_CONFIG_MAP),
         )
@@ -93,6 +96,7 @@ class Sources:
             self.revisions,
             self.runtimes,
             self.cluster_runtimes,
+            self.storage_containers,
             self.config,
             self.kserve_config,
         )

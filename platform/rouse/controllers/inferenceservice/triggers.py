@@ -41,7 +41,7 @@ def connect_triggers(sources: Sources, enqueue: Enqueue) -> None:
             if follows_runtimes(service):
                 enqueue(key_of(service))
 
-    def on_config(_type: EventType, _obj: Object) -> None:
+    def on_setting(_type: EventType, _obj: Object) -> None:
         for service in sources.services.list():
             enqueue(key_of(service))
 
@@ -51,8 +51,8 @@ def connect_triggers(sources: Sources, enqueue: Enqueue) -> None:
     sources.revisions.add_handler(on_part)
     for informer in (sources.runtimes, sources.cluster_runtimes):
         informer.add_handler(on_runtime)
-    for informer in (sources.config, sources.kserve_config):
-        informer.add_handler(on_config)
+    for informer in (sources.config, sources.kserve_config, sources.storage_containers):
+        informer.add_handler(on_setting)
 
 
 def owner_of(obj: Mapping[str, Any]) -> Key | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rouse.embedded.apiserver.admission import Operation, Plugin
+from rouse.embedded.apiserver.admission_config import read_config
 from rouse.embedded.apiserver.errors import Object
-from rouse.embedded.apiserver.records import Key
 from rouse.embedded.apiserver.resources import Resource
 from rouse.embedded.apiserver.store import Store
 from rouse.errors import ConfigError, InvalidError
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["pod_admission"]
 
 _PODS = "/pods"
-_KSERVE_NAMESPACE = "kserve"
-_CONFIG_MAPS = "/configmaps"
 _SECRETS = "/secrets"
 _SERVICE_ACCOUNTS = "/serviceaccounts"
 _STORAGE_CONTAINERS = "serving.kserve.io/clusterstoragecontainers"
@@ -54,14 +52,8 @@ def _mutated(pod: Object, store: Store) -> Object:
 
 
 def _config(store: Store) -> Config:
-    """The installation's settings, as the controllers read them."""
-    from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
-
-    kserve = store.head(_CONFIG_MAPS, Key(_KSERVE_NAMESPACE, KSERVE_CONFIG_MAP))
-    own = store.head(_CONFIG_MAPS, Key(CONFIG_NAMESPACE, CONFIG_MAP))
     try:
-        base = Config.from_kserve(kserve.object().get("data") or {}) if kserve else None
-        return Config.from_config_map(own.object() if own else None, base=base)
+        return read_config(store)
     except ConfigError as error:
         raise InvalidError(f"the pod cannot be completed: {error}") from error
 

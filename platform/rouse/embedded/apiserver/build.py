@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rouse.embedded.apiserver.admission import Plugin
-from rouse.embedded.apiserver.admission_kserve import review_model
+from rouse.embedded.apiserver.admission_kserve import model_admission
 from rouse.embedded.apiserver.admission_pods import pod_admission
 from rouse.embedded.apiserver.builtin import BUILTIN
 from rouse.embedded.apiserver.registry import Registry
@@ -31,7 +31,7 @@ def build_server(
     *,
     token: str | None = None,
     logs: Path | None = None,
-    plugins: Sequence[Plugin] = (review_model,),
+    admission: Sequence[Callable[[Store], Plugin]] = (model_admission, pod_admission),
     clock: Callable[[], datetime] = utc_now,
 ) -> ApiServer:
     """A server over the state file at ``path``, not yet started."""
@@ -40,7 +40,7 @@ def build_server(
         store=store,
         registry=Registry(BUILTIN),
         hub=Hub(),
-        plugins=(*plugins, pod_admission(store)),
+        plugins=tuple(make(store) for make in admission),
         clock=clock,
         logs=logs,
     )

@@ -10,10 +10,12 @@ from pathlib import Path
 import httpx
 
 from rouse.embedded.apiserver.admission import Plugin
-from rouse.embedded.apiserver.admission_kserve import review_model
+from rouse.embedded.apiserver.admission_kserve import model_admission
+from rouse.embedded.apiserver.admission_pods import pod_admission
 from rouse.embedded.apiserver.bootstrap import bootstrap
 from rouse.embedded.apiserver.build import build_server, utc_now
 from rouse.embedded.apiserver.server import ApiServer
+from rouse.embedded.apiserver.store import Store
 from rouse.embedded.apiserver.transport import ApiServerTransport
 from rouse.manifests import manifests_dir
 
@@ -26,7 +28,7 @@ async def memory_api(
     *,
     manifests: bool = True,
     logs: Path | None = None,
-    plugins: Sequence[Plugin] = (review_model,),
+    admission: Sequence[Callable[[Store], Plugin]] = (model_admission, pod_admission),
     clock: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[tuple[ApiServer, httpx.AsyncClient]]:
     """A started, bootstrapped server and a client on it.
@@ -34,7 +36,7 @@ async def memory_api(
     ``path`` is the SQLite file, in memory by default; ``manifests=False`` leaves out the CRDs,
     runtimes and settings that ship with Rouse.
     """
-    server = build_server(str(path), logs=logs, plugins=plugins, clock=clock)
+    server = build_server(str(path), logs=logs, admission=admission, clock=clock)
     await server.start()
     try:
         await bootstrap(server, manifests_dir() if manifests else None)
