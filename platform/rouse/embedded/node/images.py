@@ -65,6 +65,7 @@ BUILT_IN: Final[Mapping[str, LocalCommand]] = {
     "ghcr.io/rouse/storage-initializer": LocalCommand(
         ("{python}", "-m", "predictors.storage_initializer")
     ),
+    "ghcr.io/rouse/transformer": LocalCommand(("{python}", "-m", "transformers_pre"), listen=True),
 }
 
 
