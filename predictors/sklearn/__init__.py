@@ -1,1 +1,1 @@
-"""scikit-learn models: joblib and pickle files, estimators and pipelines."""
+"""scikit-learn models: joblib, pickle and skops files, estimators and pipelines."""

@@ -1,4 +1,4 @@
-"""Linear models without the checks around their matrix product.
+"""Linear models, alone or behind a StandardScaler, without the checks around their arithmetic.
 
 scikit-learn spends 75 us of an 86 us single-row `predict` on checks the server has made already.
 A lean predictor does the arithmetic of the estimator's own `predict` in the same order, is used
@@ -37,7 +37,40 @@ def lean_predict(estimator: Any) -> Lean | None:
         lean = make(estimator)
         if lean is not None and _faithful(make, kind):
             return lean
-    return None
+    return _scaled(estimator)
+
+
+def _scaled(pipeline: Any) -> Lean | None:
+    """A pipeline of exactly a StandardScaler and a linear model."""
+    modules = sys.modules
+    piped: Any = getattr(modules.get("sklearn.pipeline"), "Pipeline", None)
+    scaling: Any = getattr(modules.get("sklearn.preprocessing"), "StandardScaler", None)
+    if piped is None or scaling is None or type(pipeline) is not piped or len(pipeline) != 2:
+        return None
+    scaler, last = pipeline[0], pipeline[1]
+    if type(scaler) is not scaling or lean_predict(last) is None:
+        return None
+    kind: Any = type(last)
+    lean = _behind(scaler, last)
+    return lean if lean is not None and _faithful_behind(piped, scaling, kind) else None
+
+
+def _behind(scaler: Any, last: Any) -> Lean | None:
+    inner = _classifier(last) or _regressor(last)
+    learned = (scaler.mean_, scaler.scale_)
+    # Fitted without centring, a scaler knows the mean all the same.
+    used = scaler.with_mean and scaler.with_std
+    if inner is None or not used or not all(isinstance(part, np.ndarray) for part in learned):
+        return None
+    double, single = learned, tuple(part.astype(np.float32) for part in learned)
+
+    def scaled(rows: Any) -> Array | None:
+        if not _plain(rows):
+            return None
+        mean, scale = single if rows.dtype.char == "f" else double
+        return inner((rows - mean) / scale)
+
+    return scaled
 
 
 def _classifier(estimator: Any) -> Lean | None:
@@ -122,6 +155,25 @@ def _faithful(make: Callable[[Any], Lean | None], kind: Any) -> bool:
     if make is _regressor:
         shapes.append((5,))
     return all(_identical(make, _made(kind, random, shape), random) for shape in shapes)
+
+
+@cache
+def _faithful_behind(piped: Any, scaling: Any, kind: Any) -> bool:
+    """The same of a pipeline of a scaler and a `kind`."""
+    random = np.random.default_rng(0)
+
+    def make(pipeline: Any) -> Lean | None:
+        return _behind(pipeline[0], pipeline[1])
+
+    for shape in ((1, 5), (3, 5)):
+        scaler = scaling()
+        scaler.n_features_in_ = 5
+        scaler.mean_ = random.normal(size=5)
+        scaler.scale_ = random.uniform(0.1, 3.0, size=5)
+        pipeline = piped([("scale", scaler), ("last", _made(kind, random, shape))])
+        if not _identical(make, pipeline, random):
+            return False
+    return True
 
 
 def _made(kind: Any, random: np.random.Generator, shape: tuple[int, ...]) -> Any:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from predictors.serving.policy import Policy
 from predictors.storage import find_one
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RUNTIME", "SklearnRuntime"]
 
-_FILES: Final = ("model.joblib", "model.pkl", "model.pickle")
+_FILES: Final = ("model.joblib", "model.pkl", "model.pickle", "model.skops")
 
 _COMMON: Final = (
     "calibration",
@@ -48,7 +49,7 @@ _COMMON: Final = (
 
 
 class SklearnRuntime:
-    """The runtime of joblib and pickle files."""
+    """The runtime of joblib, pickle and skops files."""
 
     name = "sklearn"
 
@@ -71,8 +72,10 @@ class SklearnRuntime:
         """The model of the one model file in `folder`. Raises `StorageError`."""
         from predictors.sklearn.model import SklearnModel
 
+        policy = Policy.of(os.environ)
         proba = os.environ.get("PREDICT_PROBA", "").lower() == "true"
-        return SklearnModel(name, find_one(folder, _FILES), predict_proba=proba)
+        file = find_one(folder, _FILES)
+        return SklearnModel(name, file, policy=policy, predict_proba=proba)
 
 
 RUNTIME: Final = SklearnRuntime()

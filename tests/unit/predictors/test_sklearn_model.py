@@ -170,7 +170,7 @@ def test_another_versions_model_is_told_once(
     joblib.dump(Old(), file)
     with caplog.at_level(logging.WARNING):
         loaded(tmp_path)
-    [record] = caplog.records
+    [record] = [r for r in caplog.records if r.name == "predictors.sklearn.model"]
     assert record.getMessage() == (
         f"{file} was saved by scikit-learn 1.0.2 and is loaded by {sklearn.__version__}: "
         "predictions may differ. "

@@ -1,10 +1,10 @@
-"""What a fitted estimator expects as input, and requests brought into that form."""
+"""What a fitted model expects as its rows, and requests brought into that form."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,44 +12,49 @@ import numpy as np
 from predictors.serving.errors import InvalidInputError, ModelLoadError
 from predictors.serving.tensors import Array, Tensor, TensorSpec
 
-__all__ = ["Features"]
+__all__ = ["Columns", "frame_of_pandas"]
+
+
+def frame_of_pandas() -> Any:
+    """The class DataFrame. Raises `ModelLoadError` if pandas is missing."""
+    try:
+        return importlib.import_module("pandas").DataFrame
+    except ImportError as error:
+        raise ModelLoadError(
+            "the model selects columns by name, which needs pandas; install pandas."
+        ) from error
 
 
 @dataclass(frozen=True)
-class Features:
-    """Number and names of the columns; None where the estimator does not know them.
+class Columns:
+    """Number and names of the columns; None where the model does not know them.
 
-    `frame` makes a data frame of columns for estimators that select columns by name.
+    `frame` makes a data frame of columns for models that select columns by name; `datatypes` are
+    the protocol's names of theirs. `strings` tells that a matrix may hold strings, `text` that a
+    row is one string.
     """
 
     count: int | None
-    names: tuple[str, ...] | None
+    names: tuple[str, ...] | None = None
     frame: Any = None
-
-    @classmethod
-    def of(cls, estimator: Any) -> Features:
-        """Read them from a fitted estimator. Raises `ModelLoadError` if pandas is missing."""
-        count = getattr(estimator, "n_features_in_", None)
-        names = getattr(estimator, "feature_names_in_", None)
-        frame = None
-        if names is not None and any(_selects_by_name(part) for part in _parts(estimator)):
-            try:
-                frame = importlib.import_module("pandas").DataFrame
-            except ImportError as error:
-                raise ModelLoadError(
-                    "the model selects columns by name, which needs pandas; install pandas."
-                ) from error
-        return cls(
-            int(count) if count is not None else None,
-            tuple(str(name) for name in names) if names is not None else None,
-            frame,
-        )
+    datatypes: Mapping[str, str] = field(default_factory=dict)
+    strings: bool = False
+    text: bool = False
 
     def specs(self) -> tuple[TensorSpec, ...]:
         """The signature: one matrix, or one column each when columns are told by name."""
+        if self.text:
+            return (TensorSpec("input", "BYTES", (-1, 1)),)
         if self.frame is not None and self.names is not None:
-            return tuple(TensorSpec(name, "BYTES", (-1, 1)) for name in self.names)
-        return (TensorSpec("input", "FP64", (-1, self.count if self.count is not None else -1)),)
+            kinds = self.datatypes
+            return tuple(TensorSpec(n, kinds.get(n, "FP64"), (-1, 1)) for n in self.names)
+        told: dict[str, Any] = {}
+        if self.names:
+            told["feature_names"] = list(self.names)
+        if self.strings:
+            told["mixed"] = True
+        width = self.count if self.count is not None else -1
+        return (TensorSpec("input", "FP64", (-1, width), told or None),)
 
     def rows(self, model: str, inputs: Sequence[Tensor]) -> Any:
         """The rows to ask `model` about: a matrix, or a data frame. Raises `InvalidInputError`."""
@@ -57,6 +62,8 @@ class Features:
             array = inputs[0].array
             if array.ndim == 2 and array.shape[1] == self.count and self.frame is None:
                 return array
+            if self.text and array.size == len(array):
+                return array.reshape(-1)
             if array.ndim == 2 or self.count is None:
                 return self._framed(self._checked(model, array))
             if not (self.names and inputs[0].name in self.names):
@@ -65,6 +72,18 @@ class Features:
                     f"{self._listed()}, one list per row; got {array.ndim} dimension(s)."
                 )
         return self._joined(model, inputs)
+
+    def numbers(self, model: str, inputs: Sequence[Tensor]) -> Array:
+        """The rows as a matrix of float32 or float64. Raises `InvalidInputError`."""
+        rows: Array = self.rows(model, inputs)
+        if rows.dtype.char in "df":
+            return rows
+        if rows.dtype.kind not in "biufO":
+            raise InvalidInputError(f"Model {model} expects numbers, got {rows.dtype} values.")
+        try:
+            return rows.astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise InvalidInputError(f"Model {model} expects numbers: {error}.") from error
 
     def _checked(self, model: str, array: Array) -> Array:
         if self.count is not None and (array.ndim != 2 or array.shape[1] != self.count):
@@ -75,7 +94,7 @@ class Features:
         return array
 
     def _joined(self, model: str, inputs: Sequence[Tensor]) -> Any:
-        """Columns, in the order the estimator was fitted with."""
+        """Columns, in the order the model was fitted with."""
         given = {tensor.name: tensor.array for tensor in inputs}
         names = self.names or tuple(given)
         missing = [name for name in names if name not in given]
@@ -92,9 +111,7 @@ class Features:
             raise InvalidInputError(f"The columns differ in length: {sorted(sizes)}.")
         if self.frame is not None:
             return self.frame(dict(zip(names, columns, strict=True)))
-        kinds = {column.dtype.kind for column in columns}
-        dtype = object if kinds & set("OUS") else None
-        return self._checked(model, np.array(columns, dtype=dtype).T)
+        return self._checked(model, _matrix(columns))
 
     def _framed(self, array: Array) -> Any:
         if self.frame is None:
@@ -109,27 +126,15 @@ class Features:
         return f" ({shown}{', ...' if len(self.names) > 8 else ''})"
 
 
+def _matrix(columns: Iterable[Array]) -> Array:
+    parts = list(columns)
+    dtype = object if {column.dtype.kind for column in parts} & set("OUS") else None
+    return np.array(parts, dtype=dtype).T
+
+
 def _column(name: str, array: Array) -> Array:
     if array.ndim == 2 and array.shape[1] == 1:
         return array[:, 0]
     if array.ndim != 1:
         raise InvalidInputError(f"Column {name} must have one value per row.")
     return array
-
-
-def _parts(estimator: Any) -> Iterator[Any]:
-    """The estimator and, for pipelines, the steps in it."""
-    yield estimator
-    for _, step in getattr(estimator, "steps", ()):
-        yield from _parts(step)
-
-
-def _selects_by_name(part: Any) -> bool:
-    """Whether `part` is a ColumnTransformer that names its columns."""
-    for entry in getattr(part, "transformers", ()):
-        columns = entry[2] if len(entry) == 3 else ()
-        if isinstance(columns, str):
-            return True
-        if isinstance(columns, Sequence) and any(isinstance(c, str) for c in columns):
-            return True
-    return False

@@ -1,0 +1,1 @@
+"""LightGBM models: text files, and pickled wrappers."""

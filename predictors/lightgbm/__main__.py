@@ -1,0 +1,9 @@
+"""``python -m predictors.lightgbm``: serve a model of LightGBM, or wait warm for one."""
+
+import sys
+
+from predictors.lightgbm.runtime import RUNTIME
+from predictors.serving.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], RUNTIME))

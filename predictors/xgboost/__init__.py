@@ -1,0 +1,1 @@
+"""XGBoost models: native JSON, UBJSON and binary files, and pickled wrappers."""

@@ -1,0 +1,9 @@
+"""``python -m predictors.xgboost``: serve a model of XGBoost, or wait warm for one."""
+
+import sys
+
+from predictors.serving.cli import main
+from predictors.xgboost.runtime import RUNTIME
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], RUNTIME))
