@@ -58,6 +58,7 @@ class Streams:
             await refuse(context, wrong)
         triton = form == "triton"
         async for data in requests:
+            message = ModelInferRequest()
             try:
                 message = parsed(data)
                 if form is None:
