@@ -71,6 +71,52 @@ def test_a_tls_secret_makes_https_unless_told_otherwise() -> None:
     assert configured(tlsSecret="cert", urlScheme="http").url_scheme == "http"
 
 
+@pytest.mark.parametrize(
+    ("settings", "gateways", "made"),
+    [
+        ({}, ["knative-serving/knative-ingress-gateway"], False),
+        (
+            {"tlsSecret": "cert"},
+            ["knative-serving/knative-ingress-gateway", "knative-serving/rouse-tls"],
+            True,
+        ),
+        ({"tlsSecret": "cert", "httpsRedirect": "true"}, ["knative-serving/rouse-tls"], True),
+        (
+            {"tlsSecret": "cert", "ingressGateway": "edge/all"},
+            ["edge/all", "edge/rouse-tls"],
+            True,
+        ),
+        (
+            {"tlsSecret": "cert", "tlsGateway": "edge/tls"},
+            ["knative-serving/knative-ingress-gateway", "edge/tls"],
+            False,
+        ),
+    ],
+)
+def test_where_requests_from_outside_come_in(
+    settings: dict[str, str], gateways: list[str], made: bool
+) -> None:
+    config = configured(**settings)
+    assert (config.outside_gateways, config.makes_tls_gateway) == (gateways, made)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "httpsRedirect: needs a tlsSecret"),
+        (
+            {"tlsSecret": "cert", "tlsGateway": "edge/tls"},
+            "httpsRedirect: does not go with tlsGateway: let edge/tls redirect",
+        ),
+    ],
+)
+def test_a_redirect_needs_the_gateway_that_rouse_makes(
+    settings: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        configured(httpsRedirect="true", **settings)
+
+
 def test_rouse_config_wins_over_kserves() -> None:
     base = Config.from_kserve({"ingress": '{"ingressDomain": "k.example", "urlScheme": "https"}'})
     config = Config.from_config_map({"data": {"domain": "r.example"}}, base=base)
@@ -120,7 +166,10 @@ KSERVE = {
         "ingressGateway": "ns/gateway", "urlScheme": "https", "ingressClassName": "istio",
         "pathTemplate": "/serving/{{ .Namespace }}/{{ .Name }}",
         "disableIstioVirtualHost": false, "disableIngressCreation": false}""",
-    "deploy": '{"defaultDeploymentMode": "RawDeployment"}',
+    "deploy": """{
+        "defaultDeploymentMode": "RawDeployment", "deploymentRolloutStrategy": {
+            "defaultRollout": {"maxSurge": "1", "maxUnavailable": "10%"}}}""",
+    "service": '{"serviceClusterIPNone": true}',
     "logger": '{"image": "kserve/agent:latest", "defaultUrl": "http://default-broker"}',
     "batcher": '{"maxBatchSize": "16", "maxLatency": "100"}',
     "agent": '{"image": "kserve/agent:v9", "memoryLimit": "2Gi"}',
@@ -145,6 +194,11 @@ def test_kserves_configuration_is_read() -> None:
     assert config.url_scheme == "https"
     assert not config.disable_ingress_creation
     assert config.default_deployment_mode == "Standard"
+    assert config.deployment_rollout.to_object()["rollingUpdate"] == {
+        "maxSurge": "1",
+        "maxUnavailable": "10%",
+    }
+    assert config.service_cluster_ip_none
     assert config.logger_default_url == "http://default-broker"
     assert (config.batcher_max_batch_size, config.batcher_max_latency_ms) == (16, 100)
     assert (config.agent.image, config.agent.memory_limit) == ("kserve/agent:v9", "2Gi")
@@ -172,6 +226,10 @@ def test_kserves_configuration_is_read() -> None:
         ({"deploy": '{"defaultDeploymentMode": []}'}, "defaultDeploymentMode: [] is not allowed"),
         ({"batcher": '{"maxBatchSize": "x"}'}, "batcherMaxBatchSize: must be a whole number"),
         ({"deploy": '{"defaultDeploymentMode": "ModelMesh"}'}, '"ModelMesh" is not allowed'),
+        (
+            {"deploy": '{"deploymentRolloutStrategy": {"defaultRollout": {"maxSurge": "few"}}}'},
+            'deploymentRollout.maxSurge: "few" is no number of pods',
+        ),
     ],
 )
 def test_what_cannot_be_used_of_kserves_is_refused(data: dict[str, Any], message: str) -> None:

@@ -149,6 +149,20 @@ def test_a_logger_of_a_foreign_server_takes_the_requests_first() -> None:
     assert service["spec"]["ports"][0]["targetPort"] == 9081
 
 
+@pytest.mark.parametrize(
+    ("default", "annotation", "headless"),
+    [(False, None, False), (True, None, True), (True, "false", False), (False, "true", True)],
+)
+def test_the_annotation_about_headless_services_wins(
+    default: bool, annotation: str | None, headless: bool
+) -> None:
+    result = compiled(
+        annotations={"rouse.dev/headless-service": annotation} if annotation else None,
+        config=Config(service_cluster_ip_none=default),
+    )
+    assert (found(result, "Service")["spec"].get("clusterIP") == "None") == headless
+
+
 def test_a_headless_service_is_asked_for_by_annotation() -> None:
     result = compiled(annotations={"rouse.dev/headless-service": "true"})
     assert found(result, "Service")["spec"]["clusterIP"] == "None"
