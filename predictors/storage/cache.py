@@ -16,6 +16,7 @@ import hashlib
 import logging
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Final
 
 from predictors.serving.errors import StorageError
 from predictors.storage.download import bring, told
-from predictors.storage.entries import Entry, read_entry, sync_folder, write_manifest
+from predictors.storage.entries import Entry, read_entry, settle, write_manifest
 from predictors.storage.errors import OfflineError, TransientError
 from predictors.storage.fetching import Progress
 from predictors.storage.locks import held, try_lock
@@ -105,6 +106,16 @@ class Cache:
             if found is not None:
                 yield found
 
+    def settle(self) -> int:
+        """Flush what was fetched lately to the disk; how many entries. The node's agent calls it.
+
+        An entry whose process ended before its flush is fetched again after a reboot otherwise.
+        """
+        waiting = [each for each in self.entries() if not each.settled]
+        for each in waiting:
+            self._settle(each)
+        return len(waiting)
+
     def remove(self, digest: str) -> None:
         """Remove an entry; processes that have its files open keep them until they close them."""
         gone = self._path("partial", f"removed-{uuid.uuid4().hex}")
@@ -144,7 +155,6 @@ class Cache:
         try:
             write_manifest(partial, redacted(uri), listing)
             partial.rename(target)
-            sync_folder(target.parent)
             (target / "journal").unlink(missing_ok=True)
             self._remember(key, digest)
         except OSError as error:
@@ -152,7 +162,15 @@ class Cache:
         found = self.entry(digest)
         if found is None:
             raise StorageError(f"{redacted(uri)}: what was put into {target} is not there.")
+        # The model is served meanwhile; a process that ends before leaves it to `settle`.
+        threading.Thread(target=self._settle, args=(found,), name="settle", daemon=True).start()
         return found
+
+    def _settle(self, entry: Entry) -> None:
+        try:
+            settle(entry.folder.parent)
+        except OSError as error:
+            _log.debug("%s is not settled: %s", entry.digest, error)
 
     def _last(self, uri: str, key: str, error: StorageError) -> Entry:
         """What the location was when it could last be asked."""

@@ -1,4 +1,9 @@
-"""What one model is in a node's cache: its files and a manifest beside them."""
+"""What one model is in a node's cache: its files and a manifest beside them.
+
+A rename publishes an entry before the disk has it, so that a model is served while it is flushed. A
+machine that goes down in between may keep the names and lose the bytes: an entry that was not
+settled counts only until the next boot.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +15,14 @@ from typing import Any, Final
 
 import orjson
 
+from predictors.storage.journal import boot_id
 from predictors.storage.plan import Listing
 
-__all__ = ["FILES", "Entry", "read_entry", "sync_folder", "write_manifest"]
+__all__ = ["FILES", "Entry", "read_entry", "settle", "write_manifest"]
 
 FILES: Final = "files"
 _MANIFEST: Final = "manifest.json"
+_SETTLED: Final = "settled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +39,36 @@ class Entry:
     bytes: int
     used_at: float
     """When it was last asked for, in seconds since the epoch."""
+    settled: bool
+    """Whether it survives a power failure."""
 
 
 def write_manifest(folder: Path, uri: str, listing: Listing) -> None:
-    """Describe and flush everything in ``folder``/files, so that a rename publishes it."""
+    """Describe what is in ``folder``/files, so that a rename publishes it."""
     files: dict[str, int] = {}
     for path in _files(folder / FILES):
         files[str(path.relative_to(folder / FILES))] = path.stat().st_size
-        _sync(path)
     checksums = {each.path: each.checksum for each in listing.files if each.checksum}
     said = {
         "uri": uri,
         "revision": listing.revision,
+        "boot": boot_id(),
         "bytes": sum(files.values()),
         "files": files,
         "checksums": checksums,
     }
-    manifest = folder / _MANIFEST
-    manifest.write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
-    _sync(manifest)
-    for inner, _, _ in os.walk(folder):
-        sync_folder(Path(inner))
+    (folder / _MANIFEST).write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
+
+
+def settle(folder: Path) -> None:
+    """Flush a published entry to the disk, and note that; raises OSError."""
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(inner, name))
+        _sync(Path(inner))
+    _sync(folder.parent)
+    (folder / _SETTLED).touch()
+    _sync(folder)
 
 
 def read_entry(folder: Path) -> Entry | None:
@@ -60,6 +76,9 @@ def read_entry(folder: Path) -> Entry | None:
     manifest = folder / _MANIFEST
     try:
         said = orjson.loads(manifest.read_bytes())
+        settled = (folder / _SETTLED).exists()
+        if not settled and said["boot"] != boot_id():
+            return None
         if not _complete(folder / FILES, said["files"]):
             return None
         return Entry(
@@ -69,18 +88,10 @@ def read_entry(folder: Path) -> Entry | None:
             str(said["revision"]),
             int(said["bytes"]),
             manifest.stat().st_mtime,
+            settled,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder survive a power failure."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _complete(folder: Path, files: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Self
 
 from predictors.storage.plan import Plan
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "boot_id"]
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -23,7 +23,7 @@ class Journal:
     """The journal of one plan; a journal of another plan is thrown away."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
-        head = f"{plan.fingerprint} {_boot()}\n"
+        head = f"{plan.fingerprint} {boot_id()}\n"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         self.resumed = bool(lines) and lines[0] == head
         """Whether files of an earlier process may be continued."""
@@ -58,7 +58,8 @@ class Journal:
         os.close(self._fd)
 
 
-def _boot() -> str:
+def boot_id() -> str:
+    """A name of the time since this machine was started."""
     try:
         return _BOOT.read_text().strip()
     except OSError:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from predictors.serving.errors import StorageError
-from predictors.storage import fetched
+from predictors.storage import entries, fetched
 from predictors.storage.cache import Cache
 from predictors.storage.entries import Entry
 from predictors.storage.locks import held
@@ -99,6 +99,20 @@ def test_a_damaged_entry_is_fetched_again(origin: Origin, cache: Cache) -> None:
     (entry.folder / "m.bin").write_bytes(b"short")
     assert not list(cache.entries())
     assert (have(cache, f"{origin.url}/m.bin").folder / "m.bin").read_bytes() == BODY
+
+
+def test_what_the_disk_may_not_have_counts_until_the_next_boot(
+    origin: Origin, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cache, "_settle", lambda *_: None)
+    entry = have(cache, f"{origin.url}/m.bin")
+    assert not entry.settled
+    monkeypatch.setattr(entries, "boot_id", lambda: "another boot")
+    assert not list(cache.entries())
+    monkeypatch.undo()
+    assert cache.settle() == 1
+    monkeypatch.setattr(entries, "boot_id", lambda: "another boot")
+    assert [each.settled for each in cache.entries()] == [True]
 
 
 def test_an_origin_that_tells_no_revision_is_asked_every_time(origin: Origin, cache: Cache) -> None:
