@@ -96,7 +96,8 @@ def replay(
 
 
 def _decisions(file: IO[str]) -> Iterator[str]:
-    from rouse.autoscaler.replay import MetricsTrace, read_lines, replay_metrics
+    from rouse.autoscaler.replay import MetricsTrace, replay_metrics
+    from rouse.traces import read_lines
 
     for trace in read_lines(file, MetricsTrace, file.name):
         decisions = [
@@ -107,7 +108,8 @@ def _decisions(file: IO[str]) -> Iterator[str]:
 
 
 def _averages(file: IO[str]) -> Iterator[str]:
-    from rouse.autoscaler.replay import WindowTrace, read_lines, replay_windows
+    from rouse.autoscaler.replay import WindowTrace, replay_windows
+    from rouse.traces import read_lines
 
     for trace in read_lines(file, WindowTrace, file.name):
         yield _json({"averages": replay_windows(trace)})
@@ -116,7 +118,8 @@ def _averages(file: IO[str]) -> Iterator[str]:
 def _rows(
     file: IO[str], spec: AutoscalerSpec, container_concurrency: int, start_s: float
 ) -> Iterator[Row]:
-    from rouse.autoscaler.replay import Request, Workload, read_lines, simulate
+    from rouse.autoscaler.replay import Request, Workload, simulate
+    from rouse.traces import read_lines
 
     requests = list(read_lines(file, Request, file.name))
     return simulate(Workload(requests, spec, container_concurrency, start_s))

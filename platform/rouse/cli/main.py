@@ -11,6 +11,7 @@ from rouse import __version__, lean  # noqa: F401 - lean before anything that im
 from rouse.cli import (
     autoscaler,
     cluster,
+    coldstart,
     compiling,
     diff,
     doctor,
@@ -47,6 +48,7 @@ for _command in (
     doctor.doctor,
     explain.explain_,
     autoscaler.autoscaler,
+    coldstart.coldstart,
     cluster.controller,
 ):
     rouse.add_command(_command)

@@ -13,12 +13,12 @@ from rouse.autoscaler.replay import (
     Row,
     WindowTrace,
     Workload,
-    read_lines,
     replay_metrics,
     replay_windows,
     simulate,
 )
 from rouse.errors import InvalidError
+from rouse.traces import read_lines
 
 
 def spec(concurrency: int = 0, **annotations: str) -> AutoscalerSpec:

@@ -5,7 +5,6 @@ Three depths: :mod:`.windows` averages records, :mod:`.metrics` decides from ave
 """
 
 from rouse.autoscaler.replay.metrics import MetricsTrace, replay_metrics
-from rouse.autoscaler.replay.reading import read_lines
 from rouse.autoscaler.replay.simulation import Request, Row, Workload, simulate
 from rouse.autoscaler.replay.windows import WindowTrace, replay_windows
 
@@ -15,7 +14,6 @@ __all__ = [
     "Row",
     "WindowTrace",
     "Workload",
-    "read_lines",
     "replay_metrics",
     "replay_windows",
     "simulate",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rouse.autoscaler.decider import Decider, DeciderSpec, Decision
-from rouse.autoscaler.replay.reading import Trace
+from rouse.traces import Trace
 
 __all__ = ["MetricsConfig", "MetricsTrace", "replay_metrics"]
 

@@ -16,10 +16,10 @@ from typing import Annotated
 from pydantic import Field
 
 from rouse.autoscaler.decider import TICK_S, Decision
-from rouse.autoscaler.replay.reading import Trace
 from rouse.autoscaler.revision import Asked, RevisionScaler
 from rouse.autoscaler.scaler import PROGRESS_DEADLINE_S, Activity, Verdict
 from rouse.autoscaler.spec import GRANULARITY_S, AutoscalerSpec
+from rouse.traces import Trace
 
 __all__ = ["Request", "Row", "Workload", "simulate"]
 

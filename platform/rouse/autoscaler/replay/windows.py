@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rouse.autoscaler.replay.reading import Trace
 from rouse.autoscaler.windows import Algorithm, make_window
+from rouse.traces import Trace
 
 __all__ = ["WindowTrace", "replay_windows"]
 

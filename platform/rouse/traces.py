@@ -1,4 +1,4 @@
-"""JSON lines into typed traces; what is wrong is said with its line and field."""
+"""Recorded traces: JSON lines into typed values; what is wrong is said with line and field."""
 
 from __future__ import annotations
 
