@@ -19,7 +19,7 @@ from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.metrics import ServerMetrics
 from predictors.serving.model import Model
 from predictors.serving.repository.source import ModelSource, Repository
-from predictors.serving.repository.states import IndexEntry, State, States, newest
+from predictors.serving.repository.states import IndexEntry, State, States, age, newest
 from predictors.serving.scheduling.running import infer
 from predictors.serving.settings import PlaneSettings
 
@@ -83,7 +83,7 @@ class DataPlane:
     def versions(self, name: str) -> list[str]:
         """The versions of a model that answer, oldest first. Raises `ModelNotFoundError`."""
         self.endpoint(name)
-        return sorted(self._versions[name], key=lambda version: (len(version), version))
+        return sorted(self._versions[name], key=age)
 
     def known(self, name: str) -> None:
         """Raises `ModelNotFoundError` if there is no model of that name, ready or not."""

@@ -19,7 +19,7 @@ import orjson
 
 from predictors.serving.errors import StorageError
 from predictors.serving.repository.source import ModelSource
-from predictors.serving.repository.states import newest
+from predictors.serving.repository.states import age, newest
 from predictors.serving.settings import BatchSettings
 
 __all__ = ["SETTINGS_FILE", "find_models", "parse_settings"]
@@ -44,7 +44,7 @@ def find_models(folder: Path, *, all_versions: bool = False) -> list[ModelSource
     kept: list[ModelSource] = []
     for _, versions in sorted(found.items()):
         if all_versions:
-            kept.extend(versions.values())
+            kept.extend(versions[version] for version in sorted(versions, key=age))
         else:
             kept.append(versions[newest(versions)])
     return kept

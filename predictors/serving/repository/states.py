@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["IndexEntry", "State", "States", "newest"]
+__all__ = ["IndexEntry", "State", "States", "age", "newest"]
 
 
 class State(StrEnum):
@@ -49,6 +49,12 @@ class States:
         return any(entry.state == state for entry in self)
 
 
+def age(version: str) -> tuple[bool, int, str]:
+    """What sorts versions, oldest first: names before numbers, each by their order."""
+    number = version.isdecimal()
+    return number, int(version) if number else 0, version
+
+
 def newest(versions: Iterable[str]) -> str:
     """The latest of some versions: the largest number, or where there is none the last name."""
-    return max(versions, key=lambda v: (v.isdecimal(), int(v) if v.isdecimal() else 0, v))
+    return max(versions, key=age)

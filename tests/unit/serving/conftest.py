@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
+from predictors.serving.application import Application
+from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import InvalidInputError
+from predictors.serving.listener import Listener
 from predictors.serving.model import Model
+from predictors.serving.router import Router
 from predictors.serving.tensors import Tensor, TensorSpec
 
 
@@ -57,3 +62,21 @@ def model() -> Doubling:
 def make() -> type[Doubling]:
     """The model's class."""
     return Doubling
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[[DataPlane], str]]:
+    """Serve data planes over HTTP in this process; the URL of each."""
+    listeners: list[Listener] = []
+
+    def begin(plane: DataPlane) -> str:
+        sock = socket.create_server(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        listener = Listener(Application(plane, Router(plane, {"name": "test"})), sock)
+        listener.start()
+        listeners.append(listener)
+        return f"http://127.0.0.1:{port}"
+
+    yield begin
+    for listener in listeners:
+        await listener.drain(5)

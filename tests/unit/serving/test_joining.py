@@ -24,7 +24,7 @@ def test_split_undoes_join(sizes: list[int], width: int, kind: type, seed: int) 
     random = np.random.default_rng(seed)
     requests = []
     for size in sizes:
-        first = random.integers(0, 100, (size, width)).astype(kind)
+        first: Array = random.integers(0, 100, (size, width)).astype(kind)
         second = random.integers(0, 100, (size,)).astype(np.int32)
         requests.append(InferenceRequest([Tensor("a", first), Tensor("b", second)]))
     assert len({joinable(request) for request in requests}) == 1
