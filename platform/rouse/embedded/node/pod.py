@@ -29,13 +29,14 @@ logger = logging.getLogger(__name__)
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 _EARLY_EVENTS: Final = 16
+_MODEL_SERVER: Final = "kserve-container"
 _UNTOLD: Final = ("", Reason.CREATING, Reason.INITIALIZING)
 
 
 def commands_of(pod: dict[str, Any], images: ImageTable) -> dict[str, LocalCommand]:
     """The local command of every container. Raises PodSetupError for the first without one."""
     annotations = pod["metadata"].get("annotations") or {}
-    serving = serving_container(pod)
+    serving = _annotated_container(pod)
     commands = {}
     for container in _all_containers(pod):
         name, image = container["name"], container.get("image", "")
@@ -45,6 +46,12 @@ def commands_of(pod: dict[str, Any], images: ImageTable) -> dict[str, LocalComma
             command = replace(command, warm=False, listen=False)
         commands[name] = command
     return commands
+
+
+def _annotated_container(pod: dict[str, Any]) -> str | None:
+    """The container whose command the annotations of a runtime give: the model server."""
+    names = {container["name"] for container in pod["spec"]["containers"]}
+    return _MODEL_SERVER if _MODEL_SERVER in names else serving_container(pod)
 
 
 class PodRunner:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, Final
 
 from rouse.embedded.node.ports import FreePorts, listen
 
 __all__ = ["PodPorts"]
+
+_PORT_ARGUMENT: Final = "--http_port="
 
 
 class PodPorts:
@@ -23,7 +25,7 @@ class PodPorts:
 
     def listener(self, container: dict[str, Any]) -> socket.socket | None:
         """The listening socket for a start of ``container``; the caller closes it afterwards."""
-        if container["name"] not in self._listening or not container.get("ports"):
+        if container["name"] not in self._listening or not _numbers(container):
             self._assign(container)
             return None
         if container["name"] not in self._sockets:
@@ -37,11 +39,23 @@ class PodPorts:
         self._sockets.clear()
 
     def _assign(self, container: dict[str, Any]) -> None:
-        for index, port in enumerate(container.get("ports") or []):
-            number = int(port["containerPort"])
+        for index, number in enumerate(_numbers(container)):
             if index == 0 and container["name"] in self._listening:
                 held = listen(self.actual.get(number))
                 self._sockets[container["name"]] = held
                 self.actual[number] = int(held.getsockname()[1])
             else:
                 self.actual[number] = self._free.take(self.actual.get(number))
+
+
+def _numbers(container: dict[str, Any]) -> list[int]:
+    """The ports a container declares, or else the one it is told to serve on.
+
+    Knative takes ports of one container only: a model server behind a transformer declares none.
+    """
+    declared = [int(port["containerPort"]) for port in container.get("ports") or []]
+    if declared:
+        return declared
+    told = [word for word in container.get("args") or () if word.startswith(_PORT_ARGUMENT)]
+    last = told[-1].removeprefix(_PORT_ARGUMENT) if told else ""
+    return [int(last)] if last.isdecimal() else []
