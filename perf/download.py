@@ -87,7 +87,7 @@ def plain(port: int, size: int, folder: Path) -> None:
 
 
 def ours(port: int, size: int, folder: Path) -> None:
-    """Fetch into a cache, as a node does: resumable, published whole, flushed to the disk."""
+    """Fetch into a cache, as a node does: resumable, published whole, flushed later."""
     from predictors.storage.cache import Cache
 
     entry = Cache(folder).fetch(f"http://127.0.0.1:{port}/model.bin", env={})
