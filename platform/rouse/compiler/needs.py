@@ -71,6 +71,12 @@ def needs_of(objects: Iterable[Object]) -> Needs:
     features: dict[str, set[str]] = {}
     kinds: dict[Kind, set[str]] = {}
     gateways: dict[str, set[str]] = {}
+    objects = list(objects)
+    made = {
+        f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
+        for obj in objects
+        if obj["kind"] == "Gateway"
+    }
     for obj in objects:
         metadata = obj["metadata"]
         name = f"{obj['kind']} {metadata.get('namespace', 'default')}/{metadata['name']}"
@@ -83,7 +89,7 @@ def needs_of(objects: Iterable[Object]) -> Needs:
                 features.setdefault(feature, set()).add(f"{name}: {field}")
         if obj["kind"] == "VirtualService":
             for gateway in obj["spec"].get("gateways") or ():
-                if "/" in gateway:
+                if "/" in gateway and gateway not in made:
                     gateways.setdefault(gateway, set()).add(name)
     return Needs(_sorted(features), _sorted(kinds), _sorted(gateways))
 

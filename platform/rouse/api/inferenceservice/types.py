@@ -9,7 +9,7 @@ from pydantic import Field
 
 from rouse.api.base import Model, Object, Open, Strings, atomic
 from rouse.api.inferenceservice.component import ComponentSpec, StorageSpec
-from rouse.api.inferenceservice.worker import WorkerSpec
+from rouse.api.inferenceservice.worker import Workers
 from rouse.api.meta import ObjectMeta
 from rouse.api.pods.containers import ContainerFields
 
@@ -100,8 +100,10 @@ class PredictorSpec(ComponentSpec):
     tensorflow: FrameworkSpec | None = None
     triton: FrameworkSpec | None = None
     xgboost: FrameworkSpec | None = None
-    worker_spec: WorkerSpec | None = None
-    """Serves the model on several nodes, in the mode Standard, by a runtime with workers."""
+    worker_spec: Workers | None = None
+    """Serves the model on several nodes, in the mode Standard, by a runtime with workers.
+
+    pipelineParallelSize, tensorParallelSize, and fields of the workers' pods."""
 
     def frameworks(self) -> dict[str, FrameworkSpec]:
         """Return the old style blocks that are given, by framework."""

@@ -54,6 +54,7 @@ class RuntimeWorkerSpec(Model):
     """The pods on other nodes; worker-container is the one that computes."""
 
     containers: Annotated[list[Container], Field(min_length=1), keyed_by("name")]
+    """The container of each pod; its name is worker-container."""
     pipeline_parallel_size: Annotated[int | None, Field(ge=1)] = None
     """In how many stages the layers are cut; 1 when not given."""
     tensor_parallel_size: Annotated[int | None, Field(ge=1)] = None
@@ -63,13 +64,21 @@ class RuntimeWorkerSpec(Model):
     labels: Strings | None = None
     """Labels for the pods; those of the InferenceService win."""
     node_selector: Strings | None = None
+    """Labels that the nodes must have."""
     affinity: Affinity | None = None
+    """Nodes and neighbours that the pods want or avoid."""
     tolerations: Annotated[list[Toleration] | None, atomic()] = None
+    """Taints of nodes that the pods accept."""
     volumes: Annotated[list[Volume] | None, keyed_by("name")] = None
+    """Volumes that the container mounts."""
     image_pull_secrets: Annotated[list[LocalObjectReference] | None, atomic()] = None
+    """Secrets with the credentials of image registries."""
     host_ipc: Annotated[bool | None, Field(alias="hostIPC")] = None
+    """Whether the pods share the node's inter-process communication."""
     scheduler_name: str | None = None
+    """The scheduler that chooses the nodes."""
     resource_claims: Annotated[list[ResourceClaimSource] | None, keyed_by("name")] = None
+    """Resource claims that the container uses."""
 
 
 class ServingRuntimeSpec(Model):
