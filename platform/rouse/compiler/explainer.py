@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
@@ -36,6 +37,7 @@ def resolve_explainer(
         pod = merge_pod(pod, {"containers": [_art(explainer.art)]})
         storage = _storage(explainer.art)
         if storage is not None:
+            storage = replace(storage, container=explainer.storage_container_name or "")
             given = {**isvc.annotations, **(explainer.annotations or {})}
             pod, annotations = attach(
                 pod,

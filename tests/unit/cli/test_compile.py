@@ -90,6 +90,34 @@ def test_what_no_runtime_serves_is_refused(cli: Any, tmp_path: Path) -> None:
     assert "spec.predictor.model.modelFormat: no runtime serves nothing" in ran.err
 
 
+def test_storage_containers_of_the_input_and_of_a_folder_bring_schemes(
+    cli: Any, tmp_path: Path
+) -> None:
+    container = {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "ClusterStorageContainer",
+        "metadata": {"name": "registry"},
+        "spec": {
+            "container": {"name": "c", "image": "i"},
+            "supportedUriFormats": [{"prefix": "model-registry://"}],
+        },
+    }
+    asked = service("iris", storageUri="model-registry://iris/v1")
+    alone = written(tmp_path / "iris.yaml", asked)
+    refused = cli("compile", "-f", alone)
+    assert refused.code == 1
+    assert "nobody fetches model-registry://" in refused.err
+    beside = cli("compile", "-f", written(tmp_path / "both.yaml", asked, container))
+    assert beside.code == 0
+    assert "used to fetch models" in beside.err
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    built_in = Path(__file__).parents[3] / "manifests" / "runtimes" / "sklearn.yaml"
+    (folder / "sklearn.yaml").write_text(built_in.read_text("utf-8"), encoding="utf-8")
+    written(folder / "containers.yaml", container)
+    assert cli("compile", "-f", alone, "--runtimes", folder).out == beside.out
+
+
 def test_runtimes_of_the_input_and_of_a_folder_are_used(cli: Any, tmp_path: Path) -> None:
     runtime = {
         "apiVersion": "serving.kserve.io/v1alpha1",

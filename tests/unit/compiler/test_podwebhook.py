@@ -159,6 +159,35 @@ def test_a_storage_container_fetches_for_a_predictor_too() -> None:
         assert "initContainers" not in mutate(fetching(uri), config=CONFIG, facts=facts)["spec"]
 
 
+def test_the_storage_container_that_is_named_fetches() -> None:
+    other = {**S3_CONTAINER, "metadata": {"name": "a"}}
+    named = {
+        "metadata": {"name": "z"},
+        "spec": {**S3_CONTAINER["spec"], "container": {"name": "c", "image": "chosen:v1"}},
+    }
+    chosen = {SOURCE: "s3://b/m", "internal.rouse.dev/storage-container": "z"}
+    made = mutate(pod(chosen), config=CONFIG, facts=Facts(storage_containers=[other, named]))
+    assert initializer(made)["image"] == "chosen:v1"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"metadata": {"name": "y"}}, 'there is no ClusterStorageContainer "z"; there are: y'),
+        ({"disabled": True}, '"z" is disabled'),
+        ({"spec": {**S3_CONTAINER["spec"], "workloadType": "localModelDownloadJob"}}, "is not for"),
+        ({"spec": {**S3_CONTAINER["spec"], "supportedUriFormats": []}}, 'not support "s3://b/m"'),
+    ],
+)
+def test_a_named_storage_container_that_cannot_be_used_is_refused(
+    change: dict[str, Any], reason: str
+) -> None:
+    named = {**S3_CONTAINER, "metadata": {"name": "z"}, **change}
+    chosen = {SOURCE: "s3://b/m", "internal.rouse.dev/storage-container": "z"}
+    with pytest.raises(CompileError, match=reason):
+        mutate(pod(chosen), config=CONFIG, facts=Facts(storage_containers=[named]))
+
+
 def test_a_storage_container_fetches_by_an_entry_for_a_predictor_too() -> None:
     entry = base64.b64encode(b'{"type": "s3", "bucket": "b"}').decode()
     secrets = {"storage-config": {"metadata": {}, "data": {"mine": entry}}}

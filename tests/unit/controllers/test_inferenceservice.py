@@ -194,6 +194,25 @@ async def test_an_unknown_format_writes_a_condition_and_nothing_else(world: Harn
     assert KSVC in await world.settle()
 
 
+async def test_a_storage_container_that_comes_later_brings_its_scheme(world: Harness) -> None:
+    model = {"modelFormat": {"name": "sklearn"}, "storageUri": "model-registry://iris/v1"}
+    await world.apply(service(model=model))
+    assert await world.settle() == [STATUS]
+    assert "nobody fetches model-registry://" in (await world.condition("Ready"))["message"]
+    await world.apply(
+        {
+            "apiVersion": "serving.kserve.io/v1alpha1",
+            "kind": "ClusterStorageContainer",
+            "metadata": {"name": "registry"},
+            "spec": {
+                "container": {"name": "storage-initializer", "image": "registry:v1"},
+                "supportedUriFormats": [{"prefix": "model-registry://"}],
+            },
+        }
+    )
+    assert KSVC in await world.settle()
+
+
 async def test_a_bad_change_leaves_the_last_good_one_serving(world: Harness) -> None:
     await rolled_out(world)
     before = await world.get(VIRTUAL_SERVICES)

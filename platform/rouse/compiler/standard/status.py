@@ -17,6 +17,7 @@ from rouse.api.inferenceservice.modes import STANDARD
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
+from rouse.compiler.failures import failure_info
 from rouse.compiler.hosts import local_host, public_url
 from rouse.compiler.names import service_host
 from rouse.compiler.observed import Observed
@@ -48,7 +49,9 @@ def make_standard_status(
     status: Object = {
         "conditions": set_conditions(conditions, before.get("conditions") or (), time),
         "deploymentMode": STANDARD,
-        "modelStatus": _model_status(findings[0], before.get("modelStatus") or {}, time),
+        "modelStatus": _model_status(
+            components[0].name, findings[0], before.get("modelStatus") or {}, time
+        ),
         "components": {each.component: _component(isvc, each, config) for each in components},
         **_urls(isvc, components, config),
     }
@@ -77,7 +80,9 @@ def _urls(
     }
 
 
-def _model_status(found: DeploymentFindings, before: Mapping[str, Any], time: str) -> Object:
+def _model_status(
+    deployment: str, found: DeploymentFindings, before: Mapping[str, Any], time: str
+) -> Object:
     transition, target = {
         "True": ("UpToDate", "Loaded"),
         "False": ("BlockedByFailedLoad", "FailedToLoad"),
@@ -92,7 +97,8 @@ def _model_status(found: DeploymentFindings, before: Mapping[str, Any], time: st
         "copies": {"totalCopies": found.replicas, "failedCopies": 0},
     }
     if found.latest.status == "False":
-        failed = {"reason": "ModelLoadFailed", "message": found.latest.message}
+        why = {"reason": found.latest.reason, "message": found.latest.message}
+        failed = failure_info(why, location=deployment)
         last = before.get("lastFailureInfo") or {}
         same = all(last.get(key) == value for key, value in failed.items()) and last.get("time")
         status["lastFailureInfo"] = {**failed, "time": last["time"] if same else time}
