@@ -33,7 +33,7 @@ def arrays(datatype: str, values: st.SearchStrategy[Any] = TEXT) -> st.SearchStr
     dtype, elements = DATATYPES[datatype], None
     if dtype.kind == "f":
         width = dtype.itemsize * 8
-        elements = st.floats(width=width, allow_infinity=False)  # type: ignore[call-overload]
+        elements = st.floats(width=width, allow_infinity=False)  # type: ignore[arg-type]
     return npst.arrays(dtype, SHAPES, elements=elements)
 
 
