@@ -189,3 +189,11 @@ def test_labels_that_kserve_writes_are_there(
     labels = values_of(isvc, model_of(isvc))["Labels"]
     assert isinstance(labels, dict)
     assert labels[label] == wanted
+
+
+@pytest.mark.parametrize("model", [{}, {"runtime": "kserve-huggingfaceserver-multinode"}])
+def test_a_model_on_several_nodes_gets_the_runtime_with_workers(model: Object) -> None:
+    spread = model_of(service("huggingface", None, **model))
+    found = select_runtime(spread, "ns", built_in(), with_workers=True)
+    assert found.name == "rouse-huggingfaceserver-multinode"
+    assert chosen("huggingface").name == "rouse-huggingfaceserver"
