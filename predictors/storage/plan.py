@@ -36,6 +36,8 @@ ARCHIVES: Final = {
 }
 """Suffixes of archives -> their format; how a tar is compressed its first bytes tell."""
 _MAX_PARTS: Final = 10_000
+_LARGER: Final = 4
+_ENOUGH_PARTS: Final = 16
 
 
 class Unpack(NamedTuple):
@@ -181,7 +183,9 @@ def _placed(file: RemoteFile, path: str, unpack: Unpack | None = None) -> Remote
 def _parts(file: RemoteFile, part_bytes: int) -> tuple[Part, ...]:
     if not file.ranged or file.size is None:
         return (Part(0, file.size),)
-    size = max(part_bytes, -(-file.size // _MAX_PARTS))
+    # Every part costs a connection, so a large file has larger ones, of which enough are left.
+    larger = min(_LARGER * part_bytes, -(-file.size // _ENOUGH_PARTS))
+    size = max(part_bytes, larger, -(-file.size // _MAX_PARTS))
     starts = range(0, file.size, size)
     return tuple(Part(start, min(start + size, file.size)) for start in starts)
 

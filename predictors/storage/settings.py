@@ -19,7 +19,7 @@ class TransferSettings:
     connections: int = 8
     """Downloads at the same time."""
     part_bytes: int = 16 * 1024 * 1024
-    """How much one request asks for, and what is lost at most when a connection breaks."""
+    """How much one request asks for; up to four times as much where a file has many of them."""
     stall_seconds: float = 30.0
     """A connection that brought no byte for so long is given up."""
     attempts: int = 5

@@ -83,11 +83,24 @@ class WebSource:
         with self._lock:
             first, self._first = (self._first, None) if start == 0 else (None, self._first)
         length = None if end is None else end - start
+        if first is not None and first.status == 206 and end is not None:
+            return self._continued(first, file, end)
         if first is not None:
             return chunks(self._client, first, length)
         if file.size == 0:
             return iter(())
         return read_range(self._client, self._url, file, start, end, secret=self._secret)
+
+    def _continued(self, first: Answer, file: RemoteFile, end: int) -> Iterator[memoryview]:
+        """What `listing` asked for, then the rest of a part that is larger."""
+        asked = min(end, self._part_bytes)
+        reached = 0
+        for piece in chunks(self._client, first, asked):
+            yield piece
+            reached += len(piece)
+        # An answer that was cut off is the caller's to notice: nothing may follow the gap.
+        if reached == asked < end:
+            yield from read_range(self._client, self._url, file, asked, end, secret=self._secret)
 
     def __enter__(self) -> WebSource:
         return self

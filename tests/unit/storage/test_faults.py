@@ -94,6 +94,16 @@ def test_a_broken_part_goes_on_where_it_ended(origin: Origin) -> None:
     assert [h["range"] for _, _, h in origin.requests] == ["bytes=0-999999", "bytes=1234-299999"]
 
 
+def test_a_cut_in_the_first_answer_leaves_no_gap(origin: Origin) -> None:
+    def cut(handler: Handler) -> bool:
+        handler.file("/m.bin", cut=1234)
+        return True
+
+    origin.once(cut)
+    # Parts of 18 750 bytes, of which the first request asked for 10 000.
+    assert got(origin, ROUSE_STORAGE_PART_BYTES="10000") == BODY
+
+
 def test_without_ranges_a_broken_download_starts_again(origin: Origin) -> None:
     def cut(handler: Handler) -> bool:
         handler.file("/m.bin", cut=1234)
