@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import yaml
 
 from perf.disagree import Disagreement
 from perf.harness import Engine
 from rouse.kube.objects import Object
+from rouse.kube.resources import resource_of
 from rouse.sdk import AsyncClient
 from tests.e2e.support import isvc
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "transformer" / "isvc.yaml"
 RELEASE = f"{Path(__file__).with_name('servers') / 'release.py'}:Release"
 
 
@@ -97,3 +100,22 @@ async def test_a_transformer_in_the_predictors_pod(
     await client.wait_ready(name, timeout_s=90)
     found = await answers(engine, name, told_apart.row, 3)
     assert found == {("beside", told_apart.first): 3}
+
+
+async def test_the_example_runs_from_its_file(
+    engine: Engine, client: AsyncClient, deploy: Callable[[Object], Object]
+) -> None:
+    code, service = yaml.safe_load_all(EXAMPLE.read_text(encoding="utf-8"))
+    code["metadata"]["namespace"] = service["metadata"]["namespace"] = "default"
+    await client.kube.create(code)
+    try:
+        await client.apply(deploy(service))
+        await client.wait_ready("flowers", timeout_s=90)
+        host = {"host": "flowers.default.localhost"}
+        async with httpx.AsyncClient(base_url=engine.gateway, headers=host, timeout=60) as http:
+            answer = await http.post(
+                "/v1/models/flowers:predict", json={"flowers": [[51, 35, 14, 2]]}
+            )
+        assert (answer.status_code, answer.json()) == (200, {"species": ["setosa"]})
+    finally:
+        await client.kube.delete(resource_of(code), "millimetres", "default")
