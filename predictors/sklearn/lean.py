@@ -52,7 +52,7 @@ def _scaled(pipeline: Any) -> Lean | None:
         return None
     kind: Any = type(last)
     lean = _behind(scaler, last)
-    return lean if lean is not None and _faithful_behind(piped, scaling, kind) else None
+    return lean if lean is not None and _faithful_behind((piped, scaling, kind)) else None
 
 
 def _behind(scaler: Any, last: Any) -> Lean | None:
@@ -158,8 +158,9 @@ def _faithful(make: Callable[[Any], Lean | None], kind: Any) -> bool:
 
 
 @cache
-def _faithful_behind(piped: Any, scaling: Any, kind: Any) -> bool:
-    """The same of a pipeline of a scaler and a `kind`."""
+def _faithful_behind(classes: tuple[Any, Any, Any]) -> bool:
+    """The same of a pipeline, a scaler and a linear model of these classes."""
+    piped, scaling, kind = classes
     random = np.random.default_rng(0)
 
     def make(pipeline: Any) -> Lean | None:

@@ -61,7 +61,10 @@ def predictor(framework: str) -> LocalCommand:
 
 
 BUILT_IN: Final[Mapping[str, LocalCommand]] = {
-    "ghcr.io/rouse/sklearnserver": predictor("sklearn"),
+    **{
+        f"ghcr.io/rouse/{framework}server": predictor(framework)
+        for framework in ("sklearn", "xgboost", "lightgbm", "onnx", "mlflow")
+    },
     "ghcr.io/rouse/storage-initializer": LocalCommand(
         ("{python}", "-m", "predictors.storage_initializer")
     ),
