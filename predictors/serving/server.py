@@ -67,10 +67,16 @@ def run(
     notifier: Notifier,
     sock: Any,
     shared: Callable[[ServerMetrics], WorkerText] | None = None,
+    *,
+    late: bool = False,
 ) -> int:
-    """Serve on a listening socket. `shared` makes the metrics' text where workers have one."""
+    """Serve on a listening socket.
+
+    Among workers `shared` makes the text of their metrics, and one that is `late` takes no
+    connection from the others before its model is loaded.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Server(settings, runtime, notifier, shared).run(sock))
+        return runner.run(_Server(settings, runtime, notifier, shared).run(sock, late=late))
 
 
 class _Server:
@@ -100,7 +106,7 @@ class _Server:
         self._application = Application(self._plane, router)
         self._grpc: GrpcServer | None = None
 
-    async def run(self, sock: Any) -> int:
+    async def run(self, sock: Any, *, late: bool) -> int:
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,10 +116,13 @@ class _Server:
             # The pod's only port is gRPC's; HTTP is left to what asks on this machine.
             inherited, sock = sock, listening_socket(0, None)
         listener = Listener(self._application, sock)
-        listener.start()
+        if not late:
+            listener.start()
         sweeper = asyncio.create_task(self._sweep())
         try:
             if await self._loaded(stopped, inherited):
+                if late:
+                    listener.start()
                 await stopped.wait()
             return await self._drain(listener)
         except BaseException:

@@ -82,6 +82,8 @@ class _Supervisor:
         self, settings: Settings, notifier: Notifier, run: Callable[..., int], sock: socket.socket
     ) -> None:
         self._run = run
+        # All workers share this flag: one that made it blocking would make the others hang.
+        sock.setblocking(False)
         self._sock = sock
         self._notifier = notifier
         self._drain_seconds = settings.drain_seconds
@@ -113,10 +115,11 @@ class _Supervisor:
     def _start_due(self) -> None:
         for worker in self._workers:
             if not worker.pid and monotonic() >= worker.due:
+                late = worker.index > 0 or worker.started > 0
                 worker.started = monotonic()
                 worker.pid = os.fork()
                 if worker.pid == 0:
-                    self._become(worker.index)
+                    self._become(worker.index, late=late)
 
     def _patience(self) -> float | None:
         dues = [worker.due for worker in self._workers if not worker.pid]
@@ -177,7 +180,7 @@ class _Supervisor:
                 select.select([self._wake_read], [], [], 0.05)
         return code
 
-    def _become(self, index: int) -> NoReturn:
+    def _become(self, index: int, *, late: bool) -> NoReturn:
         """The worker: serve, and exit."""
         code = 1
         parent = os.getppid()
@@ -192,7 +195,7 @@ class _Supervisor:
             os.close(self._wake_write)
             os.close(self._ready_read)
             notifier = _WorkerNotifier(self._ready_write)
-            code = self._run(notifier, self._sock.dup(), self._texts.of(index))
+            code = self._run(notifier, self._sock.dup(), self._texts.of(index), late=late)
         except StartupError as error:
             _log.error("worker %d: %s", index, error)
         except SystemExit as stop:
