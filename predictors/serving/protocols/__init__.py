@@ -17,7 +17,6 @@ from predictors.serving.tensors import text_or_bytes
 __all__ = [
     "JSON",
     "OCTETS",
-    "Answer",
     "Encoded",
     "Headers",
     "UnsupportedMediaTypeError",
@@ -38,15 +37,6 @@ class Headers(Protocol):
 
     def get(self, key: str, /) -> str | None:
         """The value of a header."""
-
-
-class Answer(NamedTuple):
-    """The body of a successful inference, and how long its three parts took, in seconds."""
-
-    body: bytes
-    preprocess: float
-    predict: float
-    postprocess: float
 
 
 class Encoded(NamedTuple):

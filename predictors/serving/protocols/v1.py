@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error
-from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
 
+from predictors.serving.contract import check
 from predictors.serving.dataplane import infer
 from predictors.serving.errors import InvalidInputError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.model import Model
 from predictors.serving.protocols import (
-    Answer,
     Encoded,
     Headers,
     check_media_type,
@@ -65,15 +64,11 @@ def _encoded(model: Model, response: InferenceResponse, field: str) -> Encoded:
     return Encoded(dumped(answer, model.name))
 
 
-def predict(model: Model, body: bytes) -> Answer:
-    """Decode, predict and encode in one go, as a rehearsal does. Raises `RequestError`."""
-    started = perf_counter()
+def predict(model: Model, body: bytes) -> Encoded:
+    """Decode, check, predict and encode in one go, as a rehearsal does. Raises `RequestError`."""
     request = decode(model, body, {})
-    decoded = perf_counter()
-    response = InferenceResponse(infer(model, request.inputs))
-    predicted = perf_counter()
-    encoded = encode(model, request, response)
-    return Answer(encoded.body, decoded - started, predicted - decoded, perf_counter() - predicted)
+    check(model, request)
+    return encode(model, request, InferenceResponse(infer(model, request.inputs)))
 
 
 def rows_to_tensors(rows: object, field: str) -> list[Tensor]:

@@ -6,15 +6,14 @@ Tensors may travel as raw bytes behind the JSON, in either direction: see `binar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from time import perf_counter
 from typing import Any
 
+from predictors.serving.contract import check
 from predictors.serving.dataplane import infer
 from predictors.serving.errors import InvalidInputError
 from predictors.serving.inference import InferenceRequest, InferenceResponse, RequestedOutput
 from predictors.serving.model import Model
 from predictors.serving.protocols import (
-    Answer,
     Encoded,
     Headers,
     binary,
@@ -90,15 +89,11 @@ def encode(model: Model, request: InferenceRequest, response: InferenceResponse)
     return binary.joined(head, parts) if parts else Encoded(head)
 
 
-def infer_json(model: Model, body: bytes) -> Answer:
-    """Decode, predict and encode in one go, as a rehearsal does. Raises `RequestError`."""
-    started = perf_counter()
+def infer_json(model: Model, body: bytes) -> Encoded:
+    """Decode, check, predict and encode in one go, as a rehearsal does. Raises `RequestError`."""
     request = decode(model, body, {})
-    decoded = perf_counter()
-    response = InferenceResponse(infer(model, request.inputs, request.wanted))
-    predicted = perf_counter()
-    encoded = encode(model, request, response)
-    return Answer(encoded.body, decoded - started, predicted - decoded, perf_counter() - predicted)
+    check(model, request)
+    return encode(model, request, InferenceResponse(infer(model, request.inputs, request.wanted)))
 
 
 def model_metadata(model: Model, versions: Sequence[str] = ()) -> dict[str, Any]:
