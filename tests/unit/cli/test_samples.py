@@ -12,7 +12,7 @@ FILES = sorted(SAMPLES.glob("*.yaml"))
 
 REFUSED = {
     # The block is gone from KServe's v1beta1 too.
-    "explanation__alibi__income__income.yaml": "spec.explainer.alibi: KServe dropped the block alibi",
+    "explanation__alibi__income__income.yaml": "spec.explainer.alibi: KServe dropped",
     # Its runtime is not part of the file.
     "fluid__fluid-isvc.yaml": 'named "custom-kserve-huggingfaceserver"',
     # {$your-domain} is to be replaced first.

@@ -246,7 +246,7 @@ def test_a_condition_of_the_gateways_is_waited_for_where_it_is_required() -> Non
 
 
 REFUSED = {
-    "explanation__alibi__income__income.yaml": "spec.explainer.alibi: KServe dropped the block alibi",
+    "explanation__alibi__income__income.yaml": "spec.explainer.alibi: KServe dropped",
     "rollout-strategy__rollout-strategy-example.yaml": "spec.transformer.custom: unknown field",
     "v1beta1__torchserve__v1__bloom__bloom-560m.yaml": "spec.predictor.nodeName?",
 }

@@ -46,7 +46,12 @@ def test_an_example_of_the_page(objects: list[Any]) -> None:
     )
     for isvc in named(objects, "InferenceService").values():
         compiled = compile_object(
-            review(isvc, None), runtimes=runtimes(), config=config, observed=Observed(), now=NOW
+            review(isvc, None),
+            runtimes=runtimes(),
+            storage_containers=facts.storage_containers,
+            config=config,
+            observed=Observed(),
+            now=NOW,
         )
         [service] = [
             o for o in compiled.objects if o["kind"] == "Service" and "template" in o["spec"]

@@ -115,8 +115,8 @@ class ComponentSpec(PodSpec):
     auto_scaling: AutoScaling | None = None
     """Several metrics to scale on, and how fast to follow them.
 
-    In the mode Knative it is one metric, cpu or memory; External and PodMetric need the mode
-    Standard with KEDA."""
+    In the mode Knative it is one metric, cpu or memory; External needs the mode Standard with
+    KEDA."""
     container_concurrency: Annotated[int, Field(ge=0)] | None = None
     """Requests in one replica at the same time at most; 0 or nothing means no limit."""
     timeout: Annotated[int, Field(ge=0)] | None = None
