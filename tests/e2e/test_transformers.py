@@ -30,8 +30,9 @@ def container(release: str, name: str = "kserve-container") -> Object:
 
 def released(name: str, release: str, model: str, percent: int | None = None) -> Object:
     """Transformer and predictor of one release; with a percent, a canary of both."""
-    split = {} if percent is None else {"canaryTrafficPercent": percent}
-    service = isvc(name, uri=f"pvc://models/{model}", **split)
+    service = isvc(name, uri=f"pvc://models/{model}")
+    if percent is not None:
+        service["spec"]["predictor"]["canaryTrafficPercent"] = percent
     service["spec"]["transformer"] = {"minReplicas": 0, "containers": [container(release)]}
     return service
 
