@@ -26,7 +26,7 @@ _KEDA = (
     "serving.kserve.io/autoscalerClass: keda"
 )
 _PODS = (
-    "is not available in this version of Rouse in any mode, until it has a scaler for OpenTelemetry; "
+    "is not available in this version of Rouse, until it has a scaler for OpenTelemetry; "
     f"collect the metric by Prometheus and use External, which {_KEDA}"
 )
 _STANDARD = f"or the annotation {MODE_ANNOTATION}: Standard"
