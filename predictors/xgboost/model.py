@@ -42,6 +42,8 @@ class BoosterModel(Model):
         try:
             # As bytes: then the content tells the format, whatever the file is called.
             content = bytearray(self._file.read_bytes())
+            if not content:  # the library would end the process
+                raise ValueError("the file is empty")
             booster = xgboost.Booster({"nthread": self._threads}, model_file=content)
             config = orjson.loads(booster.save_config())["learner"]
         except (xgboost.core.XGBoostError, ValueError) as error:
