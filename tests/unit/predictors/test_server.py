@@ -49,7 +49,19 @@ async def client(server: Any) -> Any:
                 "inputs": [{"name": "input", "datatype": "FP64", "shape": [-1, 4]}],
                 "outputs": [
                     {"name": "predict", "datatype": "INT64", "shape": [-1, 1]},
-                    {"name": "predict_proba", "datatype": "FP64", "shape": [-1, 3]},
+                    {
+                        "name": "predict_proba",
+                        "datatype": "FP64",
+                        "shape": [-1, 3],
+                        "parameters": {"categories": [0, 1, 2]},
+                    },
+                    {
+                        "name": "predict_log_proba",
+                        "datatype": "FP64",
+                        "shape": [-1, 3],
+                        "parameters": {"categories": [0, 1, 2]},
+                    },
+                    {"name": "decision_function", "datatype": "FP64", "shape": [-1, -1]},
                 ],
             },
         ),
@@ -276,7 +288,6 @@ def test_a_failed_load_is_one_clear_line(start: Callable[..., Any], tmp_path: Pa
 @pytest.mark.parametrize(
     ("flags", "code", "reason"),
     [
-        (["--grpc_port=9000"], 2, "gRPC is not served yet"),
         (["--workers=0"], 2, "0 is less than 1"),
         (["--http_port=70000"], 2, "70000 is not a port"),
         (["--http_port=x"], 2, "invalid"),

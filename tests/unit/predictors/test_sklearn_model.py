@@ -19,8 +19,6 @@ from predictors.sklearn.model import SklearnModel
 from predictors.sklearn.runtime import RUNTIME
 
 X = {"name": "x", "datatype": "FP64"}
-ONE_LIST = "Model m expects rows of 4 values, one list per row"
-MISFIT = "The columns do not fit model m"
 
 
 def loaded(folder: Path, **options: Any) -> SklearnModel:
@@ -63,7 +61,7 @@ def test_a_regressor_saved_as_pickle(line_folder: Path) -> None:
     model = loaded(line_folder)
     assert ask(model, [[10], [20]]) == pytest.approx([21, 41])
     assert [spec.name for spec in model.outputs] == ["predict"]
-    with pytest.raises(InvalidInputError, match=r"no output predict_proba\. It has: predict\."):
+    with pytest.raises(InvalidInputError, match=r"no output predict_proba .*It has: predict\."):
         ask_v2(
             model,
             [{"name": "x", "datatype": "FP64", "shape": [1, 1], "data": [1]}],
@@ -97,11 +95,11 @@ def test_nan_is_a_value_to_models_that_take_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ([[1, 2, 3]], "Model m expects 4 values per row, got 3."),
-        ([1, 2, 3, 4], f"{ONE_LIST}; got 1 dimension(s)."),
+        ([[1, 2, 3]], "Model m expects 4 values per row, instances has 3."),
+        ([1, 2, 3, 4], "Model m expects instances of shape [-1, 4], got [4]."),
         (
             [[[1, 2, 3, 4]]],
-            f"{ONE_LIST}; got 3 dimension(s).",
+            "Model m expects instances of shape [-1, 4], got [1, 1, 4].",
         ),
         ([["a", 2, 3, 4]], "Model m refused the input: could not convert string to float: 'a'"),
         ([{"a": 1, "b": 2, "c": 3}], "Model m expects 4 values per row, got 3."),
@@ -133,9 +131,9 @@ def test_columns_come_in_the_order_of_the_fit(tmp_path: Path) -> None:
         ([{"first": 1, "second": [2, 3]}], "Column second must have one value per row."),
         (
             [{"first": 1, "third": 2}],
-            f"{MISFIT}; missing: second; unknown: third.",
+            "inputs[1]: model m has no input third. It takes: first, second.",
         ),
-        ([[1]], "Model m expects 2 values per row (first, second), got 1."),
+        ([[1]], "Model m expects 2 values per row (first, second), instances has 1."),
     ],
 )
 def test_columns_that_do_not_fit(tmp_path: Path, rows: Any, reason: str) -> None:

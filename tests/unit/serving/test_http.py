@@ -256,3 +256,16 @@ async def test_the_repository(serve: Serve, make: Any) -> None:
         assert (await client.post("/v2/repository/models/c/load")).status_code == 404
         assert (await client.post("/v2/repository/index", content=b"[")).status_code == 400
         assert (await client.get("/v2/repository/index")).status_code == 405
+
+
+async def test_documents(serve: Serve, model: Any) -> None:
+    plane = DataPlane()
+    plane.publish(model)
+    async with await _client(serve(plane)) as client:
+        everything = (await client.get("/openapi.json")).json()
+        own = (await client.get("/v2/models/double/openapi.json")).json()
+        page = await client.get("/v2/models/double/docs")
+    assert set(own["paths"]) < set(everything["paths"])
+    assert "/v2/models/double/infer" in own["paths"]
+    assert page.headers["content-type"].startswith("text/html")
+    assert "double" in page.text
