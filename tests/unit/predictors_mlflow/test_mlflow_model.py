@@ -48,7 +48,7 @@ def function(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import mlflow.pyfunc
     from mlflow.models import infer_signature
 
-    class Sum(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    class Sum(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
         def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
             return model_input.sum(axis=1)
 
