@@ -1,0 +1,87 @@
+"""Images as Pillow has them (``pillow_image``, ``image``)."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from predictors.serving.codecs.base import InputCodec, as_bytes, column
+from predictors.serving.codecs.text import from_base64
+from predictors.serving.errors import InvalidInputError, UnsupportedError
+from predictors.serving.tensors import Tensor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["ImageCodec"]
+
+
+class ImageCodec(InputCodec):
+    """A list of images: files as BYTES (base64 in JSON), or pixels, UINT8 of [n,] h, w, channels.
+
+    Answers are PNG files. An image of more pixels than Pillow thinks safe is refused.
+    """
+
+    content_type: ClassVar[str] = "pillow_image"
+
+    def can_encode(self, value: object) -> bool:
+        """An image or a list of them."""
+        if "PIL.Image" not in sys.modules:
+            return False
+        from PIL.Image import Image
+
+        values = value if isinstance(value, list) else [value]
+        return bool(values) and all(isinstance(each, Image) for each in values)
+
+    def decode(self, tensor: Tensor) -> list[Image]:
+        """The images, read completely. Raises `InvalidInputError` naming the element."""
+        array = tensor.array
+        if array.dtype.kind == "O":
+            return [
+                self._opened(value, f"{tensor.name}[{index}]")
+                for index, value in enumerate(array.ravel().tolist())
+            ]
+        if array.dtype.name != "uint8" or array.ndim not in (2, 3, 4) or not array.size:
+            raise InvalidInputError(
+                f"{tensor.name}: content type {self.content_type} needs BYTES, or UINT8 of shape "
+                f"[n,] height, width, channels; got {array.dtype.name} of {list(array.shape)}."
+            )
+        pixels = array if array.ndim == 4 else array[None]
+        try:
+            return [_pillow().fromarray(each) for each in pixels]
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(f"{tensor.name} is no image: {error}.") from None
+
+    def encode(self, name: str, value: Any) -> Tensor:
+        """One PNG an image."""
+        files = []
+        for image in value if isinstance(value, list) else [value]:
+            file = io.BytesIO()
+            image.save(file, "PNG")
+            files.append(file.getvalue())
+        return Tensor(name, column(files), {"content_type": self.content_type})
+
+    def _opened(self, value: object, where: str) -> Image:
+        if not isinstance(value, str | bytes):
+            raise InvalidInputError(f"{where} is {type(value).__name__}, not an image.")
+        data = from_base64(value, where) if isinstance(value, str) else as_bytes(value)
+        pillow = _pillow()
+        try:
+            image: Image = pillow.open(io.BytesIO(data))
+            image.load()
+        except pillow.DecompressionBombError:
+            raise InvalidInputError(f"{where} has too many pixels.") from None
+        except (OSError, ValueError, SyntaxError) as error:
+            raise InvalidInputError(f"{where} is no image: {error}.") from None
+        return image
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ModuleNotFoundError:
+        raise UnsupportedError(
+            "Content type pillow_image needs Pillow, which is not installed here (rouse[codecs])."
+        ) from None
+    return Image
