@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from predictors.serving.policy import Policy
 from predictors.storage import find_one
+from predictors.tabular.diet import lean_imports
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model
@@ -55,10 +56,13 @@ class SklearnRuntime:
 
     def prepare(self) -> None:
         """Import scikit-learn itself, joblib and numpy."""
+        with lean_imports():
+            importlib.import_module("sklearn.linear_model")
         importlib.import_module("predictors.sklearn.model")
 
     def warm(self) -> None:
         """Import the modules pickled estimators commonly refer to."""
+        importlib.import_module("scipy.stats")
         self.prepare()
         for module in _COMMON:
             importlib.import_module(f"sklearn.{module}")

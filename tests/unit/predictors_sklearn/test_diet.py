@@ -1,0 +1,82 @@
+"""What `import sklearn` leaves out until it is asked for; each case in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PREPARED = """
+import sys
+from predictors.sklearn.runtime import RUNTIME
+RUNTIME.prepare()
+from types import ModuleType
+assert type(sys.modules["scipy.stats"]).__name__ == "_Deferred"
+"""
+
+CASES = {
+    "pandas is found again": """
+assert "pandas" not in sys.modules
+import pandas
+assert pandas.DataFrame({"a": [1]}).shape == (1, 1)
+""",
+    "a function that scikit-learn imported by name works": """
+from sklearn.metrics import label_ranking_average_precision_score as score
+assert score([[1, 0, 0]], [[0.75, 0.5, 1]]) == 0.5
+from sklearn.isotonic import IsotonicRegression
+assert IsotonicRegression(increasing="auto").fit([1, 2, 3], [1, 2, 3]).predict([2])[0] == 2
+""",
+    "an estimator that uses distributions works": """
+import numpy as np
+from sklearn.preprocessing import QuantileTransformer
+made = QuantileTransformer(n_quantiles=5, output_distribution="normal")
+assert abs(made.fit_transform(np.arange(11.0)[:, None])[5, 0]) < 1e-6
+""",
+    "a module below scipy.stats is the package's own": """
+from scipy.stats._distn_infrastructure import rv_continuous
+import scipy.stats
+assert type(scipy.stats) is ModuleType and sys.modules["scipy.stats"] is scipy.stats
+assert isinstance(scipy.stats.norm, rv_continuous)
+""",
+    "a pickled distribution is read": """
+import base64, pickle
+scipy_stats = base64.b64decode("{pickled}")
+assert pickle.loads(scipy_stats).cdf(1) == 0.5
+""",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_deferred(case: str) -> None:
+    done = run(PREPARED + CASES[case].replace("{pickled}", pickled_normal()))
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_imported_already_stays() -> None:
+    code = """
+import sys, scipy.stats, pandas
+from predictors.sklearn.runtime import RUNTIME
+RUNTIME.prepare()
+assert sys.modules["scipy.stats"] is scipy.stats and sys.modules["pandas"] is pandas
+"""
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def pickled_normal() -> str:
+    code = (
+        "import base64, pickle, scipy.stats;"
+        "print(base64.b64encode(pickle.dumps(scipy.stats.norm(1, 2))).decode())"
+    )
+    return run(code).stdout.strip()
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
