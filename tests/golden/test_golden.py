@@ -4,8 +4,9 @@ Each folder here is a case: ``input.yaml`` (an InferenceService, runtimes beside
 ClusterStorageContainers), ``observed.yaml`` where something was seen already (Knative Services, Revisions, Deployments,
 a VirtualService, and the InferenceService with its last status), ``config.yaml`` where the
 installation decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words
-WANTED-PREDICTOR, WANTED-TRANSFORMER, WANTED-EXPLAINER and WANTED-WORKER in ``observed.yaml`` stand for the hashes
-of the templates that the input compiles to; WANTED-TEMPLATE is the predictor's.
+WANTED-PREDICTOR, WANTED-CANARY, WANTED-TRANSFORMER, WANTED-EXPLAINER and WANTED-WORKER in
+``observed.yaml`` stand for the hashes of the templates that the input compiles to; WANTED-TEMPLATE
+is the predictor's.
 
 ``ROUSE_REFRESH_GOLDEN=1`` writes wanted.yaml anew; read the difference before you keep it.
 """
@@ -73,7 +74,12 @@ def compile_case(case: str) -> Compiled:
             if obj["metadata"]["name"].endswith("-worker"):
                 component = "WORKER"
             hashed = obj if obj["kind"] == "Deployment" else obj["spec"]["template"]
-            words[f"WANTED_{component}"] = hashed["metadata"]["annotations"][TEMPLATE_HASH]
+            word = f"WANTED_{component}"
+            # A predictor's canaries come after it: the word stands for the first of them.
+            words.setdefault(
+                "WANTED_CANARY" if word in words else word,
+                hashed["metadata"]["annotations"][TEMPLATE_HASH],
+            )
     words["WANTED_TEMPLATE"] = words.get("WANTED_PREDICTOR", "")
     return compiled(observe(documents(folder / "observed.yaml", **words)))
 

@@ -240,10 +240,8 @@ _SERVICES: Mapping[str, Mapping[str, str]] = {
     },
     "ModelSpec": {"confidential": "How the model is decrypted inside a trusted environment."},
     "PredictorSpec": {
-        "name": "Name of the pod.",
         "workerSpec": "The pods beside the head of a model that spans several nodes.",
     },
-    "InferenceServiceSpec": {"canary": "Further versions of the service and their traffic."},
     "Addressable": {
         "CACerts": "Certificates that sign the address, in PEM.",
         "audience": "The audience of tokens for the address.",

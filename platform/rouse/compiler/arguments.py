@@ -28,7 +28,8 @@ _PREDICTOR_HOST = "--predictor_host"
 
 def caller_arguments(isvc: InferenceService, predictor_host: str | None = None) -> dict[str, str]:
     """Return what a transformer or explainer is told; the predictor's own host if none is given."""
-    host = predictor_host or f"{component_name(isvc.name, PREDICTOR)}.{isvc.namespace}"
+    own = component_name(isvc.name, PREDICTOR, isvc.spec.predictor.name)
+    host = predictor_host or f"{own}.{isvc.namespace}"
     return {
         _MODEL_NAME: isvc.name,
         _PREDICTOR_HOST: host,

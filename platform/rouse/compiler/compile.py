@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -12,6 +13,7 @@ from rouse.api.findings import examine
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.modes import KNATIVE, MODE_ANNOTATION, STANDARD, mode_of
 from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler.canaries import resolve_canaries
 from rouse.compiler.compiled import Compiled
 from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
@@ -97,7 +99,12 @@ def compile_inference_service(
 def _compile(
     isvc: InferenceService, runtimes: RuntimeSet, config: Config, observed: Observed, now: datetime
 ) -> Compiled:
-    backend = _BACKENDS[_mode(isvc, config, observed)]
+    mode = _mode(isvc, config, observed)
+    if mode == KNATIVE and isvc.spec.predictor.name:
+        # Revisions tell its versions apart: another name would make another Knative Service.
+        unnamed = isvc.spec.predictor.model_copy(update={"name": None})
+        isvc = isvc.model_copy(update={"spec": isvc.spec.model_copy(update={"predictor": unnamed})})
+    backend = _BACKENDS[mode]
     components = list(_resolved(isvc, runtimes, config))
     return backend(isvc, components, config=config, observed=observed, now=now)
 
@@ -119,7 +126,9 @@ def _resolved(
     isvc: InferenceService, runtimes: RuntimeSet, config: Config
 ) -> Iterator[ResolvedComponent]:
     """Yield the components; the predictor is the first."""
-    yield resolve_predictor(isvc, runtimes, config)
+    predictor = resolve_predictor(isvc, runtimes, config)
+    canaries = tuple(resolve_canaries(isvc, runtimes, config))
+    yield replace(predictor, canaries=canaries)
     if isvc.spec.transformer is not None:
         yield resolve_transformer(isvc, isvc.spec.transformer, config)
     if isvc.spec.explainer is not None:

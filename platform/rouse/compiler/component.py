@@ -56,6 +56,8 @@ class ResolvedComponent:
     """The pods on further nodes that serve the model together with these."""
     worker_count: int = 0
     """How many of them there are."""
+    canaries: tuple[ResolvedComponent, ...] = ()
+    """The predictors of spec.canary, in their order."""
 
 
 def resolve(
@@ -89,7 +91,8 @@ def resolve(
         **(annotations or {}),
     }
     pod_spec = place(_with_resources(pod_spec, config), merged, config)
-    name = component_name(isvc.name, component)
+    variant = isvc.spec.predictor.name if component == PREDICTOR else None
+    name = component_name(isvc.name, component, variant)
     return ResolvedComponent(component, name, spec, pod_spec, labels, merged, runtime)
 
 

@@ -11,6 +11,7 @@ from rouse.api.inferenceservice.types import ARTExplainerSpec, ExplainerSpec, In
 from rouse.api.pods.containers import ContainerFields
 from rouse.compiler.agent import attach_agent
 from rouse.compiler.arguments import caller_arguments, with_arguments
+from rouse.compiler.canaries import split_host
 from rouse.compiler.component import EXPLAINER, ResolvedComponent, pod_fields, resolve
 from rouse.compiler.config import Config
 from rouse.compiler.fetching import attach_own_storage
@@ -49,7 +50,9 @@ def resolve_explainer(
             )
     else:
         pod, annotations = attach_own_storage(isvc, explainer, pod, config)
-    pod["containers"] = with_arguments(pod["containers"], caller_arguments(isvc))
+    pod["containers"] = with_arguments(
+        pod["containers"], caller_arguments(isvc, split_host(isvc, config))
+    )
     pod, logging = attach_agent(pod, isvc, EXPLAINER, explainer, own=None, config=config)
     annotations = {**annotations, **logging}
     return resolve(isvc, EXPLAINER, explainer, pod, config=config, annotations=annotations)

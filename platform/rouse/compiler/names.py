@@ -29,14 +29,17 @@ MAX_KNATIVE_SERVICE = 63 - len("-00001-deployment")
 _HASH_LENGTH = 8
 
 
-def component_name(service: str, component: str) -> str:
+def component_name(service: str, component: str, variant: str | None = None) -> str:
     """Return ``<service>-<component>``, the name of a component's Knative Service.
+
+    ``variant`` is the predictor's own name, which makes it ``<service>-<variant>-<component>``.
 
     An InferenceService may have any name a host can have, as on KServe. Where the names that
     Knative derives (``-00001-deployment``, tag ``latest-``) would become longer than a DNS
     label, the service's part is shortened and a hash of it keeps it unique; the name and the
     hosts the user sees stay whole.
     """
+    service = f"{service}-{variant}" if variant else service
     return shorten(service, MAX_KNATIVE_SERVICE - len(component) - 1) + f"-{component}"
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Door",
     "keep_virtual_service",
     "make_access",
+    "make_alias",
     "make_rule",
     "make_virtual_service",
     "virtual_service_of",
@@ -49,15 +50,15 @@ class Door:
 def make_access(isvc: InferenceService, config: Config) -> list[Object]:
     """Return what gives the VirtualService's hosts an address, and HTTPS where that is wanted."""
     gateway = None if is_cluster_local(isvc) else make_tls_gateway(config)
-    return [_external_name_service(isvc, config), *([gateway] if gateway else [])]
+    return [make_alias(isvc, isvc.name, config), *([gateway] if gateway else [])]
 
 
-def _external_name_service(isvc: InferenceService, config: Config) -> Object:
-    """Return the Service that gives the cluster-local host an address: the local gateway's."""
+def make_alias(isvc: InferenceService, name: str, config: Config) -> Object:
+    """Return the Service that gives a cluster-local host an address: the local gateway's."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": make_metadata(isvc, isvc.name),
+        "metadata": make_metadata(isvc, name),
         "spec": {"type": "ExternalName", "externalName": config.local_gateway_service},
     }
 
@@ -84,10 +85,19 @@ def make_virtual_service(
 
 
 def virtual_service_of(
-    isvc: InferenceService, ways_in: Iterable[Entrance], http: Sequence[Object], config: Config
+    isvc: InferenceService,
+    ways_in: Iterable[Entrance],
+    http: Sequence[Object],
+    config: Config,
+    *,
+    inner_hosts: Sequence[str] = (),
 ) -> Object:
-    """Return the VirtualService with these rules. Raises CompileError for a bad template."""
+    """Return the VirtualService with these rules. Raises CompileError for a bad template.
+
+    ``inner_hosts`` are hosts beside the service's own, for requests between its components.
+    """
     hosts, gateways = attachment(isvc, ways_in, config)
+    hosts = [*hosts, *inner_hosts]
     return _virtual_service(isvc, {"hosts": hosts, "gateways": gateways, "http": list(http)})
 
 

@@ -12,7 +12,7 @@ from rouse.compiler.config import Config
 from rouse.compiler.hosts import external_hosts, local_host, public_path
 from rouse.compiler.metadata import is_cluster_local
 
-__all__ = ["EXPLAIN_PATHS", "Entrance", "attachment", "entrances"]
+__all__ = ["EXPLAIN_PATHS", "Entrance", "attachment", "entrances", "inner_entrance"]
 
 EXPLAIN_PATHS = r"/v[12]/models/[^/]+(:explain|/explain)"
 """A regular expression of the server's paths that ask for an explanation."""
@@ -67,6 +67,11 @@ def attachment(
         hosts = list(dict.fromkeys([*hosts, *external_hosts(isvc, config), *shared]))
         gateways += config.outside_gateways
     return hosts, gateways
+
+
+def inner_entrance(host: str) -> Entrance:
+    """Return the way in of requests that one component sends to another's host."""
+    return Entrance(authority=_any_of([host]))
 
 
 def _any_of(hosts: list[str]) -> str:

@@ -106,18 +106,53 @@ def test_copies_of_requests_need_a_replica_and_no_transformer() -> None:
     assert "beside spec.transformer" in beside["metadata.annotations[rouse.dev/mirror-percent]"]
 
 
+V2 = {"name": "v2", **SKLEARN}
+STANDARD = {"serving.kserve.io/deploymentMode": "Standard"}
+
+
+def test_canaries_as_predictors_are_refused_in_the_mode_knative_with_a_way_out() -> None:
+    canary = [{"trafficPercent": 10, "predictor": V2}]
+    got = refused({"canary": canary}, {"serving.kserve.io/deploymentMode": "Knative"})
+    assert list(got) == ["spec.canary"]
+    assert "spec.predictor.canaryTrafficPercent" in got["spec.canary"]
+    assert refused({"canary": canary}, STANDARD) == {}
+
+
 @pytest.mark.parametrize(
-    ("mode", "way_out"),
+    ("predictor", "path", "message"),
     [
-        ("Knative", "spec.predictor.canaryTrafficPercent"),
-        ("Standard", "InferenceService of its own"),
+        (SKLEARN, "name", "is required"),
+        ({**SKLEARN, "name": "v1"}, "name", '"v1" is taken by spec.predictor'),
+        ({**SKLEARN, "name": "V2"}, "name", "V2"),
+        ({"name": "v2"}, "", "names nothing to serve"),
+        ({**V2, "xgboost": {"storageUri": "gs://m/x"}}, "", "has 2 models"),
+        ({**V2, "workerSpec": {}}, "workerSpec", "not possible in a canary"),
+        ({**V2, "maxReplicas": 3}, "maxReplicas", "fixed replicas"),
+        ({**V2, "scaleTarget": 3}, "scaleTarget", "fixed replicas"),
+        ({**V2, "scaleMetric": "cpu"}, "scaleMetric", "fixed replicas"),
+        ({**V2, "autoScaling": {"metrics": []}}, "autoScaling", "fixed replicas"),
+        ({**V2, "minReplicas": 3}, "minReplicas", "more than spec.predictor.minReplicas"),
     ],
 )
-def test_canaries_as_predictors_are_refused_with_a_way_out(mode: str, way_out: str) -> None:
-    canary = [{"trafficPercent": 10, "predictor": {"name": "v2", **SKLEARN}}]
-    got = refused({"canary": canary}, {"serving.kserve.io/deploymentMode": mode})
-    assert list(got) == ["spec.canary"]
-    assert way_out in got["spec.canary"]
+def test_what_a_canary_cannot_be(predictor: Object, path: str, message: str) -> None:
+    stable = {**SKLEARN, "name": "v1", "minReplicas": 2}
+    canary = [{"trafficPercent": 10, "predictor": predictor}]
+    got = refused({"predictor": stable, "canary": canary}, STANDARD)
+    field = f"spec.canary[0].predictor{'.' if path else ''}{path}"
+    assert message in got[field]
+
+
+def test_canaries_have_names_of_their_own_and_at_most_all_requests() -> None:
+    two = [{"trafficPercent": 60, "predictor": V2}] * 2
+    got = refused({"canary": two}, STANDARD)
+    assert got["spec.canary"] == "the trafficPercent of all sum to 120; the most is 100"
+    assert "taken by spec.canary[0].predictor" in got["spec.canary[1].predictor.name"]
+
+
+def test_canaries_need_a_stable_model() -> None:
+    canary = [{"trafficPercent": 10, "predictor": V2}]
+    got = refused({"predictor": CONTAINER, "canary": canary}, STANDARD)
+    assert "needs a model in spec.predictor" in got["spec.canary"]
 
 
 def test_model_mesh_is_refused_with_a_way_out() -> None:

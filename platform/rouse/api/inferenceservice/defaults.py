@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from rouse.api.base import Model
+from rouse.api.inferenceservice.canaries import canary_replicas, merge_canary
 from rouse.api.inferenceservice.component import ComponentSpec
-from rouse.api.inferenceservice.types import InferenceService, ModelSpec, PredictorSpec
+from rouse.api.inferenceservice.types import CanarySpec, InferenceService, ModelSpec, PredictorSpec
 
 __all__ = [
     "DEFAULT_MIN_REPLICAS",
@@ -35,7 +35,10 @@ def default(isvc: InferenceService) -> InferenceService:
     Applying it again changes nothing.
     """
     spec = isvc.spec
-    changes: dict[str, Model] = {"predictor": _component(_predictor(spec.predictor))}
+    stable = _model_block(spec.predictor)
+    changes: dict[str, object] = {"predictor": _component(_with_protocol(stable))}
+    if spec.canary is not None:
+        changes["canary"] = [_canary(stable, each) for each in spec.canary]
     if spec.transformer is not None:
         changes["transformer"] = _component(spec.transformer)
     if spec.explainer is not None:
@@ -43,12 +46,25 @@ def default(isvc: InferenceService) -> InferenceService:
     return isvc.model_copy(update={"spec": spec.model_copy(update=changes)})
 
 
-def _predictor(predictor: PredictorSpec) -> PredictorSpec:
+def _canary(stable: PredictorSpec, canary: CanarySpec) -> CanarySpec:
+    """Return the canary with the whole predictor; and the number of its replicas."""
+    merged = merge_canary(stable, _model_block(canary.predictor))
+    whole = _component(_with_protocol(merged))
+    least = canary_replicas(stable, canary)
+    return canary.model_copy(update={"predictor": whole.model_copy(update={"min_replicas": least})})
+
+
+def _model_block(predictor: PredictorSpec) -> PredictorSpec:
+    """Return the predictor with ``model`` in the place of an old style block."""
     blocks = predictor.frameworks()
     if predictor.model is None and len(blocks) == 1:
         [(framework, block)] = blocks.items()
         model = ModelSpec.model_validate({**block.to_object(), "modelFormat": {"name": framework}})
-        predictor = predictor.model_copy(update={"model": model, framework: None})
+        return predictor.model_copy(update={"model": model, framework: None})
+    return predictor
+
+
+def _with_protocol(predictor: PredictorSpec) -> PredictorSpec:
     model_spec = predictor.model
     if model_spec is None or model_spec.protocol_version is not None:
         return predictor

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from rouse.api.base import Object
 
 __all__ = [
+    "CANARY_PREDICTOR_READY",
     "EXPLAINER_CONFIGURATION_READY",
     "EXPLAINER_READY",
     "EXPLAINER_ROUTE_READY",
@@ -50,6 +51,8 @@ EXPLAINER_CONFIGURATION_READY = "ExplainerConfigurationReady"
 LATEST_DEPLOYMENT_READY = "LatestDeploymentReady"
 ROUTES_READY = "RoutesReady"
 STOPPED = "Stopped"
+CANARY_PREDICTOR_READY = "CanaryPredictorReady"
+"""Of all canaries of the mode Standard."""
 
 DECIDING = frozenset({READY, PREDICTOR_READY, TRANSFORMER_READY, EXPLAINER_READY, INGRESS_READY})
 
@@ -59,6 +62,8 @@ Truth = Literal["True", "False", "Unknown"]
 class Reason:
     """Why a condition is what it is; where Knative gives a reason, that one is kept."""
 
+    CANARIES_NOT_READY = "CanariesNotReady"
+    CANARIES_READY = "AllCanariesReady"
     DEPLOYING = "Deploying"
     INGRESS_NOT_CONFIGURED = "IngressNotConfigured"
     INGRESS_REFUSED = "IngressRefused"

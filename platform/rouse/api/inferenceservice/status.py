@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rouse.api.base import Model, Strings, keyed_by
+from rouse.api.base import Model, Strings, atomic, keyed_by
 from rouse.api.meta import Condition
 
 __all__ = ["InferenceServiceStatus"]
@@ -94,6 +94,19 @@ class ModelStatus(Model):
     copies: ModelCopies | None = None
 
 
+class CanaryStatus(Model):
+    """How a canary of the mode Standard does."""
+
+    name: str
+    """Of its predictor."""
+    ready: bool
+    """Whether it can take requests."""
+    traffic_percent: int
+    """Percent of the requests that it gets while it is ready."""
+    model_status: ModelStatus | None = None
+    """How far its model has come."""
+
+
 class ColdStart(Model):
     """One wake-up from zero and where its time went."""
 
@@ -124,6 +137,8 @@ class InferenceServiceStatus(Model):
     """Where clients inside the cluster reach it."""
     components: dict[str, ComponentStatus] | None = None
     model_status: ModelStatus | None = None
+    canary_statuses: Annotated[list[CanaryStatus] | None, atomic()] = None
+    """How the canaries of the mode Standard do."""
     cold_start: ColdStarts | None = None
     """The latest wake-up from zero, phase by phase."""
     annotations: Strings | None = None

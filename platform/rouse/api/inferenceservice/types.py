@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
-from rouse.api.base import Model, Object, Open, Strings, atomic
+from rouse.api.base import OPEN_SCHEMA, Model, Object, Strings, atomic
 from rouse.api.inferenceservice.component import ComponentSpec, StorageSpec
 from rouse.api.inferenceservice.worker import Workers
 from rouse.api.meta import ObjectMeta
@@ -16,6 +16,7 @@ from rouse.api.pods.containers import ContainerFields
 __all__ = [
     "FRAMEWORKS",
     "ARTExplainerSpec",
+    "CanarySpec",
     "ExplainerSpec",
     "FrameworkSpec",
     "InferenceService",
@@ -88,7 +89,10 @@ class ModelSpec(FrameworkSpec):
 class PredictorSpec(ComponentSpec):
     """Serves the model: either `model`, or containers of your own."""
 
-    name: str | None = None
+    name: Annotated[str | None, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")] = None
+    """In the mode Standard a part of the names of its objects: <service>-<name>-predictor.
+
+    Promote a canary by writing its name here and removing it from canary: its pods go on."""
     model: ModelSpec | None = None
     huggingface: FrameworkSpec | None = None
     lightgbm: FrameworkSpec | None = None
@@ -141,13 +145,26 @@ class ExplainerSpec(ComponentSpec):
     art: ARTExplainerSpec | None = None
 
 
+class CanarySpec(Model):
+    """A further version of the predictor, with a fixed number of replicas."""
+
+    # Open in the definition, which kubectl could not apply with one more pod in it.
+    predictor: Annotated[PredictorSpec, WithJsonSchema(OPEN_SCHEMA)]
+    """The version; its name is required. What it does not say is as in spec.predictor."""
+    traffic_percent: Annotated[int, Field(ge=0, le=100)]
+    """Percent of the requests that it gets once it is ready; all canaries together at most 100."""
+
+
 class InferenceServiceSpec(Model):
     """What is wanted: a predictor and, around it, a transformer and an explainer."""
 
     predictor: PredictorSpec
     transformer: TransformerSpec | None = None
     explainer: ExplainerSpec | None = None
-    canary: Annotated[list[Open] | None, atomic()] = None
+    canary: Annotated[list[CanarySpec] | None, atomic()] = None
+    """Further versions of the predictor, tried in the mode Standard.
+
+    In the mode Knative canaryTrafficPercent does it."""
 
 
 class InferenceService(Model):

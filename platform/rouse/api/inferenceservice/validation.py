@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rouse.api.inferenceservice.annotations import check_annotations
 from rouse.api.inferenceservice.autoscaling import check_metrics
+from rouse.api.inferenceservice.canaries import check_canaries
 from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.knative import check_container, check_pod
 from rouse.api.inferenceservice.knative_scaling import check_knative_scaling
@@ -38,7 +39,12 @@ def validate(
     default_mode = ((old and old.status) or {}).get("deploymentMode") or default_mode
     mode = mode_of(isvc.annotations, default_mode)
     findings = [*_metadata(isvc), *_mode(isvc, old, mode, default_mode)]
-    findings += _predictor(isvc.spec.predictor, mode)
+    findings += _predictor(isvc.spec.predictor, mode, "spec.predictor")
+    for index, canary in enumerate(isvc.spec.canary or ()):
+        path = f"spec.canary[{index}].predictor"
+        findings += _predictor(canary.predictor, mode, path)
+        findings += _component(canary.predictor, path)
+    findings += check_canaries(isvc, mode)
     for part in ("predictor", "transformer", "explainer"):
         component: ComponentSpec | None = getattr(isvc.spec, part)
         if component is not None:
@@ -105,8 +111,7 @@ def _mode(
         )
 
 
-def _predictor(predictor: PredictorSpec, mode: str | None) -> Iterator[FieldError]:
-    path = "spec.predictor"
+def _predictor(predictor: PredictorSpec, mode: str | None, path: str) -> Iterator[FieldError]:
     models = [*(["model"] if predictor.model is not None else []), *predictor.frameworks()]
     if not models and not predictor.containers:
         yield FieldError(

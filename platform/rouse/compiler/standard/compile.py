@@ -10,12 +10,19 @@ from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import INGRESS_READY, Finding
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.compiled import Compiled, Event
-from rouse.compiler.component import ResolvedComponent
+from rouse.compiler.canaries import split_host, split_name
+from rouse.compiler.component import PREDICTOR, ResolvedComponent
 from rouse.compiler.conditions import observe_ingress
 from rouse.compiler.config import Config
 from rouse.compiler.events import make_events
-from rouse.compiler.network import make_access
+from rouse.compiler.network import make_access, make_alias
 from rouse.compiler.observed import Observed
+from rouse.compiler.standard.canaries import (
+    Canary,
+    make_canaries,
+    shares_of,
+    without_canaries,
+)
 from rouse.compiler.standard.conditions import DeploymentFindings, observe_deployment
 from rouse.compiler.standard.deployment import make_deployment
 from rouse.compiler.standard.groups import (
@@ -55,34 +62,46 @@ def compile_standard(
 
     Raises CompileError for what only the mode Knative can do.
     """
-    parts = [_make_part(isvc, each, config, observed) for each in components]
+    canaries = make_canaries(isvc, components[0].canaries, config, observed)
+    parts = [_make_part(isvc, each, config, observed, canaries) for each in components]
     network: list[Object] = []
     ingress = Finding(INGRESS_READY, "True")
     if not config.disable_ingress_creation:
-        routes = make_routes(isvc, components, config)
+        shares = shares_of(components[0], canaries)
+        routes = make_routes(isvc, components, shares, config)
         network = [*make_access(isvc, config), routes]
+        if split_host(isvc, config) is not None:
+            network.insert(0, make_alias(isvc, split_name(isvc), config))
         ingress = observe_ingress(routes, observed.virtual_service, config)
     findings = [part.found for part in parts]
     status = make_standard_status(
-        isvc, components, findings, ingress, observed=observed, config=config, now=now
+        isvc, components, findings, ingress, canaries, observed=observed, config=config, now=now
     )
     objects = (
         *(each for part in parts for each in part.deployments),
+        *(each.deployment for each in canaries),
         *(each for part in parts for each in part.services),
+        *(each.service for each in canaries),
         *(part.autoscaler for part in parts if part.autoscaler is not None),
         *network,
     )
     events = (
         *make_events(isvc.name, observed.previous_status, status),
-        *_canaries(isvc, components, observed),
+        *_ignored(isvc, components, observed),
     )
     return Compiled(objects, status, events)
 
 
 def _make_part(
-    isvc: InferenceService, component: ResolvedComponent, config: Config, observed: Observed
+    isvc: InferenceService,
+    component: ResolvedComponent,
+    config: Config,
+    observed: Observed,
+    canaries: Sequence[Canary],
 ) -> _Part:
     scaling = scaling_of(isvc, component, config)
+    if component.component == PREDICTOR:
+        scaling = without_canaries(scaling, canaries)
     component = with_group(isvc, component)
     deployments = [make_deployment(isvc, component, scaling, config)]
     found = observe_deployment(component.component, deployments[0], observed)
@@ -101,10 +120,10 @@ def _make_part(
     return _Part(deployments, services, autoscaler, found)
 
 
-def _canaries(
+def _ignored(
     isvc: InferenceService, components: Sequence[ResolvedComponent], observed: Observed
 ) -> Iterator[Event]:
-    """Tell once per generation that a canary is not possible here; KServe says nothing."""
+    """Tell once per generation that a percent means nothing here; KServe says nothing."""
     generation = isvc.metadata.generation
     if generation is not None and observed.previous_status.get("observedGeneration") == generation:
         return
@@ -114,5 +133,6 @@ def _canaries(
                 "Warning",
                 "CanaryIgnored",
                 f"spec.{each.component}.canaryTrafficPercent has no effect in the mode Standard: "
-                "all requests go to the new version as it is rolled out; use the mode Knative",
+                "all requests go to the new version as it is rolled out; name the new version in "
+                "spec.canary, or use the mode Knative",
             )

@@ -15,7 +15,7 @@ from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.metadata import make_metadata
 
-__all__ = ["SCALING_ANNOTATIONS", "Scaling", "make_autoscaler", "scaling_of"]
+__all__ = ["SCALING_ANNOTATIONS", "Scaling", "fixed_scaling", "make_autoscaler", "scaling_of"]
 
 _PREFIX = "serving.kserve.io/"
 _CLASS = f"{_PREFIX}autoscalerClass"
@@ -83,6 +83,11 @@ def scaling_of(isvc: InferenceService, component: ResolvedComponent, config: Con
         least = max(1, least)
     most = max(spec.max_replicas or 0, least, 1)
     return Scaling(by, least, most, metrics, _behavior(given, config))
+
+
+def fixed_scaling(replicas: int) -> Scaling:
+    """Return the scaling of pods whose number nobody changes."""
+    return Scaling(_NONE, replicas, replicas)
 
 
 def make_autoscaler(

@@ -21,6 +21,7 @@ from rouse.compiler.failures import failure_info
 from rouse.compiler.hosts import local_host, public_url
 from rouse.compiler.names import service_host
 from rouse.compiler.observed import Observed
+from rouse.compiler.standard.canaries import Canary, canaries_ready
 from rouse.compiler.standard.conditions import DeploymentFindings
 from rouse.compiler.standard.routes import takes_requests
 from rouse.compiler.status import timestamp
@@ -33,6 +34,7 @@ def make_standard_status(
     components: Sequence[ResolvedComponent],
     findings: Sequence[DeploymentFindings],
     ingress: Finding,
+    canaries: Sequence[Canary],
     *,
     observed: Observed,
     config: Config,
@@ -45,6 +47,7 @@ def make_standard_status(
         ingress,
         summarize([each.latest for each in findings], LATEST_DEPLOYMENT_READY),
         *(each.ready for each in findings),
+        *([canaries_ready(canaries)] if canaries else []),
     ]
     status: Object = {
         "conditions": set_conditions(conditions, before.get("conditions") or (), time),
@@ -55,6 +58,11 @@ def make_standard_status(
         "components": {each.component: _component(isvc, each, config) for each in components},
         **_urls(isvc, components, config),
     }
+    if canaries:
+        known = {each["name"]: each for each in before.get("canaryStatuses") or ()}
+        status["canaryStatuses"] = [
+            _canary(each, known.get(each.name) or {}, time) for each in canaries
+        ]
     runtime = components[0].runtime
     if runtime is not None:
         field = "servingRuntimeName" if runtime.namespace else "clusterServingRuntimeName"
@@ -62,6 +70,18 @@ def make_standard_status(
     if isvc.metadata.generation is not None:
         status["observedGeneration"] = isvc.metadata.generation
     return status
+
+
+def _canary(canary: Canary, before: Mapping[str, Any], time: str) -> Object:
+    model = _model_status(
+        canary.component.name, canary.found, before.get("modelStatus") or {}, time
+    )
+    return {
+        "name": canary.name,
+        "ready": canary.ready,
+        "trafficPercent": canary.spec.traffic_percent,
+        "modelStatus": model,
+    }
 
 
 def _component(isvc: InferenceService, component: ResolvedComponent, config: Config) -> Object:

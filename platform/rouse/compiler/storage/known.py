@@ -42,6 +42,10 @@ def _components(isvc: InferenceService) -> Iterator[tuple[str, ComponentSpec, li
     spec = isvc.spec
     storage = storage_of(spec.predictor.model, spec.predictor)
     yield "predictor", spec.predictor, list(storage.locations if storage else ())
+    for index, canary in enumerate(spec.canary or ()):
+        storage = storage_of(canary.predictor.model, canary.predictor)
+        locations = list(storage.locations if storage else ())
+        yield f"canary[{index}].predictor", canary.predictor, locations
     if spec.transformer is not None:
         storage = storage_of(None, spec.transformer)
         yield "transformer", spec.transformer, list(storage.locations if storage else ())
