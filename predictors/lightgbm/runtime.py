@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from predictors.serving.policy import Policy
 from predictors.storage import find_one
 from predictors.tabular.cpus import usable_cpus
+from predictors.tabular.diet import lean_imports
 from predictors.tabular.files import PICKLES
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class LightgbmRuntime:
 
     def prepare(self) -> None:
         """Import LightGBM and numpy."""
-        importlib.import_module("predictors.lightgbm.model")
+        with lean_imports():
+            importlib.import_module("predictors.lightgbm.model")
 
     def warm(self) -> None:
         """The same, and ask a tiny model."""

@@ -160,25 +160,25 @@ class Contract:
         self, array: Array, spec: TensorSpec, dtype: np.dtype[np.generic], label: str
     ) -> Array:
         """`array` as `dtype` where no value is lost; floats may be rounded to a smaller float."""
-        given = datatype_of(array.dtype)
         if array.dtype.kind not in "biuf" or dtype.kind == "O":
             if _left_to_the_model(array, dtype):
                 return array
             raise InvalidInputError(
-                f"{label}: model {self._model} takes {spec.datatype}, got {given}."
+                f"{label}: model {self._model} takes {spec.datatype}, "
+                f"got {datatype_of(array.dtype)}."
             )
+        if np.can_cast(array.dtype, dtype):
+            return array.astype(dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             cast: Array = array.astype(dtype)
             if dtype.kind == "f":
-                kept = np.can_cast(array.dtype, dtype) or bool(
-                    (np.isfinite(cast) | ~np.isfinite(array)).all()
-                )
+                kept = bool((np.isfinite(cast) | ~np.isfinite(array)).all())
             else:
                 kept = bool((cast == array).all())
         if not kept:
             raise InvalidInputError(
-                f"{label} has {given} values that {spec.datatype}, which model {self._model} "
-                "takes, cannot hold."
+                f"{label} has {datatype_of(array.dtype)} values that {spec.datatype}, which model "
+                f"{self._model} takes, cannot hold."
             )
         return cast
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from predictors.serving.policy import Policy
 from predictors.storage import find_one
 from predictors.tabular.cpus import usable_cpus
+from predictors.tabular.diet import lean_imports
 from predictors.tabular.files import PICKLES
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class XgboostRuntime:
 
     def prepare(self) -> None:
         """Import XGBoost and numpy."""
-        importlib.import_module("predictors.xgboost.model")
+        with lean_imports():
+            importlib.import_module("predictors.xgboost.model")
 
     def warm(self) -> None:
         """The same, and ask a tiny model."""
