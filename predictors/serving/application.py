@@ -22,6 +22,7 @@ from predictors.serving.endpoint import Endpoint
 from predictors.serving.errors import InvalidInputError, OverloadedError, RequestError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.lanes import Lane, Verb
+from predictors.serving.observation import Call, Observers
 from predictors.serving.protocols import Encoded
 from predictors.serving.repository.endpoints import Action
 from predictors.serving.router import JSON, Router
@@ -92,10 +93,14 @@ class Application:
         if metrics.in_flight >= self._limits.in_flight:
             endpoint.metrics.failed(OverloadedError.status)
             raise self._overloaded()
+        observers = self._plane.observers
+        call = _begun(observers, lane, endpoint, scope) if observers is not None else None
         metrics.in_flight += 1
         endpoint.in_flight += 1
         try:
             body = await self._bodies.read(scope, exchange)
+            if call is not None:
+                call.received(body)
             large = len(body) >= _LARGE_BYTES
             started = perf_counter()
             if large:
@@ -104,12 +109,13 @@ class Application:
                 request = lane.decode(endpoint.model, body, scope.headers)
             preprocess = perf_counter() - started
             if lane.verb is Verb.INFER and not large and endpoint.inline:
-                response = endpoint.run(request)
+                run = endpoint.run
+                response = run(request) if call is None else call.run(run, request)
             elif lane.verb is Verb.STREAM:
-                await self._stream(lane, endpoint, request, scope, exchange)
+                await self._stream(lane, endpoint, request, scope, exchange, call)
                 return
             else:
-                response = await self._queued(lane, endpoint, request, scope, exchange)
+                response = await self._queued(lane, endpoint, request, scope, exchange, call)
             response.preprocess = preprocess
             started = perf_counter()
             if large:
@@ -117,12 +123,18 @@ class Application:
             else:
                 encoded = lane.encode(endpoint.model, request, response)
             response.postprocess = perf_counter() - started
+            if call is not None:
+                call.answered(encoded.body, encoded.content_type, response)
         except RequestError as error:
             endpoint.metrics.failed(error.status)
+            if call is not None:
+                call.refused(error.status, str(error))
             raise
         finally:
             metrics.in_flight -= 1
             endpoint.leave()
+            if call is not None:
+                call.end()
         endpoint.metrics.succeeded(response)
         self._respond(scope, exchange, 200, _headers(encoded, response), encoded.body)
 
@@ -133,11 +145,13 @@ class Application:
         request: InferenceRequest,
         scope: Scope,
         exchange: Exchange,
+        call: Call | None,
     ) -> InferenceResponse:
         """An answer that takes its time: with a deadline, and as long as its client is there."""
         self._told(request, scope)
         ask = endpoint.explain if lane.verb is Verb.EXPLAIN else endpoint.infer
-        answering = asyncio.ensure_future(ask(request))
+        asking = ask(request) if call is None else call.within(ask(request))
+        answering = asyncio.ensure_future(asking)
         gone = asyncio.ensure_future(exchange.client_disconnect())
         try:
             await asyncio.wait((answering, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -155,12 +169,14 @@ class Application:
         request: InferenceRequest,
         scope: Scope,
         exchange: Exchange,
+        call: Call | None,
     ) -> None:
         """Answer in server-sent events, one a part."""
         self._told(request, scope)
         started = perf_counter()
         parts = endpoint.stream(request)
-        events = sse(lane.encode(endpoint.model, request, part).body async for part in parts)
+        bodies = (lane.encode(endpoint.model, request, part).body async for part in parts)
+        events = sse(bodies if call is None else call.streamed(bodies, JSON))
         await send(exchange, events, self._closing(scope, _EVENTS))
         endpoint.metrics.succeeded(InferenceResponse((), predict=perf_counter() - started))
 
@@ -168,18 +184,28 @@ class Application:
         if self._metrics.in_flight >= self._limits.in_flight:
             raise self._overloaded()
         self._metrics.in_flight += 1
+        headers = dict(scope.headers.items())
+        call = None
+        if self._plane.observers is not None and route.method == "POST":
+            call = self._plane.observers.begin(Call("http", scope.path, "", "", headers), "ask")
         try:
             body = await self._bodies.read(scope, exchange)
-            headers = dict(scope.headers.items())
             query = scope.query_string
-            answer = await route.handle(HttpRequest(route.method, scope.path, query, headers, body))
+            request = HttpRequest(route.method, scope.path, query, headers, body)
+            answer = await (route.handle(request) if call is None else call.routed(route, request))
             told = [("content-type", answer.content_type), *answer.headers]
             if answer.stream is None:
                 self._respond(scope, exchange, answer.status, told, answer.body)
             else:
                 await send(exchange, answer.stream, self._closing(scope, told), answer.status)
+        except RequestError as error:
+            if call is not None:
+                call.refused(error.status, str(error))
+            raise
         finally:
             self._metrics.in_flight -= 1
+            if call is not None:
+                call.end()
 
     def _told(self, request: InferenceRequest, scope: Scope) -> None:
         """Give a request its headers and deadline, which the fast path does without."""
@@ -232,6 +258,13 @@ class _ClientGoneError(RequestError):
     """Nobody is there to be answered."""
 
     status = _CLIENT_GONE
+
+
+def _begun(observers: Observers, lane: Lane, endpoint: Endpoint, scope: Scope) -> Call:
+    """Tell the observers of an inference request; its path says which protocol it speaks."""
+    model, headers = endpoint.model, dict(scope.headers.items())
+    call = Call(scope.path[1:3], scope.path, model.name, model.version, headers)
+    return observers.begin(call, lane.verb.value)
 
 
 _EVENTS: Final = [("content-type", "text/event-stream"), ("cache-control", "no-cache")]

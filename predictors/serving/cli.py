@@ -24,7 +24,7 @@ def main(argv: Sequence[str], runtime: Runtime) -> int:
     """Run a predictor, or with ``--warm`` the parent of predictors; the exit code."""
     parser = _parser(runtime.name, os.environ)
     arguments, unknown = parser.parse_known_args(argv)
-    logs.configure(arguments.log_level)
+    logs.configure(arguments.log_level, arguments.log_format)
     if arguments.warm:
         return run_warm_parent(runtime, lambda args: main(args, runtime))
     if unknown:
@@ -47,6 +47,7 @@ def _settings(arguments: argparse.Namespace, env: Mapping[str, str]) -> Settings
         listen_fd=env.get("ROUSE_LISTEN_FD"),
         notify_socket=env.get("ROUSE_NOTIFY_SOCKET"),
         drain_seconds=arguments.drain_seconds,
+        access_log=arguments.access_log,
         plane=PlaneSettings(
             limits=Limits(
                 body_bytes=arguments.max_body,
@@ -94,6 +95,9 @@ def _parser(framework: str, env: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--cache_size", type=int, default=0, help="bytes of answers kept for repeated requests")
     add("--drain_seconds", type=float, default=30.0, help="for requests in flight at SIGTERM")
     add("--log_level", choices=logs.LEVELS, default="info", help="debug adds stack traces")
+    form = env.get("LOG_FORMAT", "json")
+    add("--log_format", choices=logs.FORMATS, default=form, help="of the log on stderr")
+    add("--access_log", action="store_true", help="a line in the log for each inference request")
     add("--warm", action="store_true", help="import, wait, and fork predictors on demand")
     return parser
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from predictors.serving.endpoint import Endpoint
@@ -12,12 +13,15 @@ from predictors.serving.errors import (
     LoadFailedError,
     ModelNotFoundError,
     ModelNotReadyError,
+    OverloadedError,
+    RequestError,
     StartupError,
     UnsupportedError,
 )
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.metrics import ServerMetrics
 from predictors.serving.model import Model
+from predictors.serving.observation import CLIENT_GONE, Observers
 from predictors.serving.repository.source import ModelSource, Repository
 from predictors.serving.repository.states import IndexEntry, State, States, age, newest
 from predictors.serving.scheduling.running import infer
@@ -34,7 +38,8 @@ class DataPlane:
     """The models of a server, by name and version; without a version the newest one answers.
 
     `names` are there from the start and answer once their model was published; further ones come
-    from `repository`. All methods run in one event loop.
+    from `repository`. Protocols tell `observers`, where there are any, of each call. All methods
+    run in one event loop.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class DataPlane:
         self.metrics = metrics or ServerMetrics(names)
         self.settings = settings or PlaneSettings()
         self.changed: list[Callable[[Model], None]] = []
+        self.observers: Observers | None = None
         self._repository = repository
         self._latest: dict[str, Endpoint | None] = dict.fromkeys(names)
         self._versions: dict[str, dict[str, Endpoint]] = {name: {} for name in names}
@@ -119,33 +125,47 @@ class DataPlane:
     ) -> InferenceResponse:
         """Answer a request. Raises `RequestError`."""
         endpoint = self.endpoint(name, version)
-        endpoint.enter()
-        try:
+        with self._counted(endpoint):
             return await endpoint.infer(request)
-        finally:
-            endpoint.leave()
 
     async def stream(
         self, name: str, version: str | None, request: InferenceRequest
     ) -> AsyncIterator[InferenceResponse]:
         """Answer a request in parts; a model that cannot answers in one. Raises `RequestError`."""
         endpoint = self.endpoint(name, version)
-        endpoint.enter()
-        try:
+        with self._counted(endpoint):
             async for response in endpoint.stream(request):
                 yield response
-        finally:
-            endpoint.leave()
 
     async def explain(
         self, name: str, version: str | None, request: InferenceRequest
     ) -> InferenceResponse:
         """Explain the model's answer to a request. Raises `RequestError`."""
         endpoint = self.endpoint(name, version)
+        with self._counted(endpoint):
+            return await endpoint.explain(request)
+
+    @contextmanager
+    def _counted(self, endpoint: Endpoint) -> Iterator[None]:
+        """Count a request in and out, and its failure; success is its protocol's to count."""
+        metrics = self.metrics
+        if metrics.in_flight >= self.settings.limits.in_flight:
+            endpoint.metrics.failed(OverloadedError.status)
+            raise OverloadedError(
+                f"{metrics.in_flight} requests are in flight already; try again in a second."
+            )
+        metrics.in_flight += 1
         endpoint.enter()
         try:
-            return await endpoint.explain(request)
+            yield
+        except RequestError as error:
+            endpoint.metrics.failed(error.status)
+            raise
+        except asyncio.CancelledError:
+            endpoint.metrics.failed(CLIENT_GONE)
+            raise
         finally:
+            metrics.in_flight -= 1
             endpoint.leave()
 
     def index(self, ready_only: bool = False) -> list[IndexEntry]:

@@ -45,7 +45,8 @@ class InferenceResponse:
     """The model's outputs; the data plane fills in whose answer it is, and the timings.
 
     `payload` is a V1 answer as it is, from models with `takes_payload`. `preprocess`, `queue`,
-    `predict` and `postprocess` are seconds.
+    `predict` and `postprocess` are seconds; `batch_rows` are the rows of the call it was part of,
+    0 where it waited for no other.
     """
 
     outputs: Sequence[Tensor]
@@ -59,3 +60,4 @@ class InferenceResponse:
     queue: float = 0.0
     predict: float = 0.0
     postprocess: float = 0.0
+    batch_rows: int = 0

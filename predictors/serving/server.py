@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from importlib import import_module
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
+from predictors.serving import tracing
 from predictors.serving.application import Application
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import LoadFailedError, ModelLoadError, StartupError
@@ -22,6 +24,8 @@ from predictors.serving.listener import Listener, listening_socket
 from predictors.serving.metrics import ServerMetrics
 from predictors.serving.model import Model, Runtime
 from predictors.serving.notify import Notifier
+from predictors.serving.observation import Observers
+from predictors.serving.observers import observers_of
 from predictors.serving.repository.loading import FolderRepository
 from predictors.serving.router import Router
 from predictors.serving.settings import Settings
@@ -38,6 +42,7 @@ _log = logging.getLogger(__name__)
 _LAME_DUCK_SECONDS: Final = 0.2
 _ABORT_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 1.0
+_OBSERVERS_SECONDS: Final = 10.0
 
 
 def serve(settings: Settings, runtime: Runtime) -> int:
@@ -101,6 +106,8 @@ class _Server:
         self._plane = DataPlane(
             names, metrics=self._metrics, settings=settings.plane, repository=repository
         )
+        self._plane.observers = observers_of(os.environ, access_log=settings.access_log)
+        self._tracing: asyncio.Task[None] | None = None
         self._text = shared(self._metrics) if shared is not None else None
         router = Router(self._plane, _server_metadata(runtime), self._text)
         self._application = Application(self._plane, router)
@@ -124,7 +131,9 @@ class _Server:
                 if late:
                     listener.start()
                 await stopped.wait()
-            return await self._drain(listener)
+            code = await self._drain(listener)
+            await self._seen()
+            return code
         except BaseException:
             if self._grpc is not None:
                 await self._grpc.stop(0.0)
@@ -162,7 +171,27 @@ class _Server:
         stopping.cancel()
         loading.result()
         self._notifier.ready()
+        if tracing.wanted(os.environ):
+            self._tracing = asyncio.create_task(self._trace(time.time_ns()))
         return True
+
+    async def _trace(self, ready_ns: int) -> None:
+        """Trace from now on; the import takes 0.2 s, in which requests are answered already."""
+        name = self._settings.model_name
+        tracer = await asyncio.to_thread(tracing.start, os.environ, name)
+        if tracer is None:
+            return
+        tracer.started(self._metrics.phase_seconds, ready_ns)
+        if self._plane.observers is None:
+            self._plane.observers = Observers()
+        self._plane.observers.add(tracer)
+
+    async def _seen(self) -> None:
+        """Let observers bring what they saw to its place."""
+        if self._tracing is not None:
+            await self._tracing
+        if self._plane.observers is not None:
+            await asyncio.to_thread(self._plane.observers.close, _OBSERVERS_SECONDS)
 
     async def _start_grpc(self, inherited: Any) -> None:
         # In a thread: grpcio takes 0.1 s to import, in which HTTP answers and the model loads.

@@ -64,6 +64,7 @@ class Settings:
     listen_fd: str | None = None
     notify_socket: str | None = None
     drain_seconds: float = 30.0
+    access_log: bool = False
     plane: PlaneSettings = field(default_factory=PlaneSettings)
 
     @property

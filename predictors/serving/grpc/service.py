@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -14,9 +15,11 @@ from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import InvalidInputError, RequestError
 from predictors.serving.grpc import encoding, parameters
 from predictors.serving.grpc.decoding import decode, parsed
+from predictors.serving.grpc.framing import framed
 from predictors.serving.grpc.messages import (
     HealthCheckRequest,
     HealthCheckResponse,
+    ModelInferRequest,
     ModelMetadataRequest,
     ModelReadyRequest,
     ModelReadyResponse,
@@ -29,8 +32,9 @@ from predictors.serving.grpc.messages import (
     ServerReadyResponse,
 )
 from predictors.serving.grpc.statuses import code_of, trailers_of
+from predictors.serving.observation import Call, Observers
 
-__all__ = ["Context", "Service", "deadline_of", "headers_of"]
+__all__ = ["GRPC", "Context", "Service", "deadline_of", "headers_of", "observed", "refuse"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ _M = TypeVar("_M", bound=Message)
 _Method = Callable[[bytes, Context], Awaitable[bytes]]
 
 INFERENCE: Final = "inference.GRPCInferenceService"
+GRPC: Final = "application/grpc"
 HEALTH: Final = "grpc.health.v1.Health"
 
 
@@ -72,19 +77,37 @@ class Service:
 
     async def model_infer(self, data: bytes, context: Context) -> bytes:
         """One request, one answer: raw where the request was, typed where it was typed."""
+        call = None
         try:
             message = parsed(data)
-            request = decode(message, headers_of(context), deadline_of(context))
-            response = await self._plane.infer(
-                message.model_name, message.model_version or None, request
-            )
+            headers = headers_of(context)
+            if self._plane.observers is not None:
+                call = observed(self._plane.observers, message, headers, data)
+            started = perf_counter()
+            request = decode(message, headers, deadline_of(context))
+            preprocess = perf_counter() - started
+            infer = self._plane.infer(message.model_name, message.model_version or None, request)
+            response = await (infer if call is None else call.within(infer))
+            response.preprocess = preprocess
+            started = perf_counter()
             raw = bool(message.raw_input_contents)
-            return encoding.encode(response, raw=raw).SerializeToString()
+            answer = encoding.encode(response, raw=raw).SerializeToString()
+            response.postprocess = perf_counter() - started
+            if call is not None:
+                call.version = response.model_version
+                call.answered(framed([answer]), GRPC, response)
+            self._plane.metrics.model(response.model_name).succeeded(response)
+            return answer
         except RequestError as error:
+            if call is not None:
+                call.refused(error.status, str(error))
             await refuse(context, error)
         except Exception:
             _log.exception("unforeseen error on ModelInfer")
             await refuse(context, RequestError("Internal server error."))
+        finally:
+            if call is not None:
+                call.end()
         raise AssertionError("unreachable: refusing raises")
 
     async def _server_live(self, data: bytes) -> Message:
@@ -166,6 +189,16 @@ def _guarded(method: Callable[[bytes], Awaitable[Message]]) -> _Method:
 async def refuse(context: Context, error: RequestError) -> None:
     """End the call with the status of `error`; raises what grpcio ends the handler with."""
     await context.abort(code_of(error), str(error), trailers_of(error))
+
+
+def observed(
+    observers: Observers, message: ModelInferRequest, headers: Mapping[str, str], data: bytes
+) -> Call:
+    """Tell the observers of an inference request."""
+    method = f"/{INFERENCE}/ModelInfer"
+    call = Call("grpc", method, message.model_name, message.model_version, headers)
+    call.received(data)
+    return observers.begin(call)
 
 
 def headers_of(context: Context) -> dict[str, str]:

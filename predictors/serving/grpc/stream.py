@@ -18,18 +18,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from time import perf_counter
 from typing import Final
 
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import InvalidInputError, RequestError
 from predictors.serving.grpc.decoding import decode, parsed
 from predictors.serving.grpc.encoding import encode
+from predictors.serving.grpc.framing import framed
 from predictors.serving.grpc.messages import (
     ModelInferRequest,
     ModelInferResponse,
     ModelStreamInferResponse,
 )
-from predictors.serving.grpc.service import Context, deadline_of, headers_of, refuse
+from predictors.serving.grpc.service import (
+    GRPC,
+    Context,
+    deadline_of,
+    headers_of,
+    observed,
+    refuse,
+)
+from predictors.serving.inference import InferenceResponse
+from predictors.serving.observation import Call
 
 __all__ = ["Streams"]
 
@@ -82,11 +93,44 @@ class Streams:
     async def _answers(
         self, message: ModelInferRequest, headers: dict[str, str], deadline: float | None
     ) -> AsyncIterator[ModelInferResponse]:
+        observers = self._plane.observers
+        if observers is None:
+            async for answer in self._asked(message, headers, deadline):
+                yield answer
+            return
+        call = observed(observers, message, headers, message.SerializeToString())
+        call.verb = "stream"
+        try:
+            async for answer in self._watched(call, self._asked(message, headers, deadline)):
+                yield answer
+        except RequestError as error:
+            call.refused(error.status, str(error))
+            raise
+        finally:
+            call.end()
+
+    async def _asked(
+        self, message: ModelInferRequest, headers: dict[str, str], deadline: float | None
+    ) -> AsyncIterator[ModelInferResponse]:
         request = decode(message, headers, deadline)
+        started = perf_counter()
         parts = self._plane.stream(message.model_name, message.model_version or None, request)
         raw = bool(message.raw_input_contents)
         async for response in parts:
             yield encode(response, raw=raw)
+        metrics = self._plane.metrics.model(message.model_name)
+        metrics.succeeded(InferenceResponse((), predict=perf_counter() - started))
+
+    async def _watched(
+        self, call: Call, answers: AsyncIterator[ModelInferResponse]
+    ) -> AsyncIterator[ModelInferResponse]:
+        """The answers, kept for the observers. The stream's calls follow each other in its task."""
+        call.enter()
+        parts: list[bytes] = []
+        async for answer in answers:
+            parts.append(answer.SerializeToString())
+            yield answer
+        call.answered(framed(parts), GRPC)
 
 
 async def _tritons(

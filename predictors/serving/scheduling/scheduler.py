@@ -222,11 +222,13 @@ class Scheduler:
     def _finish(self, jobs: list[_Job], waits: list[float], ran: Ran) -> None:
         self._joins = self._joins and ran.splits
         self.spent(ran.seconds)
+        together = sum(job.rows for job in jobs)
         for job, wait, outcome in zip(jobs, waits, ran.outcomes, strict=True):
             if job.future.done():
                 continue
             if isinstance(outcome, InferenceResponse):
                 outcome.queue = wait
+                outcome.batch_rows = together
                 job.future.set_result(outcome)
             else:
                 job.future.set_exception(outcome)

@@ -75,6 +75,14 @@ class ObjectSource:
             for piece in answer.stream(min_chunk_size=_STREAMED):
                 yield memoryview(piece)
 
+    def write(self, name: str, data: bytes) -> None:
+        """Put an object below the location. Raises `StorageError`."""
+        import obstore
+
+        key = f"{self._path}/{name}" if self._path else name
+        with self._failures(key):
+            obstore.put(self._store, key, data)
+
     def __enter__(self) -> ObjectSource:
         return self
 
