@@ -1,0 +1,91 @@
+"""Kustomization files: what they say, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from rouse.errors import ConfigError
+from rouse.kube.objects import Object
+
+__all__ = ["Kustomization", "Patch", "read_kustomization", "read_yaml"]
+
+_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_FIELDS: Final = frozenset(
+    {"apiVersion", "kind", "resources", "components", "patches", "images", "labels", "replicas"}
+)
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A change of the objects that ``target`` names, or of the one it names itself."""
+
+    body: Any
+    """A list of JSON patch operations, or a part of an object (strategic merge)."""
+    target: Mapping[str, str] | None
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kustomization:
+    """One file; paths are absolute."""
+
+    resources: tuple[Path, ...] = ()
+    components: tuple[Path, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    images: tuple[Mapping[str, str], ...] = ()
+    labels: tuple[Mapping[str, Any], ...] = ()
+    replicas: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_kustomization(folder: Path) -> Kustomization:
+    """Read the kustomization of a folder; raises ConfigError for what is not understood."""
+    path = next((folder / name for name in _NAMES if (folder / name).is_file()), None)
+    if path is None:
+        raise ConfigError(f"{folder}: no kustomization ({', '.join(_NAMES)})")
+    documents = read_yaml(path)
+    if len(documents) != 1:
+        raise ConfigError(f"{path}: one document is wanted, not {len(documents)}")
+    said = documents[0]
+    unknown = sorted(set(said) - _FIELDS)
+    if unknown:
+        raise ConfigError(
+            f"{path}: {', '.join(unknown)}: not among what is rendered here "
+            f"({', '.join(sorted(_FIELDS))}); use `kubectl kustomize` for this one"
+        )
+    return Kustomization(
+        resources=tuple((folder / each).resolve() for each in said.get("resources") or ()),
+        components=tuple((folder / each).resolve() for each in said.get("components") or ()),
+        patches=tuple(_patch(folder, path, each) for each in said.get("patches") or ()),
+        images=tuple(said.get("images") or ()),
+        labels=tuple(said.get("labels") or ()),
+        replicas={each["name"]: each["count"] for each in said.get("replicas") or ()},
+    )
+
+
+def read_yaml(path: Path) -> list[Any]:
+    """Return the documents of a file that are not empty; raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return [each for each in yaml.load_all(text, Loader=_LOADER) if each]
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+
+
+def _patch(folder: Path, path: Path, said: Object) -> Patch:
+    if "path" in said:
+        where = folder / said["path"]
+        documents = read_yaml(where)
+    else:
+        where = path
+        documents = [yaml.safe_load(said.get("patch") or "")]
+    if len(documents) != 1 or not documents[0]:
+        raise ConfigError(f"{where}: a patch is one document")
+    return Patch(documents[0], said.get("target"), str(where))
