@@ -9,6 +9,8 @@ import click
 
 __all__ = ["controller"]
 
+_PORT = click.IntRange(0, 65535)
+
 
 @click.command()
 @click.option(
@@ -16,10 +18,42 @@ __all__ = ["controller"]
     type=click.Path(path_type=Path, dir_okay=False),
     help="Default: $KUBECONFIG, then the pod's service account.",
 )
-@click.option("--leader-elect", is_flag=True, help="Work only while holding the Lease.")
+@click.option("--namespace", default="rouse-system", show_default=True, help="Where the Lease is.")
+@click.option(
+    "--leader-elect/--no-leader-elect",
+    default=False,
+    show_default=True,
+    help="Work only while holding the Lease, so that replicas can stand by.",
+)
+@click.option("--metrics-port", type=_PORT, help="Serve /metrics there. Default: not at all.")
+@click.option(
+    "--health-port", type=_PORT, help="Serve /healthz and /readyz there. Default: not at all."
+)
+@click.option("--profiling", is_flag=True, help="Serve /debug/pprof/ on the port of the metrics.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
 @click.option("--ready-fd", type=int, hidden=True)
-def controller(kubeconfig: Path | None, leader_elect: bool, ready_fd: int | None) -> None:
+def controller(
+    kubeconfig: Path | None,
+    namespace: str,
+    leader_elect: bool,
+    metrics_port: int | None,
+    health_port: int | None,
+    profiling: bool,
+    log_format: str,
+    ready_fd: int | None,
+) -> None:
     """Run the controllers against the cluster of the kubeconfig until SIGTERM."""
-    from rouse.controllers.run import run_controllers
+    if profiling and metrics_port is None:
+        raise click.UsageError("--profiling is served on the port of --metrics-port: give one")
+    from rouse.controllers.observability.endpoints import Ports
+    from rouse.controllers.run import Options, run_controllers
 
-    sys.exit(run_controllers(kubeconfig, leader_elect=leader_elect, ready_fd=ready_fd))
+    options = Options(
+        leader_election=leader_elect,
+        namespace=namespace,
+        ports=Ports(metrics_port, health_port, profiling),
+    )
+    status = run_controllers(kubeconfig, options, log_format=log_format, ready_fd=ready_fd)
+    sys.exit(status)

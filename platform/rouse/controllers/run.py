@@ -11,57 +11,77 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from rouse.controllers.election import LeadershipLostError, lead
 from rouse.controllers.inferenceservice import make_manager
-from rouse.errors import EngineError, RouseError
+from rouse.controllers.observability.endpoints import Checks, Ports, serve_endpoints
+from rouse.controllers.observability.logs import set_up_logs
+from rouse.controllers.observability.metrics import Metrics
+from rouse.errors import RouseError
 from rouse.kube.client import KubeClient
 from rouse.kube.config import ClusterConfig, connect, load_kubeconfig
 from rouse.kube.lease import LeaderElector, LeaseTimes
 from rouse.kube.objects import Key
 
-__all__ = ["LEASE", "LeadershipLostError", "run", "run_controllers"]
+__all__ = ["LEASE", "LeadershipLostError", "Options", "run", "run_controllers"]
 
 logger = logging.getLogger(__name__)
 
 LEASE: Final = Key("rouse-system", "rouse-controller")
 
 
-class LeadershipLostError(EngineError):
-    """Another process may lead by now: this one must end, and start anew as a candidate."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a controller process runs. ``namespace`` is where its Lease is."""
+
+    leader_election: bool = False
+    namespace: str = LEASE.namespace
+    lease_times: LeaseTimes = field(default_factory=LeaseTimes)
+    ports: Ports = field(default_factory=Ports)
+
+    @property
+    def lease(self) -> Key:
+        """The Lease that replicas share."""
+        return Key(self.namespace, LEASE.name)
 
 
 async def run(
     config: ClusterConfig,
+    options: Options | None = None,
     *,
-    leader_election: bool = False,
-    lease_times: LeaseTimes | None = None,
     ready: Callable[[], None],
 ) -> None:
     """Run the controllers until cancelled or SIGTERM or SIGINT comes.
 
     ``ready`` is called once they run, on complete copies of what they read. Raises `ApiError` when
-    the API cannot be read, `LeadershipLostError` when the lease could not be renewed.
+    the API cannot be read, `LeadershipLostError` when the lease could not be renewed, `EngineError`
+    when a port is taken.
     """
+    options = options or Options()
+    metrics = Metrics(asyncio.get_running_loop().time)
     async with connect(config) as client, _stop_signal() as stop:
-        if leader_election:
-            await _run_as_leader(client, lease_times, ready, stop)
-        else:
-            await _run_until(client, ready, stop)
+        process = _Process(client.sharing(observe=metrics.called), options, metrics, ready, stop)
+        checks = Checks(alive=process.ails, ready=process.lacks)
+        async with serve_endpoints(options.ports, metrics, checks):
+            await process.run()
 
 
 def run_controllers(
-    kubeconfig: Path | None, *, leader_elect: bool = False, ready_fd: int | None = None
+    kubeconfig: Path | None,
+    options: Options | None = None,
+    *,
+    log_format: str = "text",
+    ready_fd: int | None = None,
 ) -> int:
     """Run the controllers in this process; return its exit status.
 
     ``kubeconfig`` None means the usual places (see `load_kubeconfig`). Once they run, ``ready`` and
     a newline are written to ``ready_fd``, which is then closed.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # One line per request would be most of the log.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    set_up_logs(log_format)
 
     def ready() -> None:
         logger.info("ready")
@@ -72,11 +92,84 @@ def run_controllers(
     try:
         config = load_kubeconfig(kubeconfig)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(run(config, leader_election=leader_elect, ready=ready))
+            runner.run(run(config, options, ready=ready))
     except RouseError as error:
         logger.error("%s", error)
         return 1
     return 0
+
+
+class _Process:
+    """What runs in a controller process, and how it fares."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        options: Options,
+        metrics: Metrics,
+        ready: Callable[[], None],
+        stop: asyncio.Event,
+    ) -> None:
+        self._client = client
+        self._options = options
+        self._metrics = metrics
+        self._ready = ready
+        self._stop = stop
+        self._elector: LeaderElector | None = None
+        metrics.is_leader = lambda: self._elector is None or self._elector.is_leader
+
+    async def run(self) -> None:
+        """Run until the stop is asked for, as the leader if there is to be one."""
+        if not self._options.leader_election:
+            await self._work(self._client, self._stop)
+            return
+        identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+        times = self._options.lease_times
+        # The Lease is written by a client of its own: it neither waits in line nor is fenced.
+        self._elector = LeaderElector(self._client, self._options.lease, identity, times=times)
+        fenced = self._client.sharing(write_for=self._elector.remaining)
+
+        async def work(lost: asyncio.Event) -> None:
+            await self._work(fenced, self._stop, lost)
+
+        await lead(self._elector, work, self._stop)
+
+    def ails(self) -> list[str]:
+        """Say what only a restart would help against: nothing here, where the loop still turns."""
+        return []
+
+    def lacks(self) -> list[str]:
+        """Say what is missing to do the work, or to take it over at once."""
+        if self._stop.is_set():
+            return ["stopping"]
+        elector, manager = self._elector, self._metrics.manager
+        if elector is not None and not elector.is_leader:
+            waits = elector.seconds_since_reached() < self._options.lease_times.duration
+            return [] if waits else [f"lease {self._options.lease} cannot be read"]
+        if manager is None:
+            return ["not started"]
+        if manager.unsynced:
+            return [f"not listed yet: {', '.join(manager.unsynced)}"]
+        return [] if manager.ready else ["not started"]
+
+    async def _work(self, client: KubeClient, *ends: asyncio.Event) -> None:
+        """Run the controllers until one of the events is set, during the start too."""
+        metrics = self._metrics
+        manager = make_manager(client, observe=metrics.reconciled, waited=metrics.waited)
+        metrics.manager = manager
+        waiting = [asyncio.create_task(end.wait()) for end in ends]
+        starting = asyncio.create_task(manager.start())
+        try:
+            await asyncio.wait([starting, *waiting], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                self._ready()
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (starting, *waiting):
+                task.cancel()
+            await asyncio.gather(starting, *waiting, return_exceptions=True)
+            await manager.stop()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -99,54 +192,3 @@ async def _stop_signal() -> AsyncIterator[asyncio.Event]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-
-
-async def _run_until(client: KubeClient, ready: Callable[[], None], *ends: asyncio.Event) -> None:
-    """Run the controllers until one of the events is set, during the start too."""
-    manager = make_manager(client)
-    waiting = [asyncio.create_task(end.wait()) for end in ends]
-    starting = asyncio.create_task(manager.start())
-    try:
-        await asyncio.wait([starting, *waiting], return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            ready()
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (starting, *waiting):
-            task.cancel()
-        await asyncio.gather(starting, *waiting, return_exceptions=True)
-        await manager.stop()
-
-
-async def _run_as_leader(
-    client: KubeClient, times: LeaseTimes | None, ready: Callable[[], None], stop: asyncio.Event
-) -> None:
-    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-    elector = LeaderElector(client, LEASE, identity, times=times)
-    lost = asyncio.Event()
-
-    async def lead() -> None:
-        await elector.acquire()
-        holding = asyncio.create_task(elector.hold())
-        holding.add_done_callback(lambda _: lost.set())
-        try:
-            await _run_until(client, ready, stop, lost)
-        finally:
-            holding.cancel()
-            await asyncio.gather(holding, return_exceptions=True)
-
-    leading = asyncio.create_task(lead())
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait([leading, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if elector.is_leader or leading.done():
-            # It stops by itself: the reconciles under way end before the lease is handed over.
-            await leading
-    finally:
-        for task in (leading, stopping):
-            task.cancel()
-        await asyncio.gather(leading, stopping, return_exceptions=True)
-        await elector.release()
-    if lost.is_set() and not stop.is_set():
-        raise LeadershipLostError(f"lease {LEASE} was lost: another process may lead now")

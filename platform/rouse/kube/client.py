@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,9 +19,21 @@ from rouse.kube.objects import Object
 from rouse.kube.requests import ApiRequest, PatchKind
 from rouse.kube.resources import Resource
 
-__all__ = ["FIELD_MANAGER", "EventType", "KubeClient", "ObjectList", "PatchKind", "WatchEvent"]
+__all__ = [
+    "FENCED",
+    "FIELD_MANAGER",
+    "ApiCall",
+    "EventType",
+    "KubeClient",
+    "ObjectList",
+    "PatchKind",
+    "WatchEvent",
+]
 
 FIELD_MANAGER: Final = "rouse"
+
+FENCED: Final = "Fenced"
+"""Reason of the error of a write that was not sent, or not waited for: see `KubeClient`."""
 
 _PAGE: Final = 500
 _IN_FLIGHT: Final = 16
@@ -50,24 +62,61 @@ class WatchEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One request and its answer, for metrics; a watch ends, here, with the head of its answer."""
+
+    verb: str
+    code: int
+    """The HTTP status; 0 when no answer came."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectList:
     """A collection and the resourceVersion a watch continues from."""
 
     items: list[Object]
     resource_version: str
+    anew: bool = True
+    """Of a page: whether it is the first, be it because the pages before it are void."""
 
 
 class KubeClient:
     """Verbs on Kubernetes objects over one ``httpx.AsyncClient``, which it then owns.
 
     Every method raises an `ApiError`: the API's own refusal, or `UnavailableError` when no answer
-    came. Objects passed in are never changed.
+    came. Objects passed in are never changed. ``observe`` is told of every request.
+    ``write_for`` fences: it says for how many more seconds this process may write, and what would
+    be written later is refused here.
     """
 
-    def __init__(self, http: httpx.AsyncClient, *, field_manager: str = FIELD_MANAGER) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        field_manager: str = FIELD_MANAGER,
+        observe: Callable[[ApiCall], None] | None = None,
+        write_for: Callable[[], float] | None = None,
+    ) -> None:
         self._http = http
         self._turns = asyncio.Semaphore(_IN_FLIGHT)
+        self._observe = observe
+        self._write_for = write_for
         self.field_manager = field_manager
+
+    def sharing(
+        self,
+        *,
+        observe: Callable[[ApiCall], None] | None = None,
+        write_for: Callable[[], float] | None = None,
+    ) -> KubeClient:
+        """Return a client on the same connections, with an observer or a fence of its own."""
+        return KubeClient(
+            self._http,
+            field_manager=self.field_manager,
+            observe=observe or self._observe,
+            write_for=write_for or self._write_for,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,8 +140,25 @@ class KubeClient:
         labels: str | None = None,
         fields: str | None = None,
     ) -> ObjectList:
-        """Read a whole collection, page by page, of one namespace or of all."""
+        """Read a whole collection, of one namespace or of all."""
         items: list[Object] = []
+        version = ""
+        async for page in self.pages(resource, namespace, labels=labels, fields=fields):
+            if page.anew:
+                items = []
+            items += page.items
+            version = page.resource_version
+        return ObjectList(items, version)
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        labels: str | None = None,
+        fields: str | None = None,
+    ) -> AsyncGenerator[ObjectList, None]:
+        """Yield a collection page by page, so that only one of them need be in memory."""
         limit: int | None = _PAGE
         continue_ = ""
         while True:
@@ -105,17 +171,19 @@ class KubeClient:
                 if not continue_:
                     raise
                 # The pages' snapshot expired under way: read all of it in one answer.
-                items, limit, continue_ = [], None, ""
+                limit, continue_ = None, ""
                 continue
-            for item in page.get("items") or ():
+            items = page.get("items") or []
+            for item in items:
                 # Built-in kinds leave these out of list items.
                 item.setdefault("apiVersion", resource.api_version)
                 item.setdefault("kind", resource.kind)
-                items.append(item)
             metadata = page.get("metadata") or {}
-            continue_ = metadata.get("continue") or ""
+            version = str(metadata.get("resourceVersion", ""))
+            first, continue_ = not continue_, metadata.get("continue") or ""
+            yield ObjectList(items, version, anew=first)
             if not continue_:
-                return ObjectList(items, str(metadata.get("resourceVersion", "")))
+                return
 
     async def create(self, obj: Mapping[str, Any]) -> Object:
         """Create an object and return it as stored."""
@@ -246,7 +314,7 @@ class KubeClient:
     async def _exchange(self, request: ApiRequest) -> bytes:
         try:
             async with self._turns:
-                response = await self._answer(request)
+                response = await self._observed(request, self._fenced(request))
         except httpx.HTTPError as error:
             raise error_of_transport(error, where=str(request), server=self.server) from error
         if response.status_code >= 400:
@@ -257,6 +325,33 @@ class KubeClient:
     def server(self) -> str:
         """Where the API is: scheme, host and port."""
         return str(self._http.base_url).rstrip("/")
+
+    async def _observed(
+        self, request: ApiRequest, answer: Coroutine[Any, Any, httpx.Response]
+    ) -> httpx.Response:
+        clock = asyncio.get_running_loop().time
+        began, code = clock(), 0
+        try:
+            response = await answer
+            code = response.status_code
+            return response
+        finally:
+            if self._observe is not None:
+                self._observe(ApiCall(request.verb, code, clock() - began))
+
+    async def _fenced(self, request: ApiRequest) -> httpx.Response:
+        if self._write_for is None or request.method == "GET":
+            return await self._answer(request)
+        # Under way, too, a write may not outlive the right to write.
+        left = self._write_for()
+        try:
+            if left <= 0:
+                raise TimeoutError
+            async with asyncio.timeout(left):
+                return await self._answer(request)
+        except TimeoutError as error:
+            message = f"{request}: given up, as this process may no longer write"
+            raise UnavailableError(message, reason=FENCED) from error
 
     async def _answer(self, request: ApiRequest) -> httpx.Response:
         try:
@@ -289,7 +384,8 @@ class KubeClient:
         try:
             # The answer's head must come in ordinary time, however long the stream then lasts.
             async with asyncio.timeout(limits.read):
-                response = await self._http.send(self._built(request, timeout), stream=True)
+                sending = self._http.send(self._built(request, timeout), stream=True)
+                response = await self._observed(request, sending)
         except (httpx.HTTPError, TimeoutError) as error:
             wrapped = error if isinstance(error, httpx.HTTPError) else httpx.ReadTimeout("timeout")
             raise error_of_transport(wrapped, where=str(request), server=self.server) from error

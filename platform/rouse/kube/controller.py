@@ -20,6 +20,9 @@ __all__ = ["Controller", "Outcome", "Reconcile", "Reconciled", "Requeue"]
 logger = logging.getLogger(__name__)
 
 _DEADLINE_S: Final = 60.0
+_PATIENCE: Final = 3
+"""After more failures in a row than this, changes no longer bring a key back at once."""
+_SPACING_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,17 @@ class Reconciled:
     seconds: float
     waiting: int
     """Keys that were waiting when it ended."""
+    reason: str = ""
+    """Why it failed: the API's reason, or the kind of error. Empty when it did not."""
 
 
 class Controller:
     """Calls ``reconcile(key)`` for every enqueued key, one call per key at a time.
 
-    A failure is retried with exponential backoff for as long as it lasts; ``observe`` is called in
-    the loop after every reconcile. Each call gets at most ``deadline`` seconds.
+    A failure is retried with exponential backoff for as long as it lasts. A change brings a failing
+    key back sooner, yet not at once: what its own failures change must not keep it busy.
+    ``observe`` is called in the loop after every reconcile, ``waited`` with the seconds that each
+    key was in line. Each call gets at most ``deadline`` seconds.
     """
 
     def __init__(
@@ -71,9 +78,12 @@ class Controller:
         deadline: float = _DEADLINE_S,
         backoff: Backoff | None = None,
         observe: Callable[[Reconciled], None] | None = None,
+        waited: Callable[[float], None] | None = None,
     ) -> None:
         self.name = name
-        self.queue: WorkQueue[Key] = WorkQueue(backoff=backoff or Backoff(jitter=0.1))
+        self.queue: WorkQueue[Key] = WorkQueue(
+            backoff=backoff or Backoff(jitter=0.1), waited=waited
+        )
         self.outcomes: Counter[Outcome] = Counter()
         self._reconcile = reconcile
         self._workers = workers
@@ -83,6 +93,8 @@ class Controller:
 
     def enqueue(self, key: Key, *, after_s: float = 0.0) -> None:
         """Ask for a reconcile of ``key``, now or after some seconds."""
+        if self.queue.failures(key) > _PATIENCE:
+            after_s = max(after_s, _SPACING_S)
         self.queue.add_after(key, after_s)
 
     def on_event(self, _type: object, obj: Mapping[str, Any]) -> None:
@@ -122,28 +134,33 @@ class Controller:
         began = clock()
         at_least = 0.0
         requeue: Requeue | None = None
+        reason = ""
         try:
             async with asyncio.timeout(self._deadline):
                 requeue = await self._reconcile(key)
             outcome = Outcome.DONE
         except TimeoutError:
-            outcome = Outcome.TIMEOUT
-            logger.warning("%s %s: no end within %g s", self.name, key, self._deadline)
+            outcome, reason = Outcome.TIMEOUT, "Timeout"
+            message = "%s %s: no end within %g s"
+            logger.warning(message, self.name, key, self._deadline, extra=self._fields(key, reason))
         except ApiError as error:
             outcome = Outcome.CONFLICT if error.status == 409 else Outcome.FAILED
+            reason = error.reason or type(error).__name__
             at_least = error.retry_after if isinstance(error, TooManyRequestsError) else 0.0
-            self._log_failure(key, error, outcome)
+            self._log_failure(key, error, outcome, reason)
         except RouseError as error:
-            outcome = Outcome.FAILED
-            self._log_failure(key, error, outcome)
-        except Exception:
-            outcome = Outcome.BROKEN
-            logger.exception("%s %s: the reconcile broke", self.name, key)
+            outcome, reason = Outcome.FAILED, type(error).__name__
+            self._log_failure(key, error, outcome, reason)
+        except Exception as error:
+            outcome, reason = Outcome.BROKEN, type(error).__name__
+            message = "%s %s: the reconcile broke"
+            logger.exception(message, self.name, key, extra=self._fields(key, reason))
         self._schedule(key, outcome, requeue, at_least)
         self.outcomes[outcome] += 1
         if self._observe is not None:
             seconds = clock() - began
-            self._observe(Reconciled(self.name, key, outcome, seconds, len(self.queue)))
+            waiting = len(self.queue)
+            self._observe(Reconciled(self.name, key, outcome, seconds, waiting, reason))
 
     def _schedule(
         self, key: Key, outcome: Outcome, requeue: Requeue | None, at_least: float
@@ -155,7 +172,17 @@ class Controller:
         if requeue is not None:
             self.queue.add_after(key, requeue.after_s)
 
-    def _log_failure(self, key: Key, error: RouseError, outcome: Outcome) -> None:
+    def _log_failure(self, key: Key, error: RouseError, outcome: Outcome, reason: str) -> None:
         # A conflict is everyday life: someone else wrote first, and the next try sees it.
         level = logging.DEBUG if outcome is Outcome.CONFLICT else logging.WARNING
-        logger.log(level, "%s %s: %s: %s", self.name, key, type(error).__name__, error)
+        what = (self.name, key, type(error).__name__, error)
+        logger.log(level, "%s %s: %s: %s", *what, extra=self._fields(key, reason))
+
+    def _fields(self, key: Key, reason: str) -> dict[str, object]:
+        """What a structured log says beside the message."""
+        return {
+            "controller": self.name,
+            "object": str(key),
+            "reason": reason,
+            "failures": self.queue.failures(key) + 1,
+        }

@@ -46,6 +46,7 @@ class InformerOptions:
 
     ``resync`` sends every object to the handlers again this often, against changes missed outside
     the API. ``keep`` makes of an object what is stored; the default drops ``managedFields``.
+    ``packed`` keeps objects as JSON: little memory, and a new object for each reading.
     ``optional``: the API may lack the kind; then the copy is empty, and now and again looked after.
     """
 
@@ -55,6 +56,7 @@ class InformerOptions:
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.1, limit=30.0, jitter=0.5))
     keep: Callable[[Object], Object] = _without_managed_fields
     optional: bool = False
+    packed: bool = False
     watch_for: Callable[[], float] = lambda: _WATCH_S * random.uniform(0.8, 1.0)
 
 
@@ -77,7 +79,7 @@ class Informer:
         self._client = client
         self._namespace = namespace
         self._options = options or InformerOptions()
-        self._store = Store()
+        self._store = Store(packed=self._options.packed)
         self._handlers: list[ChangeHandler] = []
         self._synced = asyncio.Event()
         self._version = ""
@@ -85,6 +87,11 @@ class Informer:
         self._tasks: list[asyncio.Task[None]] = []
         self.last_error: RouseError | None = None
         """Why the copy may be behind; None while the watch runs well."""
+        self.lists = 0
+        """How often all was listed."""
+        self.errors = 0
+        self.heard_at: float | None = None
+        """When the API last said something of this kind, in the event loop's time."""
 
     # Reading
 
@@ -94,6 +101,10 @@ class Informer:
     def get(self, key: Key) -> Object | None:
         """Return the object as last seen."""
         return self._store.get(key)
+
+    def all_keys(self) -> list[Key]:
+        """Return the keys of all objects."""
+        return self._store.all_keys()
 
     def list(
         self, namespace: str | None = None, labels: Mapping[str, str] | None = None
@@ -184,33 +195,44 @@ class Informer:
 
     async def _absent(self) -> None:
         """The API has no such kind, or no longer: nothing is there, until somebody brings it."""
-        for stored in list(self._store):
-            self._removed(key_of(stored))
+        for key in self._store.all_keys():
+            self._removed(key)
         self._version = ""
+        self._heard()
         self._synced.set()
         await asyncio.sleep(_ABSENT_S)
 
     async def _failed(self, error: RouseError) -> None:
         self._failures += 1
+        self.errors += 1
         self.last_error = error
         await asyncio.sleep(self._options.backoff.delay(self._failures))
 
     async def _list(self) -> None:
-        listed = await self._client.list(
+        pages = self._client.pages(
             self.resource,
             self._namespace,
             labels=self._options.labels,
             fields=self._options.fields,
         )
-        present = {key_of(obj): obj for obj in listed.items}
-        for stored in self._store:
-            if key_of(stored) not in present:
-                self._removed(key_of(stored))
-        for key, obj in present.items():
-            known = self._store.get(key)
-            if known is None or resource_version_of(known) != resource_version_of(obj):
-                self._changed(obj)
-        self._version = listed.resource_version
+        present: set[Key] = set()
+        version = ""
+        async with aclosing(pages):
+            async for page in pages:
+                if page.anew:
+                    present.clear()
+                for obj in page.items:
+                    present.add(key_of(obj))
+                    known = self._store.get(key_of(obj))
+                    if known is None or resource_version_of(known) != resource_version_of(obj):
+                        self._changed(obj)
+                version = page.resource_version
+        for key in self._store.all_keys():
+            if key not in present:
+                self._removed(key)
+        self._version = version
+        self.lists += 1
+        self._heard()
         self.last_error = None
         self._synced.set()
 
@@ -232,6 +254,7 @@ class Informer:
                 heard = True
                 self._failures = 0
                 self.last_error = None
+                self._heard()
                 self._version = resource_version_of(event.object) or self._version
                 if event.type is EventType.DELETED:
                     self._removed(key_of(event.object), event.object)
@@ -245,6 +268,9 @@ class Informer:
             await asyncio.sleep(every)
             for obj in self._store:
                 self._notify(EventType.MODIFIED, obj, obj)
+
+    def _heard(self) -> None:
+        self.heard_at = asyncio.get_running_loop().time()
 
     # Changes
 

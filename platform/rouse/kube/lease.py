@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ __all__ = ["Candidate", "LeaderElector", "LeaseTimes"]
 logger = logging.getLogger(__name__)
 
 _MICROSECONDS: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+_SPREAD: Final = 1.2
+"""Candidates wait up to this many times ``retry``, as in client-go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Candidate:
 
     def holds(self, lease: Mapping[str, Any]) -> bool:
         """Say whether the Lease names this process."""
-        return bool(lease["spec"].get("holderIdentity") == self._identity)
+        return bool(_spec(lease).get("holderIdentity") == self._identity)
 
     def write(
         self, lease: Mapping[str, Any] | None, *, now: float, wall: datetime
@@ -63,7 +66,7 @@ class Candidate:
         """
         if lease is None:
             return self._made({}, wall, acquired=True)
-        spec = lease["spec"]
+        spec = _spec(lease)
         if spec != self._seen:
             self._seen, self._seen_at = spec, now
         holder = spec.get("holderIdentity")
@@ -98,6 +101,11 @@ class Candidate:
         }
 
 
+def _spec(lease: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A Lease that somebody made by hand may have no spec: then nobody holds it."""
+    return lease.get("spec") or {}
+
+
 class LeaderElector:
     """Acquires, renews and releases a Lease for this process."""
 
@@ -111,6 +119,7 @@ class LeaderElector:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._client = client
         self._key = key
@@ -119,17 +128,33 @@ class LeaderElector:
         self._clock = clock
         self._wall = wall
         self._sleep = sleep
+        self._uniform = uniform
+        self._reached_at = float("-inf")
         self._renewed_at = float("-inf")
 
     @property
     def is_leader(self) -> bool:
         """Whether the Lease was written recently enough that no other process can lead."""
-        return self._clock() < self._renewed_at + self._times.renew
+        return self.remaining() > 0
+
+    @property
+    def key(self) -> Key:
+        """The Lease."""
+        return self._key
+
+    def seconds_since_reached(self) -> float:
+        """Return how long ago the API last answered about the Lease."""
+        return self._clock() - self._reached_at
+
+    def remaining(self) -> float:
+        """Return for how many more seconds this process leads, were the Lease not renewed again."""
+        return self._renewed_at + self._times.renew - self._clock()
 
     async def acquire(self) -> None:
         """Wait, as long as it takes, until this process leads."""
         while not await self._attempt(self._times.renew):
-            await self._sleep(self._times.retry)
+            # Candidates that started together do not ask together for ever.
+            await self._sleep(self._times.retry * self._uniform(1.0, _SPREAD))
         logger.info("leading: holding lease %s", self._key)
 
     async def hold(self) -> None:
@@ -137,8 +162,7 @@ class LeaderElector:
         while True:
             await self._sleep(self._times.retry)
             # A write may not take longer than the leadership lasts without it.
-            left = self._renewed_at + self._times.renew - self._clock()
-            if not await self._attempt(left) and not self.is_leader:
+            if not await self._attempt(max(self.remaining(), 0.0)) and not self.is_leader:
                 logger.error("no longer leading: lease %s was not renewed in time", self._key)
                 return
 
@@ -159,10 +183,12 @@ class LeaderElector:
             async with asyncio.timeout(within):
                 written = await self._write_lease()
         except (ConflictError, AlreadyExistsError):
+            self._reached_at = self._clock()
             return False
         except (ApiError, TimeoutError) as error:
             logger.warning("lease %s: %s", self._key, error)
             return False
+        self._reached_at = self._clock()
         if written:
             # Counted from before the write: the API may have taken it at any moment since.
             self._renewed_at = began

@@ -41,6 +41,16 @@ class Manager:
         """Whether everything runs on a complete copy of the API's objects."""
         return self._started
 
+    @property
+    def unsynced(self) -> list[str]:
+        """The resources of which the first list is not in."""
+        return [str(one.resource) for one in self.informers if not one.is_synced]
+
+    @property
+    def events_dropped(self) -> int:
+        """How many events were not written."""
+        return self._recorder.dropped if self._recorder else 0
+
     async def start(self) -> None:
         """Start all parts; `UnavailableError` if the informers cannot list in time."""
         try:

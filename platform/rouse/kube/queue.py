@@ -71,16 +71,25 @@ class WorkQueue(Generic[K]):
 
     A key added while it waits is not added again; one added while it is worked on comes back when
     `done` is called. So the queue never holds more entries than there are keys. To be used within
-    one event loop; ``clock`` is in seconds and defaults to the loop's.
+    one event loop; ``clock`` is in seconds and defaults to the loop's. ``waited`` is told how long
+    each key was in line, in seconds.
     """
 
     def __init__(
-        self, *, backoff: Backoff | None = None, clock: Callable[[], float] | None = None
+        self,
+        *,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] | None = None,
+        waited: Callable[[float], None] | None = None,
     ) -> None:
         self._backoff = backoff or Backoff()
         self._clock = clock
+        self._waited = waited
+        self.adds = 0
+        """How many keys were put in line."""
+        self.retries = 0
         self._waiting: deque[K] = deque()
-        self._queued: set[K] = set()
+        self._queued: dict[K, float] = {}
         self._working: set[K] = set()
         self._again: set[K] = set()
         self._delayed: DelayedKeys[K] = DelayedKeys()
@@ -111,8 +120,9 @@ class WorkQueue(Generic[K]):
         if key in self._working:
             self._again.add(key)
         elif key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = self._now() if self._waited else 0.0
             self._waiting.append(key)
+            self.adds += 1
             self._wake_one()
 
     def add_after(self, key: K, delay: float) -> None:
@@ -125,6 +135,7 @@ class WorkQueue(Generic[K]):
 
     def retry(self, key: K, *, at_least: float = 0.0) -> float:
         """Add a key that failed, after its backoff; return the delay in seconds."""
+        self.retries += 1
         self._failures[key] = failures = self._failures.get(key, 0) + 1
         delay = max(at_least, self._backoff.delay(failures))
         self.add_after(key, delay)
@@ -153,7 +164,9 @@ class WorkQueue(Generic[K]):
                     self._wake_one()
                 raise
         key = self._waiting.popleft()
-        self._queued.discard(key)
+        since = self._queued.pop(key)
+        if self._waited is not None:
+            self._waited(self._now() - since)
         self._working.add(key)
         return key
 

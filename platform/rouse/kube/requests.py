@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -36,6 +36,9 @@ class PatchKind(StrEnum):
     APPLY = "application/apply-patch+yaml"
 
 
+_VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
     """One request: everything but the server and the credentials."""
@@ -46,6 +49,17 @@ class ApiRequest:
     content: bytes | None = None
     content_type: str = "application/json"
     accept: str = "application/json"
+    many: bool = False
+    """Whether it reads a collection."""
+
+    @property
+    def verb(self) -> str:
+        """The API's word for it, as in RBAC; server-side apply, a kind of patch, is ``apply``."""
+        if self.method == "GET":
+            return "watch" if "watch" in self.params else "list" if self.many else "get"
+        if self.content_type == PatchKind.APPLY:
+            return "apply"
+        return _VERBS[self.method]
 
     @property
     def repeatable(self) -> bool:
@@ -86,7 +100,8 @@ def list_(
 ) -> ApiRequest:
     """Read a page of a collection; ``labels`` and ``fields`` are selectors."""
     params = _params(labelSelector=labels, fieldSelector=fields, limit=limit)
-    return ApiRequest("GET", resource.path(namespace), params | _params(**{"continue": continue_}))
+    params |= _params(**{"continue": continue_})
+    return ApiRequest("GET", resource.path(namespace), params, many=True)
 
 
 def watch(
@@ -107,7 +122,7 @@ def watch(
         labelSelector=labels,
         fieldSelector=fields,
     )
-    return ApiRequest("GET", resource.path(namespace), params)
+    return ApiRequest("GET", resource.path(namespace), params, many=True)
 
 
 def create(obj: Mapping[str, Any], *, field_manager: str) -> ApiRequest:

@@ -31,6 +31,7 @@ __all__ = [
     "RESOURCES",
     "REVISIONS",
     "ROUTES",
+    "OPEN_TELEMETRY_COLLECTORS",
     "SCALED_OBJECTS",
     "SECRETS",
     "SERVICES",
@@ -109,6 +110,9 @@ DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments")
 HORIZONTAL_POD_AUTOSCALERS = Resource(
     "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"
 )
+OPEN_TELEMETRY_COLLECTORS = Resource(
+    "opentelemetry.io", "v1beta1", "OpenTelemetryCollector", "opentelemetrycollectors"
+)
 SCALED_OBJECTS = Resource("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 EVENTS = Resource("", "v1", "Event", "events")
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
@@ -167,6 +171,7 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
         PODS,
         DEPLOYMENTS,
         HORIZONTAL_POD_AUTOSCALERS,
+        OPEN_TELEMETRY_COLLECTORS,
         SCALED_OBJECTS,
         EVENTS,
         CONFIG_MAPS,

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rouse.controllers.run import LEASE, LeadershipLostError, run, run_controllers
+from rouse.controllers.run import LEASE, LeadershipLostError, Options, run, run_controllers
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.embedded.apiserver.transport import ApiServerTransport
 from rouse.kube import ClusterConfig, KubeClient
@@ -60,7 +60,9 @@ async def test_it_becomes_ready_works_and_stops_when_told(
     user: KubeClient, leader_election: bool
 ) -> None:
     ready = asyncio.Event()
-    running = asyncio.create_task(run(CONFIG, leader_election=leader_election, ready=ready.set))
+    running = asyncio.create_task(
+        run(CONFIG, Options(leader_election=leader_election), ready=ready.set)
+    )
     async with asyncio.timeout(20):
         await ready.wait()
         await reconciled(user)
@@ -79,7 +81,7 @@ async def test_one_that_waits_to_lead_stops_when_told(user: KubeClient) -> None:
     }
     await user.create(other)
     running = asyncio.create_task(
-        run(CONFIG, leader_election=True, lease_times=QUICK, ready=pytest.fail)
+        run(CONFIG, Options(leader_election=True, lease_times=QUICK), ready=pytest.fail)
     )
     await asyncio.sleep(0.1)
     stop()
@@ -91,7 +93,7 @@ async def test_one_that_waits_to_lead_stops_when_told(user: KubeClient) -> None:
 async def test_one_that_lost_the_lease_ends(user: KubeClient) -> None:
     ready = asyncio.Event()
     running = asyncio.create_task(
-        run(CONFIG, leader_election=True, lease_times=QUICK, ready=ready.set)
+        run(CONFIG, Options(leader_election=True, lease_times=QUICK), ready=ready.set)
     )
     async with asyncio.timeout(20):
         await ready.wait()

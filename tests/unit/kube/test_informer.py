@@ -131,9 +131,9 @@ async def test_too_old_means_list_again_and_tell_the_difference(
     )
     async with following(api) as (_, seen):
         assert seen.lines[3:] == [
-            "DELETED gone 3 was 3",
             "MODIFIED changed 40 was 2",
             "ADDED new 41",
+            "DELETED gone 3 was 3",
         ]
     assert "resourceVersion=50" in api.lines[3]
 

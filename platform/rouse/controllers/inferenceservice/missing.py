@@ -13,6 +13,9 @@ _ADVICE: Final[Mapping[str, str]] = {
     "keda.sh": (
         "install KEDA, or set the annotation serving.kserve.io/autoscalerClass to hpa or none"
     ),
+    "opentelemetry.io": (
+        "install the OpenTelemetry operator, or scale on External metrics instead of PodMetric"
+    ),
     "serving.knative.dev": (
         "install Knative Serving, or set serving.kserve.io/deploymentMode to Standard"
     ),

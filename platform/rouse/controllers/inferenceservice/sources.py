@@ -20,6 +20,7 @@ from rouse.kube.resources import (
     HORIZONTAL_POD_AUTOSCALERS,
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
+    OPEN_TELEMETRY_COLLECTORS,
     REVISIONS,
     SCALED_OBJECTS,
     SERVICES,
@@ -42,11 +43,12 @@ _OWNED: Final = (
     VIRTUAL_SERVICES,
     SERVICES,
     SCALED_OBJECTS,
+    OPEN_TELEMETRY_COLLECTORS,
 )
 """What the modes Knative and Standard make."""
 
-_OPTIONAL: Final = frozenset({SCALED_OBJECTS})
-"""Kinds that not every cluster has: KEDA's."""
+_OPTIONAL: Final = frozenset({SCALED_OBJECTS, OPEN_TELEMETRY_COLLECTORS})
+"""Kinds that not every cluster has: KEDA's and OpenTelemetry's."""
 
 _BY_SERVICE: Final = "inferenceservice"
 _RESYNC_S: Final = 36_000.0
@@ -69,12 +71,15 @@ class Sources:
     @classmethod
     def of(cls, client: KubeClient) -> Sources:
         """Make the informers; none is started."""
-        ours = InformerOptions(labels=SERVICE_LABEL)
+        # There may be thousands of each: as dictionaries they would take ten times the memory.
+        ours = InformerOptions(labels=SERVICE_LABEL, packed=True)
         revisions = Informer(client, REVISIONS, options=ours)
         revisions.add_index(_BY_SERVICE, _service_of)
         return cls(
             services=Informer(
-                client, INFERENCE_SERVICES, options=InformerOptions(resync=_RESYNC_S)
+                client,
+                INFERENCE_SERVICES,
+                options=InformerOptions(resync=_RESYNC_S, packed=True),
             ),
             owned={
                 each: Informer(client, each, options=replace(ours, optional=each in _OPTIONAL))

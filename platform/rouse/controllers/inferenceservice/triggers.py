@@ -42,8 +42,8 @@ def connect_triggers(sources: Sources, enqueue: Enqueue) -> None:
                 enqueue(key_of(service))
 
     def on_setting(_type: EventType, _obj: Object) -> None:
-        for service in sources.services.list():
-            enqueue(key_of(service))
+        for key in sources.services.all_keys():
+            enqueue(key)
 
     sources.services.add_handler(on_service)
     for informer in sources.owned.values():

@@ -1,0 +1,141 @@
+"""The metrics of a controller process: counted as things happen, or read when they are asked for.
+
+docs/controllers.md lists them; a test keeps the list in step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from rouse.controllers.observability.process import process_families
+from rouse.controllers.observability.registry import Family, Histogram, render
+from rouse.kube.client import ApiCall
+from rouse.kube.controller import Controller, Reconciled
+from rouse.kube.informer import Informer
+from rouse.kube.manager import Manager
+
+__all__ = ["Metrics"]
+
+
+class Metrics:
+    """What is counted in this process, and how it is written down.
+
+    ``clock`` is the event loop's time, that of `Informer.heard_at`.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.manager: Manager | None = None
+        """What runs, while something does."""
+        self.is_leader: Callable[[], bool] = bool
+        self.reconciles = Family(
+            "counter", "rouse_reconcile_total", "Reconciles by result.", ("controller", "result")
+        )
+        self.errors = Family(
+            "counter",
+            "rouse_reconcile_errors_total",
+            "Reconciles that failed, by the API's reason or the kind of error.",
+            ("controller", "reason"),
+        )
+        self.reconcile_seconds = Histogram(
+            "rouse_reconcile_seconds", "How long reconciles take.", ("controller",)
+        )
+        self.wait_seconds = Histogram(
+            "rouse_workqueue_wait_seconds", "How long keys are in line.", ("controller",)
+        )
+        self.requests = Family(
+            "counter",
+            "rouse_api_requests_total",
+            "Requests to the Kubernetes API; code 0: no answer came.",
+            ("verb", "code"),
+        )
+        self.request_seconds = Histogram(
+            "rouse_api_request_seconds",
+            "How long the Kubernetes API takes; of a watch, until it begins.",
+            ("verb",),
+        )
+
+    def called(self, call: ApiCall) -> None:
+        """Count a request to the API."""
+        self.requests.add(call.verb, str(call.code))
+        self.request_seconds.observe(call.seconds, call.verb)
+
+    def reconciled(self, done: Reconciled) -> None:
+        """Count a reconcile."""
+        self.reconciles.add(done.controller, done.outcome.value)
+        self.reconcile_seconds.observe(done.seconds, done.controller)
+        if done.reason:
+            self.errors.add(done.controller, done.reason)
+
+    def waited(self, controller: str) -> Callable[[float], None]:
+        """Return what counts the seconds a key of this controller was in line."""
+
+        def observe(seconds: float) -> None:
+            self.wait_seconds.observe(seconds, controller)
+
+        return observe
+
+    def render(self) -> str:
+        """Return all metrics as Prometheus reads them."""
+        manager = self.manager
+        leader = Family("gauge", "rouse_leader", "1 while this process may write, else 0.")
+        leader.set(float(self.is_leader()))
+        dropped = Family("counter", "rouse_events_dropped_total", "Events that were not written.")
+        dropped.set(manager.events_dropped if manager else 0)
+        return render(
+            [
+                leader,
+                *_queues(manager.controllers if manager else ()),
+                self.wait_seconds,
+                self.reconciles,
+                self.errors,
+                self.reconcile_seconds,
+                self.requests,
+                self.request_seconds,
+                *_informers(manager.informers if manager else (), self._clock()),
+                dropped,
+                *process_families(),
+            ]
+        )
+
+
+def _queues(controllers: tuple[Controller, ...]) -> tuple[Family, ...]:
+    labels = ("controller",)
+    depth = Family("gauge", "rouse_workqueue_depth", "Keys in line.", labels)
+    delayed = Family(
+        "gauge", "rouse_workqueue_delayed", "Keys that wait for a time, such as a backoff.", labels
+    )
+    working = Family("gauge", "rouse_reconcile_running", "Reconciles under way.", labels)
+    adds = Family("counter", "rouse_workqueue_adds_total", "Keys put in line.", labels)
+    retries = Family("counter", "rouse_workqueue_retries_total", "Keys put back.", labels)
+    for one in controllers:
+        depth.set(len(one.queue), one.name)
+        delayed.set(one.queue.delayed, one.name)
+        working.set(one.queue.working, one.name)
+        adds.set(one.queue.adds, one.name)
+        retries.set(one.queue.retries, one.name)
+    return depth, delayed, working, adds, retries
+
+
+def _informers(informers: tuple[Informer, ...], now: float) -> tuple[Family, ...]:
+    made = partial(Family, labels=("resource",))
+    objects = made("gauge", "rouse_informer_objects", "Objects in the copy.")
+    synced = made("gauge", "rouse_informer_synced", "1 once the first list is in.")
+    silence = made(
+        "gauge",
+        "rouse_informer_silence_seconds",
+        "Since the API last said something, a bookmark at least every minute or so.",
+    )
+    lists = made("counter", "rouse_informer_lists_total", "How often all was listed.")
+    errors = made("counter", "rouse_informer_errors_total", "Lists and watches that failed.")
+    for one in informers:
+        # ConfigMaps are followed one by one: together they are one resource.
+        name = str(one.resource)
+        objects.add(name, by=len(one))
+        lists.add(name, by=one.lists)
+        errors.add(name, by=one.errors)
+        synced.set(float(one.is_synced), name)
+        if one.heard_at is not None:
+            silence.set(now - one.heard_at, name)
+    return objects, synced, silence, lists, errors
