@@ -42,7 +42,14 @@ def main(argv: Sequence[str]) -> int:
     revision = read_revision(ROOT)
     for image in images:
         reference = f"{arguments.registry}/{image.name}:{arguments.tag or revision.tag}"
-        job = engines.Build(image, reference, revision, arguments.base, arguments.wheels)
+        job = engines.Build(
+            image,
+            reference,
+            revision,
+            base=arguments.base,
+            offline=arguments.wheels,
+            extras=tuple(arguments.extra),
+        )
         try:
             _build(engine, job, arguments)
         except subprocess.CalledProcessError as error:
@@ -66,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tag", help="instead of v<version>-g<commit>, with -dirty for a changed tree")
     add("--registry", default="ghcr.io/rouse", help="in front of the names (%(default)s)")
     add("--base", help="base image: Debian-like with a python3 (3.11 unless wheels are gathered)")
+    add("--extra", action="append", default=[], help="further extra of pyproject.toml, e.g. codecs")
     add("--engine", choices=engines.ENGINES, help="instead of the first that is installed")
     add("--wheels", action="store_true", help="gather wheels here; the build needs no network")
     add("--sbom", metavar="DIR", type=Path, help="write NAME.cdx.json (CycloneDX) into it")
@@ -85,7 +93,7 @@ def _build(engine: engines.EngineName, job: engines.Build, arguments: argparse.N
             print(shlex.join(command))
         return
     if job.offline:
-        wheels.gather(ROOT, job.image)
+        wheels.gather(ROOT, job.image, job.extras)
     _run(commands[0])
     digest = _output(engines.digest(engine, job.reference))
     print(f"{job.reference} {digest}", flush=True)

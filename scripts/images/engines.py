@@ -40,6 +40,8 @@ class Build:
     """Replaces the Dockerfile's base image."""
     offline: bool = False
     """Take wheels from ``build/wheels`` only."""
+    extras: tuple[str, ...] = ()
+    """Extras beyond the image's own, e.g. ``codecs``."""
 
 
 def installed(which: Callable[[str], str | None] = shutil.which) -> EngineName | None:
@@ -62,6 +64,8 @@ def build(engine: EngineName, job: Build) -> list[str]:
         command.append(f"--build-arg=BASE={job.base}")
     if job.offline:
         command.append("--build-arg=PIP_NO_INDEX=1")
+    if job.extras:
+        command.append(f"--build-arg=EXTRAS={','.join(job.extras)}")
     return [*command, f"--tag={job.reference}", f"--file={job.image.dockerfile}", "."]
 
 

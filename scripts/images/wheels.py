@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.images.inside.stages import requirements
@@ -17,14 +18,14 @@ from scripts.images.table import Image
 __all__ = ["gather", "wanted"]
 
 
-def wanted(root: Path, image: Image) -> list[str]:
+def wanted(root: Path, image: Image, extras: Sequence[str] = ()) -> list[str]:
     """The requirements of an image, as its build stage computes them."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     base = project["dependencies"] if image.base_dependencies else []
-    return sorted([*requirements(project, image.extras), *image.libraries, *base])
+    return sorted([*requirements(project, [*image.extras, *extras]), *image.libraries, *base])
 
 
-def gather(root: Path, image: Image, python: str = "3.11") -> None:
+def gather(root: Path, image: Image, extras: Sequence[str] = (), python: str = "3.11") -> None:
     """Put the image's wheels for `python` and this machine's architecture into ``build/wheels``.
 
     Raises CalledProcessError when pip fails; what it says is on stderr.
@@ -34,6 +35,6 @@ def gather(root: Path, image: Image, python: str = "3.11") -> None:
     command = [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder)),
         *("--only-binary", ":all:", "--python-version", python),
-        *("--constraint", str(root / "constraints.txt"), *wanted(root, image)),
+        *("--constraint", str(root / "constraints.txt"), *wanted(root, image, extras)),
     ]
     subprocess.run(command, check=True)

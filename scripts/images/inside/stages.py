@@ -3,7 +3,7 @@
 ``stages.py install [--extra NAME]... [--library REQUIREMENT]... [--base-dependencies]`` makes
 /venv with libraries and Rouse's packages, in a folder with ``pyproject.toml``,
 ``constraints.txt``, ``src/`` (the packages) and perhaps wheels. /venv never holds pip: a second
-environment installs into it.
+environment installs into it. EXTRAS in the environment names further extras, between commas.
 
 ``stages.py finish`` makes a general base image one that only serves: what could install something
 is removed, the standard library is byte-compiled (the official images carry no .pyc files), and
@@ -52,7 +52,8 @@ def main(argv: Sequence[str]) -> int:
     build = Path.cwd()
     project = tomllib.loads((build / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     base = project["dependencies"] if arguments.base_dependencies else []
-    wanted = [*requirements(project, arguments.extra), *arguments.library, *base]
+    extras = [*arguments.extra, *filter(None, os.environ.get("EXTRAS", "").split(","))]
+    wanted = [*requirements(project, extras), *arguments.library, *base]
     return install(build, sorted(wanted))
 
 
