@@ -78,12 +78,16 @@ Rounds = Mapping[tuple[str, str], Sequence[load.Load]]
 
 
 def measure(
-    servers: Mapping[str, Contestant], rounds: int, seconds: float, scratch: Path
+    servers: Mapping[str, Contestant],
+    scenarios: Sequence[Scenario],
+    rounds: int,
+    seconds: float,
+    scratch: Path,
 ) -> Rounds:
     """The loads of each scenario and server, one for each round."""
     loads: dict[tuple[str, str], list[load.Load]] = defaultdict(list)
     for number in range(rounds):
-        for scenario in SCENARIOS:
+        for scenario in scenarios:
             for name in scenario.servers:
                 one = _run(scenario, servers[name], seconds, scratch)
                 loads[scenario.name, name].append(one)
@@ -117,13 +121,18 @@ def figures(loads: Rounds, rss: Mapping[str, float]) -> list[Figure]:
     ]
     made += [Figure(f"rss_{name}", value, "MB") for name, value in rss.items()]
     for (scenario, peer), bar in _RATES.items():
+        if (scenario, peer) not in loads:
+            continue
         ratios = _ratios(loads[scenario, "rouse"], loads[scenario, peer], lambda one: one.rate)
         made.append(_figure(f"{scenario}_vs_{peer}", ratios, bar))
     for (scenario, peer), share in _P99.items():
+        if (scenario, peer) not in loads:
+            continue
         ratios = _ratios(loads[scenario, "rouse"], loads[scenario, peer], lambda one: one.p99_ms)
         made.append(_figure(f"{scenario}_p99_vs_{peer}", ratios, share, at_least=False))
-    pair = loads["v2_binary_c8", "rouse"], loads["v2_big_c8", "rouse"]
-    made.append(_figure("v2_binary_vs_json", _ratios(*pair, lambda one: one.rate), _BINARY))
+    if ("v2_binary_c8", "rouse") in loads and ("v2_big_c8", "rouse") in loads:
+        pair = loads["v2_binary_c8", "rouse"], loads["v2_big_c8", "rouse"]
+        made.append(_figure("v2_binary_vs_json", _ratios(*pair, lambda one: one.rate), _BINARY))
     for peer in ("kserve", "mlserver"):
         bar = _RSS if peer == "kserve" else None
         made.append(_figure(f"rss_vs_{peer}", [rss["rouse"] / rss[peer]], bar, at_least=False))
@@ -161,11 +170,13 @@ def main() -> None:
     default = Path.home() / ".cache" / "rouse-peers"
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--only", default="", help="scenarios whose name holds this")
     parser.add_argument("--environments", type=Path, default=default)
     parser.add_argument("--sklearnserver", type=Path, help="folder that holds the package")
     arguments = parser.parse_args()
     if lacking := load.missing_tools():
         raise SystemExit(f"perf.peers needs the Debian packages {' '.join(lacking)}")
+    scenarios = [scenario for scenario in SCENARIOS if arguments.only in scenario.name]
     environments = Environments(arguments.environments, arguments.sklearnserver)
     with tempfile.TemporaryDirectory(prefix="rouse-peers-") as folder:
         scratch = Path(folder)
@@ -173,7 +184,7 @@ def main() -> None:
         hellos = {"": bodies.v1(), "mlserver": bodies.v2()}
         with contestants(environments, scratch / "model", scratch, hellos) as servers:
             rss = {name: server.rss_mb() for name, server in servers.items()}
-            loads = measure(servers, arguments.rounds, arguments.seconds, scratch)
+            loads = measure(servers, scenarios, arguments.rounds, arguments.seconds, scratch)
         publish("peers", figures(loads, rss))
 
 

@@ -1,36 +1,42 @@
 """What scikit-learn imports and a prediction does not need, left out until it is asked for.
 
-``sklearn.utils.fixes`` imports ``scipy.stats`` and, where it is installed, pandas: half of
-the time and a third of the memory of ``import sklearn``, for functions that are used in fitting.
+Most of the time and a third of the memory of ``import sklearn`` go into functions that are used in
+fitting, in tests, or not at all: ``sklearn.utils.fixes`` imports ``scipy.stats`` and, where it is
+installed, pandas; ``scipy.optimize`` brings all of ``scipy.spatial`` for one of its optimizers; and a
+``from numpy import *`` in SciPy fetches NumPy's Fortran wrapper and its test tools.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Final
 
 __all__ = ["lean_imports"]
 
-_STATS: Final = "scipy.stats"
-_FUNCTIONS: Final = frozenset({"gmean", "rankdata", "spearmanr"})
-"""Functions of scipy.stats that modules of scikit-learn import by name."""
+_DEFERRED: Final[Mapping[str, Collection[str]]] = {
+    "scipy.stats": {"gmean", "rankdata", "spearmanr"},
+    "scipy.optimize._shgo": {"shgo"},
+    "numpy.f2py": (),
+    "numpy.testing": (),
+}
+"""Modules imported at their first use, and those of their functions that others import by name."""
 
 
 @contextmanager
 def lean_imports() -> Iterator[None]:
-    """Within the block pandas is not found, and scipy.stats is imported at its first use.
+    """Within the block pandas is not found, and some modules are imported at their first use.
 
     What is imported already stays as it is; after the block pandas is found again.
     """
-    if _STATS not in sys.modules:
-        _defer_stats()
+    for name in _DEFERRED:
+        if name not in sys.modules:
+            _defer(name)
     absent = sys.modules.setdefault("pandas", _MISSING) is _MISSING
     try:
         yield
@@ -44,19 +50,24 @@ _MISSING: Any = None
 
 
 class _Deferred(ModuleType):
-    """Stands for scipy.stats until something of it is asked for."""
+    """Stands for a module until something of it is asked for."""
 
     def __init__(self, spec: ModuleSpec) -> None:
         super().__init__(spec.name)
         self.__spec__ = spec
-        self.__path__ = spec.submodule_search_locations or []
+        if spec.submodule_search_locations is not None:
+            self.__path__ = spec.submodule_search_locations
 
     def __getattr__(self, name: str) -> Any:
-        return _later(name) if name in _FUNCTIONS else getattr(_loaded(), name)
+        if name in _DEFERRED[self.__name__]:
+            return _later(self.__name__, name)
+        if name == "__path__":
+            raise AttributeError(name)
+        return getattr(_loaded(self.__name__), name)
 
 
 class _SubmoduleFinder(MetaPathFinder, Loader):
-    """Has the whole package imported where one of its modules is, as a pickle may ask for.
+    """Has a deferred package imported where one of its modules is, as a pickle may ask for.
 
     Python would then load the module once more by its own spec; this one's loader does nothing.
     """
@@ -65,9 +76,10 @@ class _SubmoduleFinder(MetaPathFinder, Loader):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The module as the package's own import has left it."""
-        if not fullname.startswith(f"{_STATS}."):
+        package = fullname.rpartition(".")[0]
+        if not isinstance(sys.modules.get(package), _Deferred):
             return None
-        _loaded()
+        _loaded(package)
         module = sys.modules.get(fullname)
         if module is None:
             return None
@@ -87,27 +99,41 @@ class _SubmoduleFinder(MetaPathFinder, Loader):
 _FINDER: Final = _SubmoduleFinder()
 
 
-def _defer_stats() -> None:
-    scipy = importlib.import_module("scipy")
-    spec = find_spec(_STATS)
-    if spec is not None:
-        deferred = _Deferred(spec)
-        sys.modules[_STATS] = deferred
-        scipy.stats = deferred  # type: ignore[attr-defined, unused-ignore]
+def _defer(name: str) -> None:
+    spec = _spec_of(name)
+    if spec is None:
+        return
+    sys.modules[name] = deferred = _Deferred(spec)
+    package, _, child = name.rpartition(".")
+    if "." not in package:
+        setattr(importlib.import_module(package), child, deferred)
+    if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
 
 
-def _loaded() -> ModuleType:
+def _spec_of(name: str) -> ModuleSpec | None:
+    """Where a module lies, found without importing its packages."""
+    path: Sequence[str] | None = None
+    spec: ModuleSpec | None = None
+    parts = name.split(".")
+    for depth in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:depth]), path)
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return spec
+
+
+def _loaded(name: str) -> ModuleType:
     """The real module, in the place of the one that stands for it."""
-    if isinstance(sys.modules.get(_STATS), _Deferred):
-        sys.meta_path.remove(_FINDER)
-        del sys.modules[_STATS]
-    return importlib.import_module(_STATS)
+    if isinstance(sys.modules.get(name), _Deferred):
+        del sys.modules[name]
+    return importlib.import_module(name)
 
 
-def _later(name: str) -> Callable[..., Any]:
+def _later(module: str, name: str) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        return getattr(_loaded(), name)(*args, **kwargs)
+        return getattr(_loaded(module), name)(*args, **kwargs)
 
     call.__name__ = name
     return call

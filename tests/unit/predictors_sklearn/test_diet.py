@@ -33,6 +33,19 @@ from sklearn.preprocessing import QuantileTransformer
 made = QuantileTransformer(n_quantiles=5, output_distribution="normal")
 assert abs(made.fit_transform(np.arange(11.0)[:, None])[5, 0]) < 1e-6
 """,
+    "an optimizer works": """
+from scipy.optimize import rosen, shgo
+assert type(sys.modules["scipy.optimize._shgo"]).__name__ == "_Deferred"
+assert shgo(rosen, [(0, 2), (0, 2)]).fun < 1e-6
+""",
+    "NumPy's test tools work": """
+import numpy
+assert type(sys.modules["numpy.testing"]).__name__ == "_Deferred"
+numpy.testing.assert_allclose(1, 1)
+from numpy.testing import assert_equal
+assert_equal(1, 1)
+assert numpy.f2py.get_include().endswith("src")
+""",
     "a module below scipy.stats is the package's own": """
 from scipy.stats._distn_infrastructure import rv_continuous
 import scipy.stats
