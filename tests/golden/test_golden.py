@@ -1,9 +1,10 @@
 """Manifest in, wanted objects and status out.
 
 Each folder here is a case: ``input.yaml`` (an InferenceService, runtimes beside the built-in ones,
-ClusterStorageContainers), ``observed.yaml`` where something was seen already (Knative Services, Revisions, Deployments,
-a VirtualService, and the InferenceService with its last status), ``config.yaml`` where the
-installation decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words
+ClusterStorageContainers), ``observed.yaml`` where something was seen already (Knative Services,
+Revisions, Deployments, a VirtualService, and the InferenceService with its last status),
+``config.yaml`` where the installation decides something (the data of ConfigMap rouse-config),
+``wanted.yaml``. The words
 WANTED-PREDICTOR, WANTED-CANARY, WANTED-TRANSFORMER, WANTED-EXPLAINER and WANTED-WORKER in
 ``observed.yaml`` stand for the hashes of the templates that the input compiles to; WANTED-TEMPLATE
 is the predictor's.

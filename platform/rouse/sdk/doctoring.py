@@ -58,6 +58,9 @@ _INSTALL: Mapping[str, str] = {
     f"&& kubectl apply -f {_KNATIVE}/serving-core.yaml",
     "networking.istio.io": f"kubectl apply -l knative.dev/crd-install=true -f {_ISTIO} "
     f"&& kubectl apply -f {_ISTIO}",
+    "opentelemetry.io": "helm install opentelemetry-operator "
+    "open-telemetry/opentelemetry-operator --namespace opentelemetry-operator-system "
+    "--create-namespace",
     "keda.sh": "helm install keda kedacore/keda --namespace keda --create-namespace",
 }
 

@@ -81,7 +81,11 @@ def test_what_a_revision_can_do(scaling: Object, fields: Object, wanted: Knative
             "metrics[0].type",
             "needs the mode Standard with KEDA",
         ),
-        ({"metrics": [{"type": "PodMetric"}]}, "metrics[0].type", "not available in this version"),
+        (
+            {"metrics": [{"type": "PodMetric"}]},
+            "metrics[0].type",
+            "needs the mode Standard with KEDA",
+        ),
         (
             {"metrics": [resource("cpu"), resource("memory", averageValue="1Gi")]},
             "metrics",

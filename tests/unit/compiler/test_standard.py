@@ -11,6 +11,7 @@ import pytest
 from rouse.api.inferenceservice import default, parse
 from rouse.compiler import Compiled, Config, Observed, RuntimeSet
 from rouse.compiler.component import ResolvedComponent
+from rouse.compiler.config import OtelCollector
 from rouse.compiler.errors import CompileError
 from rouse.compiler.explainer import resolve_explainer
 from rouse.compiler.predictor import resolve_predictor
@@ -238,6 +239,28 @@ QUERY = {
 }
 
 
+GRAPHITE: Object = {
+    "type": "External",
+    "external": {
+        "metric": {"backend": "graphite", "serverAddress": "http://g", "query": "q"},
+        "target": {"averageValue": 3},
+    },
+}
+POD: Object = {
+    "type": "PodMetric",
+    "podmetric": {
+        "metric": {
+            "backend": "opentelemetry",
+            "metricNames": ["vllm:num_requests_running"],
+            "query": "vllm:num_requests_running",
+            "operationOverTime": "avg",
+        },
+        "target": {"type": "Value", "value": "4"},
+    },
+}
+KEDA = {f"{KSERVE}autoscalerClass": "keda"}
+
+
 @pytest.mark.parametrize(
     ("predictor", "least", "triggers"),
     [
@@ -252,7 +275,6 @@ QUERY = {
             [
                 {
                     "type": "prometheus",
-                    "metricType": "Value",
                     "metadata": {
                         "authModes": "bearer",
                         "query": "q",
@@ -263,16 +285,78 @@ QUERY = {
                 }
             ],
         ),
+        (
+            {"autoScaling": {"metrics": [GRAPHITE]}},
+            1,
+            [
+                {
+                    "type": "graphite",
+                    "metadata": {
+                        "query": "q",
+                        "queryTime": "-10Minutes",
+                        "serverAddress": "http://g",
+                        "threshold": "3",
+                    },
+                }
+            ],
+        ),
+        (
+            {"minReplicas": 0, "autoScaling": {"metrics": [POD]}},
+            0,
+            [
+                {
+                    "type": "external",
+                    "metadata": {
+                        "metricQuery": 'sum(vllm:num_requests_running{namespace="ns", '
+                        'deployment="iris-predictor"})',
+                        "operationOverTime": "avg",
+                        "scalerAddress": "keda-otel-scaler.keda.svc:4318",
+                        "targetValue": "4",
+                    },
+                }
+            ],
+        ),
     ],
 )
 def test_keda(predictor: Object, least: int, triggers: list[Object]) -> None:
-    result = compiled(
-        {**predictor, "maxReplicas": 4}, annotations={f"{KSERVE}autoscalerClass": "keda"}
-    )
+    result = compiled({**predictor, "maxReplicas": 4}, annotations=KEDA)
     scaled = found(result, "ScaledObject")
     assert scaled["apiVersion"] == "keda.sh/v1alpha1"
     assert (scaled["spec"]["minReplicaCount"], scaled["spec"]["maxReplicaCount"]) == (least, 4)
     assert scaled["spec"]["triggers"] == triggers
+
+
+def test_a_collector_sends_on_what_the_replicas_measure() -> None:
+    collector = OtelCollector(metric_receiver_endpoint="otel:1", cpu_limit="", memory_limit="")
+    result = compiled(
+        {
+            "autoScaling": {"metrics": [POD]},
+            "annotations": {"prometheus.kserve.io/port": "8000"},
+        },
+        annotations=KEDA,
+        config=Config(otel_collector=collector),
+    )
+    template = found(result, "Deployment")["spec"]["template"]["metadata"]
+    assert template["annotations"]["sidecar.opentelemetry.io/inject"] == "iris-predictor"
+    made = found(result, "OpenTelemetryCollector")
+    assert made["apiVersion"] == "opentelemetry.io/v1beta1"
+    spec = made["spec"]
+    assert spec["mode"] == "sidecar"
+    assert spec["resources"] == {"requests": {"cpu": "200m", "memory": "512Mi"}}
+    pipeline = spec["config"]
+    [scrape] = pipeline["receivers"]["prometheus"]["config"]["scrape_configs"]
+    assert scrape["static_configs"] == [{"targets": ["localhost:8000"]}]
+    kept = pipeline["processors"]["filter/metrics"]["metrics"]["include"]["metric_names"]
+    assert kept == ["vllm:num_requests_running"]
+    assert pipeline["exporters"]["otlp"]["endpoint"] == "otel:1"
+    assert pipeline["service"]["pipelines"]["metrics"]["processors"] == list(pipeline["processors"])
+
+
+def test_a_collector_of_the_users_own_is_kept() -> None:
+    own = {"sidecar.opentelemetry.io/inject": "mine"}
+    result = compiled({"autoScaling": {"metrics": [POD]}, "annotations": own}, annotations=KEDA)
+    template = found(result, "Deployment")["spec"]["template"]["metadata"]
+    assert template["annotations"].items() >= own.items()
 
 
 def test_several_metrics_and_their_behavior() -> None:
@@ -310,11 +394,11 @@ def test_scaling_annotations_roll_nothing_out() -> None:
         ({}, {f"{KSERVE}autoscalerClass": "vpa"}, '"vpa" is unknown; use hpa, keda'),
         ({"scaleMetricType": "Value"}, {}, '"Value" does not go with cpu'),
         ({}, {f"{KSERVE}targetUtilizationPercentage": "lots"}, '"lots" is no percent'),
-        ({"autoScaling": {"metrics": [QUERY]}}, {}, "External metrics need KEDA"),
+        ({"autoScaling": {"metrics": [QUERY]}}, {}, "External and PodMetric need KEDA"),
         (
             {"autoScaling": {"metrics": [{"type": "PodMetric"}]}},
             {},
-            r'autoScaling.metrics\[0\]: "PodMetric" as it is given is not available',
+            r"autoScaling.metrics\[0\]: the type is PodMetric, and podmetric is not given",
         ),
     ],
 )

@@ -121,7 +121,7 @@ class ScalingMetric(Model):
     external: ExternalMetric | None = None
     """The answer of a system for monitoring; in the mode Standard with KEDA."""
     podmetric: PodMetric | None = None
-    """A metric of the replicas themselves; not available in this version of Rouse."""
+    """A metric of the replicas themselves; in the mode Standard with KEDA and OpenTelemetry."""
 
 
 class ScalingPolicy(Model):

@@ -25,10 +25,6 @@ _KEDA = (
     f"needs the mode Standard with KEDA; set the annotations {MODE_ANNOTATION}: Standard and "
     "serving.kserve.io/autoscalerClass: keda"
 )
-_PODS = (
-    "is not available in this version of Rouse, until it has a scaler for OpenTelemetry; "
-    f"collect the metric by Prometheus and use External, which {_KEDA}"
-)
 _STANDARD = f"or the annotation {MODE_ANNOTATION}: Standard"
 _WINDOW_S = range(6, 3601)
 """Knative's bounds of the annotation autoscaling.knative.dev/window."""
@@ -71,8 +67,7 @@ def check_knative_scaling(component: ComponentSpec, path: str) -> Iterator[Field
     for index, metric in enumerate(metrics):
         where = f"{at}.metrics[{index}]"
         if metric.type != "Resource":
-            instead = _PODS if metric.type == "PodMetric" else _KEDA
-            yield FieldError(f"{where}.type", f'"{metric.type}" {instead}')
+            yield FieldError(f"{where}.type", f'"{metric.type}" {_KEDA}')
         elif metric.resource is not None:
             yield from _resource(metric.resource, f"{where}.resource.target")
     if len(metrics) > 1:

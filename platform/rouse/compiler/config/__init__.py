@@ -13,6 +13,7 @@ from rouse.compiler.config.types import (
     Credentials,
     DeploymentRollout,
     NodePool,
+    OtelCollector,
     Resources,
     StorageInitializer,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Credentials",
     "DeploymentRollout",
     "NodePool",
+    "OtelCollector",
     "Resources",
     "StorageInitializer",
 ]

@@ -65,6 +65,12 @@ _SECTIONS: Mapping[str, Mapping[str, str]] = {
         "disableIstioVirtualHost": "disableIngressCreation",
     },
     "logger": {"defaultUrl": "loggerDefaultUrl"},
+    "opentelemetryCollector": {
+        "scrapeInterval": "otelCollector.scrapeInterval",
+        "metricReceiverEndpoint": "otelCollector.metricReceiverEndpoint",
+        "metricScalerEndpoint": "otelCollector.metricScalerEndpoint",
+        **{f"resource.{key}": f"otelCollector.{key}" for key in _SIDECAR if key != "image"},
+    },
     "service": {"serviceClusterIPNone": "serviceClusterIpNone"},
     "storageInitializer": {
         **{key: f"storageInitializer.{key}" for key in _SIDECAR if key != "image"},

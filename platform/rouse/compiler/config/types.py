@@ -23,6 +23,7 @@ __all__ = [
     "Credentials",
     "DeploymentRollout",
     "NodePool",
+    "OtelCollector",
     "Resources",
     "StorageInitializer",
 ]
@@ -125,6 +126,19 @@ class DeploymentRollout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtelCollector(Resources):
+    """The OpenTelemetry collectors of PodMetric, and KEDA's scaler that they send to."""
+
+    scrape_interval: str = "5s"
+    metric_receiver_endpoint: str = "keda-otel-scaler.keda.svc:4317"
+    metric_scaler_endpoint: str = "keda-otel-scaler.keda.svc:4318"
+    cpu_request: str = "200m"
+    cpu_limit: str = "1"
+    memory_request: str = "512Mi"
+    memory_limit: str = "2Gi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodePool:
     """Nodes of one sort: how a pod is sent there, and which resources they have."""
 
@@ -207,6 +221,7 @@ class Config:
     """Of components in mode Standard that give no deploymentStrategy."""
     service_cluster_ip_none: bool = False
     """Make components' Services headless in mode Standard, where no annotation says otherwise."""
+    otel_collector: OtelCollector = OtelCollector()
     scale_up_stabilization_window_seconds: int = 0
     scale_down_stabilization_window_seconds: int = 300
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import INGRESS_READY, Finding
 from rouse.api.inferenceservice.types import InferenceService
-from rouse.compiler.compiled import Compiled, Event
 from rouse.compiler.canaries import split_host, split_name
+from rouse.compiler.compiled import Compiled, Event
 from rouse.compiler.component import PREDICTOR, ResolvedComponent
 from rouse.compiler.conditions import observe_ingress
 from rouse.compiler.config import Config
@@ -23,6 +23,7 @@ from rouse.compiler.standard.canaries import (
     shares_of,
     without_canaries,
 )
+from rouse.compiler.standard.collector import make_collector, with_collector
 from rouse.compiler.standard.conditions import DeploymentFindings, observe_deployment
 from rouse.compiler.standard.deployment import make_deployment
 from rouse.compiler.standard.groups import (
@@ -46,7 +47,7 @@ class _Part:
 
     deployments: Sequence[Object]
     services: Sequence[Object]
-    autoscaler: Object | None
+    scalers: Sequence[Object]
     found: DeploymentFindings
 
 
@@ -82,7 +83,7 @@ def compile_standard(
         *(each.deployment for each in canaries),
         *(each for part in parts for each in part.services),
         *(each.service for each in canaries),
-        *(part.autoscaler for part in parts if part.autoscaler is not None),
+        *(each for part in parts for each in part.scalers),
         *network,
     )
     events = (
@@ -102,7 +103,8 @@ def _make_part(
     scaling = scaling_of(isvc, component, config)
     if component.component == PREDICTOR:
         scaling = without_canaries(scaling, canaries)
-    component = with_group(isvc, component)
+    collected = any(each.trigger for each in scaling.metrics)
+    component = with_group(isvc, with_collector(component) if collected else component)
     deployments = [make_deployment(isvc, component, scaling, config)]
     found = observe_deployment(component.component, deployments[0], observed)
     workers = make_worker_deployment(isvc, component, scaling, config)
@@ -116,8 +118,10 @@ def _make_part(
         make_service(isvc, component, config),
         *make_group_services(isvc, component, groups),
     ]
-    autoscaler = make_autoscaler(isvc, component, scaling)
-    return _Part(deployments, services, autoscaler, found)
+    scalers = [make_autoscaler(isvc, component, scaling)]
+    if collected:
+        scalers.append(make_collector(isvc, component, config))
+    return _Part(deployments, services, [each for each in scalers if each is not None], found)
 
 
 def _ignored(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rouse.api.base import Object
-from rouse.api.inferenceservice.autoscaling import AutoScaling, ExternalMetric, ScalingMetric
+from rouse.api.inferenceservice.autoscaling import AutoScaling, ScalingMetric
 from rouse.api.inferenceservice.defaults import DEFAULT_MIN_REPLICAS
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.types import InferenceService
@@ -14,6 +14,7 @@ from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.metadata import make_metadata
+from rouse.compiler.standard.triggers import external_trigger, pod_trigger
 
 __all__ = ["SCALING_ANNOTATIONS", "Scaling", "fixed_scaling", "make_autoscaler", "scaling_of"]
 
@@ -33,12 +34,12 @@ _UTILIZATION, _AVERAGE = "Utilization", "AverageValue"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One thing to scale on; ``query`` is Prometheus' and None for cpu and memory."""
+    """One thing to scale on: cpu or memory by name, or what only KEDA can ask for, its trigger."""
 
-    name: str
-    type: str
-    target: str
-    query: ExternalMetric | None = None
+    name: str = ""
+    type: str = ""
+    target: str = ""
+    trigger: Object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,18 @@ def scaling_of(isvc: InferenceService, component: ResolvedComponent, config: Con
         )
     spec = component.spec
     given = spec.auto_scaling or AutoScaling()
-    metrics = tuple(_metrics(component, given, annotations)) if by in (_HPA, _KEDA) else ()
-    if by == _HPA and any(each.query for each in metrics):
+    metrics: tuple[Metric, ...] = ()
+    if by in (_HPA, _KEDA) and given.metrics:
+        metrics = tuple(_listed(isvc, component, given.metrics, config))
+    elif by in (_HPA, _KEDA):
+        metrics = (_single(component, annotations),)
+    if by == _HPA and any(each.trigger for each in metrics):
         raise _refusal(
             f"spec.{component.component}.autoScaling",
-            f"External metrics need KEDA; set the annotation {_CLASS} to keda",
+            f"External and PodMetric need KEDA; set the annotation {_CLASS} to keda",
         )
     least = DEFAULT_MIN_REPLICAS if spec.min_replicas is None else spec.min_replicas
-    if metrics and not any(each.query for each in metrics):
+    if metrics and not any(each.trigger for each in metrics):
         # Without replicas there is no cpu and no memory to measure: nothing would wake them.
         least = max(1, least)
     most = max(spec.max_replicas or 0, least, 1)
@@ -137,25 +142,9 @@ def _scaled_object_spec(scaling: Scaling) -> Object:
 
 
 def _trigger(metric: Metric) -> Object:
-    if metric.query is None:
-        return {
-            "type": metric.name,
-            "metricType": metric.type,
-            "metadata": {"value": metric.target},
-        }
-    fields = metric.query.metric.to_object()
-    del fields["backend"]
-    trigger: Object = {
-        "type": metric.name,
-        "metricType": metric.type,
-        "metadata": {**fields, "threshold": metric.target},
-    }
-    access = metric.query.authentication_ref
-    if access is not None:
-        trigger["authenticationRef"] = {"name": access.authentication_ref.name}
-        if access.auth_modes:
-            trigger["metadata"]["authModes"] = access.auth_modes
-    return trigger
+    if metric.trigger is not None:
+        return metric.trigger
+    return {"type": metric.name, "metricType": metric.type, "metadata": {"value": metric.target}}
 
 
 def _behavior(given: AutoScaling, config: Config) -> Object:
@@ -170,14 +159,21 @@ def _behavior(given: AutoScaling, config: Config) -> Object:
     }
 
 
-def _metrics(
-    component: ResolvedComponent, given: AutoScaling, annotations: Mapping[str, str]
+def _listed(
+    isvc: InferenceService,
+    component: ResolvedComponent,
+    metrics: Sequence[ScalingMetric],
+    config: Config,
 ) -> Iterator[Metric]:
+    """Yield the metrics of autoScaling."""
+    for index, each in enumerate(metrics):
+        where = f"spec.{component.component}.autoScaling.metrics[{index}]"
+        yield _given(each, where, component, isvc.namespace, config)
+
+
+def _single(component: ResolvedComponent, annotations: Mapping[str, str]) -> Metric:
+    """Return the metric of scaleMetric and of KServe's annotations."""
     spec, where = component.spec, f"spec.{component.component}"
-    if given.metrics:
-        for index, each in enumerate(given.metrics):
-            yield _given(each, f"{where}.autoScaling.metrics[{index}]")
-        return
     name = spec.scale_metric or annotations.get(_METRIC) or "cpu"
     if name not in _RESOURCES:
         raise _refusal(
@@ -186,10 +182,12 @@ def _metrics(
         )
     type_ = spec.scale_metric_type or _UTILIZATION
     target: object = spec.scale_target or annotations.get(_TARGET) or _DEFAULT_TARGET
-    yield _resource(name, type_, str(target), where)
+    return _resource(name, type_, str(target), where)
 
 
-def _given(each: ScalingMetric, where: str) -> Metric:
+def _given(
+    each: ScalingMetric, where: str, component: ResolvedComponent, namespace: str, config: Config
+) -> Metric:
     if each.type == "Resource" and each.resource is not None:
         target = each.resource.target
         type_ = target.type or _UTILIZATION
@@ -198,19 +196,18 @@ def _given(each: ScalingMetric, where: str) -> Metric:
         if value is None and type_ == _AVERAGE:
             raise _refusal(path, "has no averageValue to scale at; give one")
         return _resource(each.resource.name, type_, str(value or _DEFAULT_TARGET), path)
-    source = each.external
-    if each.type == "External" and source is not None and source.metric.backend == "prometheus":
-        whole = source.target.type == "Value"
-        value = source.target.value if whole else source.target.average_value
-        if value is None:
-            path = f"{where}.external.target"
-            raise _refusal(path, "has no value to scale at; give value or averageValue")
-        return Metric("prometheus", "Value" if whole else _AVERAGE, str(value), source)
-    raise _refusal(
-        where,
-        f'"{each.type}" as it is given is not available; use Resource with resource, or External '
-        "with external and its backend prometheus",
-    )
+    if each.type == "External" and each.external is not None:
+        return Metric(trigger=external_trigger(each.external, f"{where}.external"))
+    if each.type == "PodMetric" and each.podmetric is not None:
+        trigger = pod_trigger(
+            each.podmetric,
+            f"{where}.podmetric",
+            namespace=namespace,
+            deployment=component.name,
+            config=config,
+        )
+        return Metric(trigger=trigger)
+    raise _refusal(where, f"the type is {each.type}, and {each.type.lower()} is not given")
 
 
 def _resource(name: str, type_: str, target: str, where: str) -> Metric:
