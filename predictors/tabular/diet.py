@@ -2,8 +2,8 @@
 
 Most of the time and a third of the memory of ``import sklearn`` go into functions that are used in
 fitting, in tests, or not at all: ``sklearn.utils.fixes`` imports ``scipy.stats`` and, where it is
-installed, pandas; ``scipy.optimize`` brings all of ``scipy.spatial`` for one of its optimizers; and a
-``from numpy import *`` in SciPy fetches NumPy's Fortran wrapper and its test tools.
+installed, pandas; ``scipy.optimize`` brings all of ``scipy.spatial`` for one of its optimizers; and
+a ``from numpy import *`` in SciPy fetches NumPy's Fortran wrapper and its test tools.
 """
 
 from __future__ import annotations
