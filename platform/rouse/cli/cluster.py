@@ -47,8 +47,8 @@ def controller(
     """Run the controllers against the cluster of the kubeconfig until SIGTERM."""
     if profiling and metrics_port is None:
         raise click.UsageError("--profiling is served on the port of --metrics-port: give one")
-    from rouse.controllers.observability.endpoints import Ports
     from rouse.controllers.run import Options, run_controllers
+    from rouse.daemon.endpoints import Ports
 
     options = Options(
         leader_election=leader_elect,

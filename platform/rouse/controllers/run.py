@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import logging
 import os
-import signal
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from rouse.controllers.election import LeadershipLostError, lead
 from rouse.controllers.inferenceservice import make_manager
-from rouse.controllers.observability.endpoints import Checks, Ports, serve_endpoints
-from rouse.controllers.observability.logs import set_up_logs
 from rouse.controllers.observability.metrics import Metrics
+from rouse.daemon.endpoints import Checks, Ports, serve_endpoints
+from rouse.daemon.logs import set_up_logs
+from rouse.daemon.loop import loop_factory, stop_signal
 from rouse.errors import RouseError
 from rouse.kube.client import KubeClient
 from rouse.kube.config import ClusterConfig, connect, load_kubeconfig
@@ -62,10 +60,10 @@ async def run(
     """
     options = options or Options()
     metrics = Metrics(asyncio.get_running_loop().time)
-    async with connect(config) as client, _stop_signal() as stop:
+    async with connect(config) as client, stop_signal() as stop:
         process = _Process(client.sharing(observe=metrics.called), options, metrics, ready, stop)
         checks = Checks(alive=process.ails, ready=process.lacks)
-        async with serve_endpoints(options.ports, metrics, checks):
+        async with serve_endpoints(options.ports, metrics.render, checks):
             await process.run()
 
 
@@ -91,7 +89,7 @@ def run_controllers(
 
     try:
         config = load_kubeconfig(kubeconfig)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(run(config, options, ready=ready))
     except RouseError as error:
         logger.error("%s", error)
@@ -170,25 +168,3 @@ class _Process:
                 task.cancel()
             await asyncio.gather(starting, *waiting, return_exceptions=True)
             await manager.stop()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if importlib.util.find_spec("uvloop") is None:
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop
-
-
-@asynccontextmanager
-async def _stop_signal() -> AsyncIterator[asyncio.Event]:
-    """Give an event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

@@ -1,4 +1,1 @@
-"""What a controller process tells of itself: metrics, health, logs, profiles.
-
-Nothing here decides anything: what is observed belongs to `rouse.kube` and the controllers.
-"""
+"""What the controllers tell of themselves; how it is served is in `rouse.daemon`."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from rouse.controllers.observability.process import process_families
-from rouse.controllers.observability.registry import Family, Histogram, render
+from rouse.daemon.process import process_families
+from rouse.daemon.registry import Family, Histogram, render
 from rouse.kube.client import ApiCall
 from rouse.kube.controller import Controller, Reconciled
 from rouse.kube.informer import Informer

@@ -1,4 +1,4 @@
-"""Which paths a controller process serves, on which port."""
+"""Which paths a process serves, on which port."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from rouse.controllers.observability.metrics import Metrics
-from rouse.controllers.observability.profiling import profiling_routes
-from rouse.controllers.observability.registry import CONTENT_TYPE
-from rouse.controllers.observability.server import Answer, Handler, ProbeServer
+from rouse.daemon.profiling import profiling_routes
+from rouse.daemon.registry import CONTENT_TYPE
+from rouse.daemon.server import Answer, Handler, ProbeServer
 
 __all__ = ["Checks", "Ports", "serve_endpoints"]
 
@@ -35,13 +34,16 @@ class Checks:
 
 @asynccontextmanager
 async def serve_endpoints(
-    ports: Ports, metrics: Metrics, checks: Checks
+    ports: Ports, render: Callable[[], str], checks: Checks
 ) -> AsyncIterator[list[ProbeServer]]:
-    """Serve for the length of the block; the same port may serve both."""
+    """Serve for the length of the block; ``render`` gives the metrics as text.
+
+    The same port may serve both.
+    """
     routes: dict[int, dict[str, Handler]] = {}
     if ports.metrics is not None:
         mine = routes.setdefault(ports.metrics, {})
-        mine["/metrics"] = _metrics(metrics)
+        mine["/metrics"] = _metrics(render)
         if ports.profiling:
             mine |= profiling_routes()
     if ports.health is not None:
@@ -52,9 +54,9 @@ async def serve_endpoints(
         yield [await stack.enter_async_context(one) for one in servers]
 
 
-def _metrics(metrics: Metrics) -> Handler:
+def _metrics(render: Callable[[], str]) -> Handler:
     async def answer(_query: Mapping[str, str]) -> Answer:
-        return Answer(metrics.render(), content_type=CONTENT_TYPE)
+        return Answer(render(), content_type=CONTENT_TYPE)
 
     return answer
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from types import FrameType
 from typing import Final
 
-from rouse.controllers.observability.server import Answer, Handler
+from rouse.daemon.server import Answer, Handler
 
 __all__ = ["collapse", "profiling_routes", "sample_stacks"]
 

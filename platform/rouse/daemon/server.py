@@ -40,7 +40,7 @@ class ProbeServer:
     """Serves ``routes``, by path, on one port; port 0 takes a free one.
 
     A head must come in 5 s and 8 KiB, more than 64 connections are closed unanswered, and a body is
-    never read: nobody who reaches the port can make the controllers wait or grow.
+    never read: nobody who reaches the port can make the process wait or grow.
     """
 
     def __init__(self, routes: Mapping[str, Handler], *, host: str = "", port: int) -> None:

@@ -7,7 +7,7 @@ import resource
 from pathlib import Path
 from typing import Final
 
-from rouse.controllers.observability.registry import Family
+from rouse.daemon.registry import Family
 
 __all__ = ["process_families"]
 
