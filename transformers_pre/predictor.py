@@ -11,6 +11,7 @@ import httpx
 import orjson
 
 from predictors.serving.errors import DeadlineError, OverloadedError
+from predictors.serving.tracing import trace_headers
 from transformers_pre.errors import PredictorError, UnreachableError
 from transformers_pre.lineage import LINEAGE_HEADER, lineage_of, tagged
 from transformers_pre.wire import Wire
@@ -165,6 +166,8 @@ class Predictor:
         for name in self._forwarded:
             if name in headers:
                 yield name, headers[name]
+        # Where this process makes spans, what it asks for belongs to them and not to the client's.
+        yield from trace_headers().items()
         lineage = lineage_of(headers)
         if lineage is not None:
             yield LINEAGE_HEADER, lineage

@@ -22,6 +22,7 @@ from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import LoadFailedError, ModelLoadError, StartupError
 from predictors.serving.listener import Listener, listening_socket
 from predictors.serving.metrics import ServerMetrics
+from predictors.serving.metrics.process import started_at
 from predictors.serving.model import Model, Runtime
 from predictors.serving.notify import Notifier
 from predictors.serving.observation import Observers
@@ -170,6 +171,7 @@ class _Server:
             return False
         stopping.cancel()
         loading.result()
+        self._metrics.start_seconds = max(0.0, time.time() - started_at())
         self._notifier.ready()
         if tracing.wanted(os.environ):
             self._tracing = asyncio.create_task(self._trace(time.time_ns()))

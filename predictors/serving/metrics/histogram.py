@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-__all__ = ["BUCKETS", "SIZES", "Histogram", "head", "labelled"]
+__all__ = ["BUCKETS", "SIZES", "STARTS", "Histogram", "head", "labelled"]
 
 BUCKETS: Final = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
@@ -16,6 +16,11 @@ BUCKETS: Final = (
 
 SIZES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 """Upper bounds of counts: rows of a batch, requests in a queue."""
+
+STARTS: Final = (
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0, 300.0, 600.0, 1200.0,
+)  # fmt: skip
+"""Upper bounds in seconds: from a fork to a model of many gigabytes that is downloaded first."""
 
 
 class Histogram:
@@ -49,7 +54,8 @@ class Histogram:
 
 def head(name: str, kind: str, text: str) -> Iterator[str]:
     """The two lines before the samples of a metric."""
-    yield f"# HELP {name} {text}"
+    told = text.replace("\\", r"\\").replace("\n", r"\n")
+    yield f"# HELP {name} {told}"
     yield f"# TYPE {name} {kind}"
 
 

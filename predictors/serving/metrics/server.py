@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from predictors.serving.inference import InferenceResponse
 from predictors.serving.metrics.custom import custom_lines
-from predictors.serving.metrics.histogram import SIZES, Histogram, head, labelled
+from predictors.serving.metrics.histogram import SIZES, STARTS, Histogram, head, labelled
+from predictors.serving.metrics.process import process_lines
 
 __all__ = ["ModelMetrics", "ServerMetrics"]
 
@@ -68,12 +69,16 @@ class ModelMetrics:
 
 
 class ServerMetrics:
-    """All a server counts; `in_flight` is read when the text is asked for."""
+    """All a server counts; `in_flight` is read when the text is asked for.
+
+    `phase_seconds` are the phases of its start, `start_seconds` all of it, 0 before it is over.
+    """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.models = {name: ModelMetrics(name) for name in names}
         self.in_flight = 0
         self.phase_seconds: dict[str, float] = {}
+        self.start_seconds = 0.0
 
     def model(self, name: str) -> ModelMetrics:
         """The metrics of a model, from now on shown."""
@@ -84,7 +89,14 @@ class ServerMetrics:
 
     def text(self) -> bytes:
         """The exposition, version 0.0.4."""
-        lines = [*self._histograms(), *self._counters(), *self._gauges(), *custom_lines()]
+        lines = [
+            *self._histograms(),
+            *self._starts(),
+            *self._counters(),
+            *self._gauges(),
+            *process_lines(),
+            *custom_lines(),
+        ]
         return ("\n".join(lines) + "\n").encode()
 
     def _histograms(self) -> Iterator[str]:
@@ -94,6 +106,15 @@ class ServerMetrics:
             for model in self.models.values():
                 histogram: Histogram = getattr(model, _NAMES.get(part, part))
                 yield from histogram.lines(name, model.labels)
+
+    def _starts(self) -> Iterator[str]:
+        """One observation each: added up over processes they are how long starts take."""
+        yield from head("cold_start_seconds", "histogram", "Seconds of the start, by its phases.")
+        phases = {**self.phase_seconds, "total": self.start_seconds}
+        for phase, seconds in phases.items() if self.start_seconds else ():
+            histogram = Histogram(STARTS)
+            histogram.observe(seconds)
+            yield from histogram.lines("cold_start_seconds", labelled({"phase": phase}))
 
     def _counters(self) -> Iterator[str]:
         models = self.models.values()

@@ -17,6 +17,10 @@ __all__ = ["SharedTexts", "WorkerText", "added"]
 
 _SLOT: Final = 1024 * 1024
 _HEAD: Final = struct.Struct("=QI")
+_LARGEST: Final = frozenset(
+    {"startup_phase_seconds", "process_max_fds", "process_start_time_seconds"}
+)
+"""Gauges of which the largest counts; all others are added up."""
 
 
 class SharedTexts:
@@ -74,8 +78,7 @@ class WorkerText:
 
 
 def added(texts: Sequence[bytes]) -> bytes:
-    """Expositions as one: samples of the same name and labels summed, gauges of phases as large
-    as the largest."""
+    """Expositions as one: samples of the same name and labels summed, but for `_LARGEST`."""
     families: dict[str, list[str]] = {}
     samples: dict[str, dict[str, float]] = {}
     for text in texts:
@@ -102,7 +105,7 @@ def _collect(
         key, _, value = line.rpartition(" ")
         known = samples[family]
         before = known.get(key, 0.0)
-        if family == "startup_phase_seconds":
+        if family in _LARGEST:
             known[key] = max(before, float(value))
         else:
             known[key] = before + float(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from opentelemetry import context as contexts
@@ -16,6 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from predictors.serving.metrics.process import started_at
 from predictors.serving.observation import Call, Finish
 
 __all__ = ["Tracer"]
@@ -58,10 +58,9 @@ class Tracer:
 
     def started(self, phases: Mapping[str, float], ready_ns: int) -> None:
         """The span of the start: from the process's until the model was ready."""
-        begun = _process_start_ns() or ready_ns - int(sum(phases.values()) * _NS)
-        span = self._tracer.start_span("startup", start_time=begun)
-        within = trace.set_span_in_context(span)
         at = ready_ns - int(sum(phases.values()) * _NS)
+        span = self._tracer.start_span("startup", start_time=min(at, int(started_at() * _NS) or at))
+        within = trace.set_span_in_context(span)
         for phase, seconds in phases.items():
             at = self._child(phase, within, at, seconds)
         span.end(ready_ns)
@@ -105,17 +104,3 @@ class Tracer:
         end = start_ns + int(seconds * _NS)
         self._tracer.start_span(name, within, start_time=start_ns).end(end)
         return end
-
-
-def _process_start_ns() -> int:
-    """When this process was started or forked, by the clock; 0 where Linux does not say."""
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        booted = next(
-            int(line.split()[1])
-            for line in Path("/proc/stat").read_text().splitlines()
-            if line.startswith("btime ")
-        )
-    except (OSError, ValueError, IndexError, StopIteration):
-        return 0
-    return int((booted + ticks / os.sysconf("SC_CLK_TCK")) * _NS)

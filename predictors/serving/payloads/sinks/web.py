@@ -43,6 +43,7 @@ class Poster:
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._kept = threading.local()
+        self._open: set[http.client.HTTPConnection] = set()
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         """The body of the answer. Raises `SinkError`."""
@@ -58,8 +59,9 @@ class Poster:
             raise SinkError(f"{self._host}: {what}", retry=True) from error
 
     def close(self) -> None:
-        """Close this thread's connection; those of others close as their threads end."""
-        self._drop()
+        """Close all connections; no thread posts any more."""
+        while self._open:
+            self._open.pop().close()
 
     def _asked(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         connection = self._connection()
@@ -84,12 +86,14 @@ class Poster:
                     self._host, self._port, timeout=_TIMEOUT_SECONDS
                 )
             self._kept.connection = connection
+            self._open.add(connection)
         return connection
 
     def _drop(self) -> None:
         connection = getattr(self._kept, "connection", None)
         if connection is not None:
             connection.close()
+            self._open.discard(connection)
             del self._kept.connection
 
 
