@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Final, TypeVar
 
 from predictors.serving.metrics.histogram import BUCKETS, Histogram, head, labelled
 
-__all__ = ["Counter", "Gauge", "Observed", "counter", "custom_lines", "gauge", "histogram"]
+__all__ = [
+    "Counter",
+    "Gauge",
+    "Observed",
+    "counter",
+    "custom_lines",
+    "expose",
+    "gauge",
+    "histogram",
+]
 
 _NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _lock: Final = Lock()
@@ -91,6 +100,7 @@ class Observed(_Metric):
 _M = TypeVar("_M", bound=_Metric)
 
 _metrics: Final[dict[str, _Metric]] = {}
+_others: Final[dict[str, Callable[[], Iterator[str]]]] = {}
 
 
 def counter(name: str, text: str = "") -> Counter:
@@ -108,12 +118,19 @@ def histogram(name: str, text: str = "", bounds: Sequence[float] = BUCKETS) -> O
     return _registered(Observed(name, text, sorted(bounds)))
 
 
+def expose(registry: str, lines: Callable[[], Iterator[str]]) -> None:
+    """Show another library's metrics as well; `lines` gives them in the text format."""
+    _others[registry] = lines
+
+
 def custom_lines() -> Iterator[str]:
     """The text format of all metrics of user code."""
     with _lock:
         for metric in _metrics.values():
             yield from head(metric.name, metric.kind, metric.text)
             yield from metric.lines()
+    for lines in _others.values():
+        yield from lines()
 
 
 def _registered(made: _M) -> _M:

@@ -72,6 +72,8 @@ def runtime_of(implementation: str, own: Runtime) -> Runtime:
     if name in ("", own.name):
         return own
     known = sorted(set(_IMPLEMENTATIONS.values()))
+    if name not in known and own.name == "custom":
+        return own  # the class of a model of the user's own
     if name not in known:
         raise ModelLoadError(
             f"implementation {implementation} is not known here. Known: {', '.join(known)}, and "

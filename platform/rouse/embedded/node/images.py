@@ -63,7 +63,7 @@ def predictor(framework: str) -> LocalCommand:
 BUILT_IN: Final[Mapping[str, LocalCommand]] = {
     **{
         f"ghcr.io/rouse/{framework}server": predictor(framework)
-        for framework in ("sklearn", "xgboost", "lightgbm", "onnx", "mlflow")
+        for framework in ("sklearn", "xgboost", "lightgbm", "onnx", "mlflow", "custom")
     },
     "ghcr.io/rouse/storage-initializer": LocalCommand(
         ("{python}", "-m", "predictors.storage_initializer")

@@ -1,0 +1,1 @@
+"""Names that KServe's models compare with."""
