@@ -36,7 +36,7 @@ FENCED: Final = "Fenced"
 """Reason of the error of a write that was not sent, or not waited for: see `KubeClient`."""
 
 _PAGE: Final = 500
-_IN_FLIGHT: Final = 16
+_IN_FLIGHT: Final = 8
 """Requests of one client at once, watches apart. More would not be answered sooner, and each above
 the pool's idle connections would cost a TLS handshake."""
 _WATCH_TIMEOUT_S: Final = 300
@@ -84,6 +84,8 @@ class ObjectList:
 class KubeClient:
     """Verbs on Kubernetes objects over one ``httpx.AsyncClient``, which it then owns.
 
+    Watches may have one of their own, ``streams``.
+
     Every method raises an `ApiError`: the API's own refusal, or `UnavailableError` when no answer
     came. Objects passed in are never changed. ``observe`` is told of every request.
     ``write_for`` fences: it says for how many more seconds this process may write, and what would
@@ -94,11 +96,13 @@ class KubeClient:
         self,
         http: httpx.AsyncClient,
         *,
+        streams: httpx.AsyncClient | None = None,
         field_manager: str = FIELD_MANAGER,
         observe: Callable[[ApiCall], None] | None = None,
         write_for: Callable[[], float] | None = None,
     ) -> None:
         self._http = http
+        self._streams = streams or http
         self._turns = asyncio.Semaphore(_IN_FLIGHT)
         self._observe = observe
         self._write_for = write_for
@@ -113,6 +117,7 @@ class KubeClient:
         """Return a client on the same connections, with an observer or a fence of its own."""
         return KubeClient(
             self._http,
+            streams=self._streams,
             field_manager=self.field_manager,
             observe=observe or self._observe,
             write_for=write_for or self._write_for,
@@ -127,6 +132,7 @@ class KubeClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self._streams.aclose()
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """Read one object."""
@@ -384,7 +390,7 @@ class KubeClient:
         try:
             # The answer's head must come in ordinary time, however long the stream then lasts.
             async with asyncio.timeout(limits.read):
-                sending = self._http.send(self._built(request, timeout), stream=True)
+                sending = self._streams.send(self._built(request, timeout), stream=True)
                 response = await self._observed(request, sending)
         except (httpx.HTTPError, TimeoutError) as error:
             wrapped = error if isinstance(error, httpx.HTTPError) else httpx.ReadTimeout("timeout")

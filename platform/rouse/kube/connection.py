@@ -33,20 +33,35 @@ def connect(config: ClusterConfig, *, field_manager: str = FIELD_MANAGER) -> Kub
 
     Raises `ConfigError` for certificates that cannot be used.
     """
-    return KubeClient(http_client(config), field_manager=field_manager)
+    # For every request httpx' pool looks at all of its connections, several times: a dozen watches
+    # among them would be a third of the controllers' CPU time.
+    http, streams = _clients(config, 2)
+    return KubeClient(http, streams=streams, field_manager=field_manager)
 
 
 def http_client(config: ClusterConfig) -> httpx.AsyncClient:
     """Make the HTTP/1.1 keep-alive client under a `KubeClient`."""
+    return _clients(config, 1)[0]
+
+
+def _clients(config: ClusterConfig, count: int) -> list[httpx.AsyncClient]:
+    """Make clients that share their credentials, each with connections of its own."""
     context = tls_context(config)
 
     def use_certificate(certificate: str, key: str) -> None:
         # Connections opened from now on use it; open ones live out their keep-alive.
         _load_pair(context, certificate, key, where=config.server)
 
+    auth = auth_of(config, use_certificate=use_certificate)
+    return [_client(config, context, auth) for _ in range(count)]
+
+
+def _client(
+    config: ClusterConfig, context: ssl.SSLContext, auth: httpx.Auth | None
+) -> httpx.AsyncClient:
     client = httpx.AsyncClient(
         base_url=config.server,
-        auth=auth_of(config, use_certificate=use_certificate),
+        auth=auth,
         headers={
             "user-agent": f"rouse/{__version__}",
             # Compressing costs more time than the network between a cluster's own parts.
