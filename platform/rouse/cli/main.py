@@ -17,6 +17,7 @@ from rouse.cli import (
     doctor,
     engine,
     explain,
+    install,
     objects,
     predict,
 )
@@ -50,6 +51,8 @@ for _command in (
     autoscaler.autoscaler,
     coldstart.coldstart,
     cluster.controller,
+    install.install,
+    install.uninstall,
 ):
     rouse.add_command(_command)
 

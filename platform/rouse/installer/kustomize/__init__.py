@@ -4,7 +4,7 @@ Here belongs what kustomize does, by its own rules. What no kustomization of our
 never passed over.
 """
 
-from rouse.installer.kustomize.render import render
-from rouse.installer.kustomize.transforms import with_images
+from rouse.installer.kustomize.render import identity, render
+from rouse.installer.kustomize.transforms import map_images, split_image
 
-__all__ = ["render", "with_images"]
+__all__ = ["identity", "map_images", "render", "split_image"]

@@ -1,0 +1,143 @@
+"""What is to be installed: overlay, components, images and namespace -> objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE
+from rouse.errors import ConfigError
+from rouse.installer.kustomize import map_images, render, split_image
+from rouse.kube.objects import Object
+from rouse.manifests import manifests_dir
+
+__all__ = ["Selection", "component_names", "images_of", "overlay_names", "select"]
+
+_DEFINITION: Final = "CustomResourceDefinition"
+_NAMESPACE_PATTERN: Final = re.compile(rf"(?<![\w-]){CONFIG_NAMESPACE}(?![\w-])")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects are wanted."""
+
+    overlay: str = "production"
+    """The name of an overlay, or the path of a folder with a kustomization."""
+    components: tuple[str, ...] = ()
+    """Names of components that the overlay does not have."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Other images: the repository, or its last part alone, to the image to be used."""
+    namespace: str = CONFIG_NAMESPACE
+    """Where Rouse's own parts are."""
+
+
+def overlay_names() -> list[str]:
+    """Return the names of the overlays that ship with Rouse."""
+    return sorted(path.name for path in (manifests_dir() / "overlays").iterdir())
+
+
+def component_names() -> list[str]:
+    """Return the names of the components that ship with Rouse."""
+    return sorted(path.name for path in (manifests_dir() / "components").iterdir())
+
+
+def select(selection: Selection) -> list[Object]:
+    """Return the wanted objects; raises ConfigError for what is not there, naming what is."""
+    folder = _folder(selection.overlay)
+    unknown = sorted(set(selection.components) - set(component_names()))
+    if unknown:
+        known = ", ".join(component_names())
+        raise ConfigError(f"there is no component {', '.join(unknown)}; there are: {known}")
+    components = [manifests_dir() / "components" / name for name in selection.components]
+    objects = render(folder, components=components)
+    if selection.images:
+        objects = _with_images(objects, selection.images)
+    if selection.namespace != CONFIG_NAMESPACE:
+        objects = [_moved(obj, selection.namespace) for obj in objects]
+    return objects
+
+
+def images_of(objects: Iterable[Object]) -> list[str]:
+    """Return every image that the objects name, once, sorted."""
+    found: set[str] = set()
+
+    def note(image: str) -> str:
+        found.add(image)
+        return image
+
+    for obj in objects:
+        map_images(obj, note)
+        if _is_settings(obj):
+            _map_settings(obj, note)
+    return sorted(found)
+
+
+def _folder(overlay: str) -> Path:
+    if overlay in overlay_names():
+        return manifests_dir() / "overlays" / overlay
+    if Path(overlay).is_dir():
+        return Path(overlay)
+    raise ConfigError(
+        f'there is no overlay "{overlay}", and no such folder; there are: '
+        f"{', '.join(overlay_names())}"
+    )
+
+
+def _with_images(objects: list[Object], wanted: Mapping[str, str]) -> list[Object]:
+    used: set[str] = set()
+
+    def change(image: str) -> str:
+        repository, _, _ = split_image(image)
+        for name in (repository, repository.rpartition("/")[2]):
+            if name in wanted:
+                used.add(name)
+                return wanted[name]
+        return image
+
+    changed = [
+        _map_settings(obj, change) if _is_settings(obj) else map_images(obj, change)
+        for obj in objects
+    ]
+    if unknown := sorted(set(wanted) - used):
+        known = sorted({split_image(image)[0] for image in images_of(objects)})
+        raise ConfigError(f"no image is named {', '.join(unknown)}; there are: {', '.join(known)}")
+    return changed
+
+
+def _is_settings(obj: Object) -> bool:
+    return bool(obj["kind"] == "ConfigMap" and obj["metadata"]["name"] == CONFIG_MAP)
+
+
+def _map_settings(obj: Object, change: Any) -> Object:
+    """Change the images that the settings name: those of the containers put into pods."""
+    data = dict(obj.get("data") or {})
+    for key, text in data.items():
+        said = yaml.safe_load(text)
+        if isinstance(said, dict) and isinstance(said.get("image"), str):
+            image = change(said["image"])
+            if image != said["image"]:
+                data[key] = yaml.safe_dump({**said, "image": image})
+    return {**obj, "data": data}
+
+
+def _moved(obj: Object, namespace: str) -> Object:
+    """Return the object with another namespace wherever it says Rouse's own."""
+    if obj["kind"] == _DEFINITION:
+        return obj
+    moved: Object = _replaced(obj, namespace)
+    return moved
+
+
+def _replaced(value: Any, namespace: str) -> Any:
+    if isinstance(value, str):
+        return _NAMESPACE_PATTERN.sub(namespace, value)
+    if isinstance(value, list):
+        return [_replaced(each, namespace) for each in value]
+    if isinstance(value, dict):
+        return {name: _replaced(each, namespace) for name, each in value.items()}
+    return value
