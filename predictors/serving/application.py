@@ -260,10 +260,10 @@ class _ClientGoneError(RequestError):
     status = _CLIENT_GONE
 
 
-def _begun(observers: Observers, lane: Lane, endpoint: Endpoint, scope: Scope) -> Call:
+def _begun(observers: Observers, lane: Lane, endpoint: Endpoint, scope: Scope) -> Call | None:
     """Tell the observers of an inference request; its path says which protocol it speaks."""
-    model, headers = endpoint.model, dict(scope.headers.items())
-    call = Call(scope.path[1:3], scope.path, model.name, model.version, headers)
+    model, path = endpoint.model, scope.path
+    call = Call(path[1:3], path, model.name, model.version, scope.headers)
     return observers.begin(call, lane.verb.value)
 
 

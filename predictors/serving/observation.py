@@ -20,6 +20,7 @@ from predictors.serving.errors import RequestError
 
 if TYPE_CHECKING:
     from predictors.serving.inference import InferenceResponse
+    from predictors.serving.protocols import Headers
     from predictors.serving.routes import HttpAnswer, HttpRequest, Route
 
 __all__ = ["CLIENT_GONE", "Call", "Observer", "Observers", "current"]
@@ -47,14 +48,14 @@ class Observer(Protocol):
 class Call:
     """One request to a model and what became of it.
 
-    `headers` have lower-case names. `body` and `answer` are what was on the wire; an answer in
-    parts is the parts, one a line, up to 16 MiB. `status` is that of HTTP. Times are nanoseconds
-    of the clock; `read_ns` is when the body was there. `outgoing` are headers for what this call
-    asks of others, `entering` what is set in the context in which the model runs.
+    `headers` have lower-case names, and only a ``get``. `body` and `answer` are what was on the
+    wire; an answer in parts is the parts, one a line, up to 16 MiB. `status` is that of HTTP. Times
+    are nanoseconds of the clock; `read_ns` is when the body was there. `outgoing` are headers for
+    what this call asks of others, `entering` what is set in the context in which the model runs.
     """
 
     def __init__(
-        self, protocol: str, path: str, model: str, version: str, headers: Mapping[str, str]
+        self, protocol: str, path: str, model: str, version: str, headers: Headers
     ) -> None:
         self.protocol = protocol
         self.path = path
@@ -187,8 +188,8 @@ class Observers:
         """One more, from the next call on."""
         self._observers.append(observer)
 
-    def begin(self, call: Call, verb: str = "infer") -> Call:
-        """Tell all that a call began; whoever began it must `end` it."""
+    def begin(self, call: Call, verb: str = "infer") -> Call | None:
+        """Tell all that a call began; whoever began it must `end` it. None: nobody wants it."""
         call.verb = verb
         for observer in self._observers:
             try:
@@ -198,7 +199,7 @@ class Observers:
                 continue
             if finish is not None:
                 call.finishing.append(finish)
-        return call
+        return call if call.finishing else None
 
     def close(self, seconds: float) -> None:
         """Close all within `seconds` together."""

@@ -192,13 +192,17 @@ async def refuse(context: Context, error: RequestError) -> None:
 
 
 def observed(
-    observers: Observers, message: ModelInferRequest, headers: Mapping[str, str], data: bytes
-) -> Call:
+    observers: Observers,
+    message: ModelInferRequest,
+    headers: Mapping[str, str],
+    data: bytes,
+    verb: str = "infer",
+) -> Call | None:
     """Tell the observers of an inference request."""
     method = f"/{INFERENCE}/ModelInfer"
     call = Call("grpc", method, message.model_name, message.model_version, headers)
     call.received(data)
-    return observers.begin(call)
+    return observers.begin(call, verb)
 
 
 def headers_of(context: Context) -> dict[str, str]:

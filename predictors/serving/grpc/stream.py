@@ -93,15 +93,17 @@ class Streams:
     async def _answers(
         self, message: ModelInferRequest, headers: dict[str, str], deadline: float | None
     ) -> AsyncIterator[ModelInferResponse]:
-        observers = self._plane.observers
-        if observers is None:
-            async for answer in self._asked(message, headers, deadline):
+        answers = self._asked(message, headers, deadline)
+        call = None
+        if self._plane.observers is not None:
+            data = message.SerializeToString()
+            call = observed(self._plane.observers, message, headers, data, "stream")
+        if call is None:
+            async for answer in answers:
                 yield answer
             return
-        call = observed(observers, message, headers, message.SerializeToString())
-        call.verb = "stream"
         try:
-            async for answer in self._watched(call, self._asked(message, headers, deadline)):
+            async for answer in self._watched(call, answers):
                 yield answer
         except RequestError as error:
             call.refused(error.status, str(error))

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import orjson
 
+from predictors.serving.protocols import Headers
+
 __all__ = ["REQUEST", "RESPONSE", "Event", "redacted_headers"]
 
 REQUEST: Final = "org.kubeflow.serving.inference.request"
@@ -104,8 +106,7 @@ class Event:
         return told
 
 
-def redacted_headers(headers: Mapping[str, str], wanted: tuple[str, ...]) -> dict[str, str]:
+def redacted_headers(headers: Headers, wanted: tuple[str, ...]) -> dict[str, str]:
     """The headers wanted, of those that are there; credentials as three stars."""
-    return {
-        name: "***" if name in _SECRET else headers[name] for name in wanted if headers.get(name)
-    }
+    found = {name: value for name in wanted if (value := headers.get(name))}
+    return {name: "***" if name in _SECRET else value for name, value in found.items()}

@@ -44,7 +44,7 @@ class Tracer:
         """Begin the span of a call; its parent is what the client says in traceparent."""
         span = self._tracer.start_span(
             f"{call.verb} {call.model}" if call.model else f"POST {call.path}",
-            self._w3c.extract(call.headers),
+            self._w3c.extract(_received(call)),
             SpanKind.SERVER,
             start_time=call.started_ns,
         )
@@ -104,3 +104,9 @@ class Tracer:
         end = start_ns + int(seconds * _NS)
         self._tracer.start_span(name, within, start_time=start_ns).end(end)
         return end
+
+
+def _received(call: Call) -> dict[str, str]:
+    """What the client says of its trace."""
+    names = ("traceparent", "tracestate")
+    return {name: value for name in names if (value := call.headers.get(name))}

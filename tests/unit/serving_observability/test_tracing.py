@@ -117,6 +117,7 @@ async def test_calls_that_were_joined_say_so(serve: Serve, receiver: Any) -> Non
 
     tracer = _tracer()
     call = Observers([tracer]).begin(Call("v2", "/p", "double", "1", {}))
+    assert call is not None
     call.answered(b"", "application/json", InferenceResponse((), queue=0.001, batch_rows=8))
     call.end()
     spans = await _spans(tracer, receiver)
