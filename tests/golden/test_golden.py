@@ -2,7 +2,7 @@
 
 Each folder here is a case: ``input.yaml`` (an InferenceService, runtimes beside the built-in ones,
 ClusterStorageContainers), ``observed.yaml`` where something was seen already (Knative Services,
-Revisions, Deployments, a VirtualService, and the InferenceService with its last status),
+Revisions, Deployments, Pods, a VirtualService, and the InferenceService with its last status),
 ``config.yaml`` where the installation decides something (the data of ConfigMap rouse-config),
 ``wanted.yaml``. The words
 WANTED-PREDICTOR, WANTED-CANARY, WANTED-TRANSFORMER, WANTED-EXPLAINER and WANTED-WORKER in
@@ -93,6 +93,7 @@ def observe(objects: list[Object]) -> Observed:
         knative_services=named("Service"),
         revisions=named("Revision"),
         deployments=named("Deployment"),
+        pods=[obj for obj in objects if obj["kind"] == "Pod"],
         virtual_service=next(iter(named("VirtualService").values()), None),
         previous_status=next((i["status"] for i in named("InferenceService").values()), {}),
     )

@@ -22,7 +22,7 @@ _LOADING = frozenset({"CrashLoopBackOff", "Error", "OOMKilled", Reason.MODEL_LOA
 
 
 def failure_info(failed: Mapping[str, Any], *, location: str, revision: str = "") -> Object:
-    """Return lastFailureInfo from the condition of what failed.
+    """Return lastFailureInfo from the condition of what failed; it may have an ``exitCode``.
 
     ``location`` is the object that failed, ``revision`` the revision of the model where there are
     revisions. The time is the condition's, and absent where it has none.
@@ -39,6 +39,8 @@ def failure_info(failed: Mapping[str, Any], *, location: str, revision: str = ""
         info["modelRevisionName"] = revision
     if ended is not None:
         info["exitCode"] = int(ended[1])
+    elif failed.get("exitCode") is not None:
+        info["exitCode"] = failed["exitCode"]
     if failed.get("lastTransitionTime"):
         info["time"] = failed["lastTransitionTime"]
     return info

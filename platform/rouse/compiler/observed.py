@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ class Observed:
     """Of those Knative Services, by name."""
     deployments: Mapping[str, Object] = field(default_factory=dict)
     """Of the mode Standard, by name."""
+    pods: Sequence[Object] = ()
+    """Of both modes, as far as their metadata and status go."""
     virtual_service: Object | None = None
     previous_status: Mapping[str, Any] = field(default_factory=dict)
     """The InferenceService's own status as it was written last."""

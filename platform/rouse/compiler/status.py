@@ -30,9 +30,13 @@ from rouse.compiler.failures import failure_info
 from rouse.compiler.hosts import local_host, public_url
 from rouse.compiler.observed import Observed
 from rouse.compiler.part import Part
+from rouse.compiler.pods import latest_pods, with_pods
 from rouse.compiler.rollout import Rollout
 
 __all__ = ["make_refused_status", "make_status", "make_stopped_status", "timestamp"]
+
+
+_REVISION_LABEL = "serving.knative.dev/revision"
 
 
 def timestamp(now: datetime) -> str:
@@ -61,7 +65,11 @@ def make_status(
     status: Object = {
         "conditions": set_conditions(conditions, before.get("conditions") or (), timestamp(now)),
         "deploymentMode": KNATIVE,
-        "modelStatus": _model_status(findings[0].latest, predictor.rollout, observed),
+        "modelStatus": _with_pods(
+            _model_status(findings[0].latest, predictor.rollout, observed),
+            predictor.rollout.latest_created,
+            observed,
+        ),
         "components": {part.resolved.component: _component(part, observed) for part in parts},
         **_urls(isvc, parts, observed, config, routed=routed),
     }
@@ -174,6 +182,12 @@ def _target(wanted: Object, rollout: Rollout, urls: Mapping[str | None, str | No
     target = {"revisionName": rollout.latest_ready, **wanted}
     url = urls.get(wanted["tag"])
     return {**target, "url": url} if url else target
+
+
+def _with_pods(model: Object, revision: str, observed: Observed) -> Object:
+    before = observed.previous_status.get("modelStatus") or {}
+    pods = latest_pods(observed.pods, {_REVISION_LABEL: revision})
+    return with_pods(model, pods, before, location=revision, revision=revision)
 
 
 def _model_status(latest: Finding, rollout: Rollout, observed: Observed) -> Object:

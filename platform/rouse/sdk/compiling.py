@@ -176,6 +176,7 @@ def _observed(service: str, live: Iterable[Object]) -> Observed:
     knative: dict[str, Object] = {}
     revisions: dict[str, Object] = {}
     deployments: dict[str, Object] = {}
+    pods: list[Object] = []
     routes: Object | None = None
     status: Object = {}
     for obj in live:
@@ -185,6 +186,8 @@ def _observed(service: str, live: Iterable[Object]) -> Observed:
                 knative[name] = obj
             case "serving.knative.dev", "Revision":
                 revisions[name] = obj
+            case "v1", "Pod":
+                pods.append(obj)
             case "apps", "Deployment":
                 deployments[name] = obj
             case "networking.istio.io", "VirtualService" if name == service:
@@ -195,6 +198,7 @@ def _observed(service: str, live: Iterable[Object]) -> Observed:
         knative_services=knative,
         revisions=revisions,
         deployments=deployments,
+        pods=pods,
         virtual_service=routes,
         previous_status=status,
     )

@@ -16,6 +16,7 @@ from rouse.controllers.inferenceservice.triggers import (
 )
 from rouse.errors import ConflictError
 from rouse.kube import Key
+from rouse.kube.client import EventType
 from rouse.kube.objects import Object
 
 SERVICE: Object = {
@@ -94,27 +95,42 @@ class Copies:
 
     def __init__(self) -> None:
         self.handlers: list[Callable[[str, Object], None]] = []
+        self.change_handlers: list[Callable[[str, Object, Object | None], None]] = []
 
     def add_handler(self, handler: Callable[[str, Object], None]) -> None:
         self.handlers.append(handler)
 
-    def tell(self, obj: Object) -> None:
+    def add_change_handler(self, handler: Callable[[str, Object, Object | None], None]) -> None:
+        self.change_handlers.append(handler)
+
+    def tell(self, obj: Object, before: Object | None = None, type_: str = "MODIFIED") -> None:
         for handler in self.handlers:
-            handler("MODIFIED", obj)
+            handler(type_, obj)
+        for change_handler in self.change_handlers:
+            change_handler(type_, obj, before)
+
+
+def sources_of(**copies: Copies) -> Any:
+    others = Copies()
+    names = (
+        "services",
+        "revisions",
+        "pods",
+        "runtimes",
+        "cluster_runtimes",
+        "config",
+        "kserve_config",
+        "storage_containers",
+    )
+    deployments = copies.pop("deployments", others)
+    return SimpleNamespace(
+        **{**dict.fromkeys(names, others), **copies}, owned={"deployments": deployments}
+    )
 
 
 def test_knatives_own_deployments_ask_for_no_reconcile() -> None:
-    deployments, others = Copies(), Copies()
-    sources: Any = SimpleNamespace(
-        services=others,
-        owned={"deployments": deployments},
-        revisions=others,
-        runtimes=others,
-        cluster_runtimes=others,
-        config=others,
-        kserve_config=others,
-        storage_containers=others,
-    )
+    deployments = Copies()
+    sources = sources_of(deployments=deployments)
     asked: list[Key] = []
     connect_triggers(sources, asked.append)
     labels = {"serving.kserve.io/inferenceservice": "iris"}
@@ -123,3 +139,39 @@ def test_knatives_own_deployments_ask_for_no_reconcile() -> None:
     deployments.tell(obj({"kind": "InferenceService", "name": "iris"}, labels=labels))
     deployments.tell(obj(labels=labels))
     assert asked == [Key("a", "iris"), Key("a", "iris")]
+
+
+def pod(*, ready: bool = False, reason: str = "", ip: str = "") -> Object:
+    state = {"waiting": {"reason": reason}} if reason else {"running": {}}
+    ended = {"terminated": {"exitCode": 1, "message": "no model"}} if reason else {}
+    container = {"name": "kserve-container", "state": state, "lastState": ended}
+    status = {
+        "phase": "Running",
+        "podIP": ip,
+        "conditions": [{"type": "Ready", "status": str(ready)}],
+        "containerStatuses": [container],
+    }
+    labels = {"serving.kserve.io/inferenceservice": "iris"}
+    return {**obj(labels=labels), "kind": "Pod", "status": status}
+
+
+@pytest.mark.parametrize(
+    ("type_", "before", "after", "asks"),
+    [
+        ("ADDED", None, pod(), False),
+        ("MODIFIED", pod(), pod(ip="10.0.0.1"), False),
+        ("MODIFIED", pod(), pod(ready=True), True),
+        ("MODIFIED", pod(), pod(reason="CrashLoopBackOff"), True),
+        ("MODIFIED", pod(reason="CrashLoopBackOff"), pod(reason="CrashLoopBackOff"), False),
+        ("DELETED", None, pod(ready=True), True),
+        ("DELETED", None, pod(), False),
+    ],
+)
+def test_a_pod_asks_when_it_begins_or_ceases_to_serve_or_fails(
+    type_: str, before: Object | None, after: Object, asks: bool
+) -> None:
+    pods = Copies()
+    asked: list[Key] = []
+    connect_triggers(sources_of(pods=pods), asked.append)
+    pods.tell(after, before, EventType(type_))
+    assert asked == ([Key("a", "iris")] if asks else [])

@@ -21,8 +21,10 @@ from rouse.compiler.failures import failure_info
 from rouse.compiler.hosts import local_host, public_url
 from rouse.compiler.names import service_host
 from rouse.compiler.observed import Observed
+from rouse.compiler.pods import latest_pods, with_pods
 from rouse.compiler.standard.canaries import Canary, canaries_ready
 from rouse.compiler.standard.conditions import DeploymentFindings
+from rouse.compiler.standard.deployment import workload_selector
 from rouse.compiler.standard.routes import takes_requests
 from rouse.compiler.status import timestamp
 
@@ -53,7 +55,7 @@ def make_standard_status(
         "conditions": set_conditions(conditions, before.get("conditions") or (), time),
         "deploymentMode": STANDARD,
         "modelStatus": _model_status(
-            components[0].name, findings[0], before.get("modelStatus") or {}, time
+            components[0], findings[0], before.get("modelStatus") or {}, observed, time
         ),
         "components": {each.component: _component(isvc, each, config) for each in components},
         **_urls(isvc, components, config),
@@ -61,7 +63,7 @@ def make_standard_status(
     if canaries:
         known = {each["name"]: each for each in before.get("canaryStatuses") or ()}
         status["canaryStatuses"] = [
-            _canary(each, known.get(each.name) or {}, time) for each in canaries
+            _canary(each, known.get(each.name) or {}, observed, time) for each in canaries
         ]
     runtime = components[0].runtime
     if runtime is not None:
@@ -72,9 +74,9 @@ def make_standard_status(
     return status
 
 
-def _canary(canary: Canary, before: Mapping[str, Any], time: str) -> Object:
+def _canary(canary: Canary, before: Mapping[str, Any], observed: Observed, time: str) -> Object:
     model = _model_status(
-        canary.component.name, canary.found, before.get("modelStatus") or {}, time
+        canary.component, canary.found, before.get("modelStatus") or {}, observed, time
     )
     return {
         "name": canary.name,
@@ -101,7 +103,11 @@ def _urls(
 
 
 def _model_status(
-    deployment: str, found: DeploymentFindings, before: Mapping[str, Any], time: str
+    component: ResolvedComponent,
+    found: DeploymentFindings,
+    before: Mapping[str, Any],
+    observed: Observed,
+    time: str,
 ) -> Object:
     transition, target = {
         "True": ("UpToDate", "Loaded"),
@@ -114,12 +120,12 @@ def _model_status(
     status: Object = {
         "transitionStatus": transition,
         "states": {"activeModelState": active, "targetModelState": target},
-        "copies": {"totalCopies": found.replicas, "failedCopies": 0},
     }
     if found.latest.status == "False":
         why = {"reason": found.latest.reason, "message": found.latest.message}
-        failed = failure_info(why, location=deployment)
+        failed = failure_info(why, location=component.name)
         last = before.get("lastFailureInfo") or {}
         same = all(last.get(key) == value for key, value in failed.items()) and last.get("time")
         status["lastFailureInfo"] = {**failed, "time": last["time"] if same else time}
-    return status
+    pods = latest_pods(observed.pods, workload_selector(component))
+    return with_pods(status, pods, before, location=component.name, replicas=found.replicas)

@@ -16,10 +16,11 @@ from rouse.compiler.events import make_events
 from rouse.compiler.status import make_refused_status
 from rouse.controllers.inferenceservice.missing import explain_missing
 from rouse.controllers.inferenceservice.ownership import NotOwnedError, check_owner
+from rouse.controllers.inferenceservice.repairs import WITHIN, Repairs, is_repair
 from rouse.controllers.inferenceservice.settings import Settings
 from rouse.controllers.inferenceservice.sources import Sources
 from rouse.errors import NotFoundError, RejectedError
-from rouse.kube.apply import apply_if_differs
+from rouse.kube.apply import apply_if_differs, differs, stamped
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.events import EventRecorder
@@ -32,9 +33,12 @@ from rouse.kube.resources import (
     resource_of,
 )
 
-__all__ = ["Reconciler"]
+__all__ = ["DRIFT_REPEATS", "Reconciler"]
 
 logger = logging.getLogger(__name__)
+
+DRIFT_REPEATS: Final = "DriftRepeats"
+"""Reason of the event about an object that someone else keeps changing."""
 
 _ROUNDS: Final = 3
 """What is written changes what is compiled once at most; the rest is for the next reconcile."""
@@ -51,6 +55,8 @@ class Pass:
     written: dict[tuple[Resource, Key], Object] = field(default_factory=dict)
     """Objects as the API stored them in this pass: newer than the informers' copies."""
     refusal: RejectedError | NotOwnedError | None = None
+    postponed: bool = False
+    """Whether drift was left for later, as it comes back again and again."""
 
 
 class Reconciler:
@@ -74,6 +80,7 @@ class Reconciler:
         self._recorder = recorder
         self._clock = clock
         self._outdated: dict[Key, str] = {}
+        self._repairs = Repairs()
 
     async def __call__(self, key: Key) -> Requeue | None:
         """Reconcile one InferenceService; raises what makes a retry necessary."""
@@ -81,6 +88,7 @@ class Reconciler:
         if service is None or service["metadata"].get("deletionTimestamp"):
             # What it owned goes with it: everything carries an owner reference.
             self._outdated.pop(key, None)
+            self._repairs.forget(key)
             return None
         if self._outdated.get(key) == resource_version_of(service):
             # The copy has not caught up with our own last write, whose event will come: deciding
@@ -91,7 +99,7 @@ class Reconciler:
             await phase(self, current)
         if current.refusal is not None:
             raise current.refusal
-        return None
+        return Requeue(WITHIN.total_seconds()) if current.postponed else None
 
     async def _observe(self, current: Pass) -> None:
         mine = list(self._sources.owned_by(current.service))
@@ -101,6 +109,7 @@ class Reconciler:
             knative_services=_named(mine, KNATIVE_SERVICES),
             revisions=self._sources.revisions_of(current.service),
             deployments=_named(mine, DEPLOYMENTS),
+            pods=self._sources.pods_of(current.service),
             virtual_service=next((one for one in routes if key_of(one) == key), None),
             previous_status=current.service.get("status") or {},
         )
@@ -130,6 +139,8 @@ class Reconciler:
         """Write one object if it differs; say whether it did."""
         live = await self._live(current, wanted)
         check_owner(current.service, wanted, live)
+        if self._is_endless(current, wanted, live):
+            return False
         try:
             stored = await apply_if_differs(self._client, wanted, live)
         except NotFoundError as error:
@@ -139,6 +150,21 @@ class Reconciler:
         logger.info("%s: wrote %s", key_of(current.service), _name(wanted))
         current.written[resource_of(wanted), key_of(wanted)] = stored
         current.observed = _with(current.observed, stored)
+        return True
+
+    def _is_endless(self, current: Pass, wanted: Object, live: Object | None) -> bool:
+        """Say whether an object is to be left as it is for now; its InferenceService is told."""
+        marked = stamped(wanted)
+        if live is None or not is_repair(marked, live) or not differs(marked, live):
+            return False
+        if self._repairs.allow(key_of(current.service), self._clock()):
+            return False
+        current.postponed = True
+        message = (
+            f"{_name(wanted)} is changed by someone else again and again: it is repaired in a "
+            f"minute; its managedFields name who writes it"
+        )
+        self._recorder.emit(current.service, "Warning", DRIFT_REPEATS, message)
         return True
 
     async def _prune(self, current: Pass) -> None:

@@ -21,6 +21,7 @@ from rouse.kube.resources import (
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
     OPEN_TELEMETRY_COLLECTORS,
+    PODS,
     REVISIONS,
     SCALED_OBJECTS,
     SERVICES,
@@ -50,6 +51,7 @@ _OWNED: Final = (
 _OPTIONAL: Final = frozenset({SCALED_OBJECTS, OPEN_TELEMETRY_COLLECTORS})
 """Kinds that not every cluster has: KEDA's and OpenTelemetry's."""
 
+_POD_NOISE: Final = frozenset({"annotations", "managedFields"})
 _BY_SERVICE: Final = "inferenceservice"
 _RESYNC_S: Final = 36_000.0
 """Ten hours, as controller-runtime: only against what no watch could tell."""
@@ -62,6 +64,7 @@ class Sources:
     services: Informer
     owned: Mapping[Resource, Informer]
     revisions: Informer
+    pods: Informer
     runtimes: Informer
     cluster_runtimes: Informer
     storage_containers: Informer
@@ -75,6 +78,8 @@ class Sources:
         ours = InformerOptions(labels=SERVICE_LABEL, packed=True)
         revisions = Informer(client, REVISIONS, options=ours)
         revisions.add_index(_BY_SERVICE, _service_of)
+        pods = Informer(client, PODS, options=replace(ours, keep=_what_pods_tell))
+        pods.add_index(_BY_SERVICE, _service_of)
         return cls(
             services=Informer(
                 client,
@@ -86,6 +91,7 @@ class Sources:
                 for each in _OWNED
             },
             revisions=revisions,
+            pods=pods,
             runtimes=Informer(client, SERVING_RUNTIMES),
             cluster_runtimes=Informer(client, CLUSTER_SERVING_RUNTIMES),
             storage_containers=Informer(client, CLUSTER_STORAGE_CONTAINERS),
@@ -99,6 +105,7 @@ class Sources:
             self.services,
             *self.owned.values(),
             self.revisions,
+            self.pods,
             self.runtimes,
             self.cluster_runtimes,
             self.storage_containers,
@@ -115,6 +122,17 @@ class Sources:
         """Return the revisions of an InferenceService by name."""
         found = self.revisions.indexed(_BY_SERVICE, str(key_of(service)))
         return {revision["metadata"]["name"]: revision for revision in found}
+
+    def pods_of(self, service: Mapping[str, Any]) -> list[Object]:
+        """Return what is kept of an InferenceService's pods."""
+        return list(self.pods.indexed(_BY_SERVICE, str(key_of(service))))
+
+
+def _what_pods_tell(pod: Object) -> Object:
+    """Keep how a pod does; its spec, which takes most of the memory, is of no use here."""
+    metadata = {k: v for k, v in pod["metadata"].items() if k not in _POD_NOISE}
+    kept = {k: v for k, v in pod.items() if k != "spec"}
+    return {**kept, "metadata": metadata}
 
 
 def _config_map(client: KubeClient, namespace: str, name: str) -> Informer:
