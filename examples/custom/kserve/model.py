@@ -18,18 +18,18 @@ class MeanModel(Model):
         return self.ready
 
     async def preprocess(
-        self, payload: dict | InferRequest, headers: dict[str, str] = None
+        self, payload: dict | InferRequest, headers: dict[str, str] | None = None
     ) -> dict | InferRequest:
         if isinstance(payload, dict) and "instances" not in payload:
             raise InvalidInput('the body must have "instances"')
         return payload
 
     def predict(
-        self, payload: dict | InferRequest, headers: dict[str, str] = None
+        self, payload: dict | InferRequest, headers: dict[str, str] | None = None
     ) -> dict | InferResponse:
         if isinstance(payload, InferRequest):
             rows = payload.inputs[0].as_numpy()
-            means = rows.mean(axis=1) * self.scale
+            means = rows.mean(axis=1, dtype=np.float64) * self.scale
             output = InferOutput("means", list(means.shape), "FP64")
             output.set_data_from_numpy(means, binary_data=False)
             return InferResponse(payload.id or generate_uuid(), self.name, [output])
@@ -37,7 +37,7 @@ class MeanModel(Model):
         logger.info("%d rows", len(rows))
         return {"predictions": (rows.mean(axis=1) * self.scale).tolist()}
 
-    async def explain(self, payload: dict, headers: dict[str, str] = None) -> dict:
+    async def explain(self, payload: dict, headers: dict[str, str] | None = None) -> dict:
         return {"explanations": ["twice the mean"] * len(payload["instances"])}
 
 

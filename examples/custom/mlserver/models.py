@@ -16,8 +16,7 @@ from mlserver.utils import get_model_uri
 class Greeter(MLModel):
     async def load(self) -> bool:
         uri = await get_model_uri(self.settings, wellknown_filenames=["greeting.txt"])
-        with open(uri) as file:
-            self.greeting = file.read().strip()
+        self.greeting = self._read(uri)
         self.times = self.settings.parameters.extra["times"]
         mlserver.register("greeted_names", "How many names a request had")
         logger.info("greeting: %s", self.greeting)
@@ -44,6 +43,10 @@ class Greeter(MLModel):
     @custom_handler(rest_path="/greeting", rest_method="GET")
     async def tell(self) -> dict:
         return {"greeting": self.greeting}
+
+    def _read(self, file):
+        with open(file) as opened:
+            return opened.read().strip()
 
     def _greeted(self, names):
         return [f"{self.greeting} {name}" * self.times for name in names]
