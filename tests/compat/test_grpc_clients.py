@@ -1,15 +1,10 @@
 """The genuine clients of KServe, MLServer and Triton against our gRPC server.
 
-Each runs in an environment of its own, because their protobuf messages exclude each other:
-ROUSE_CLIENTS names a Python that has ``kserve``, ``mlserver`` and ``tritonclient[grpc]``. Without
-it, or without one of them, its tests are skipped.
+Each runs in a process of its own, because their protobuf messages exclude each other.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -20,6 +15,7 @@ from predictors.serving.grpc.server import start_grpc
 from predictors.serving.model import Model
 from predictors.serving.settings import Limits
 from predictors.serving.tensors import Tensor
+from tests.compat.environments import python_with, run
 
 SCRIPTS = Path(__file__).parent / "clients"
 
@@ -46,22 +42,4 @@ async def port() -> AsyncIterator[int]:
 
 @pytest.mark.parametrize("package", ["kserve", "mlserver", "tritonclient"])
 async def test_a_client_is_served(port: int, package: str) -> None:
-    python = os.environ.get("ROUSE_CLIENTS")
-    if not python:
-        pytest.skip("ROUSE_CLIENTS names no Python with the clients")
-    if subprocess.run([python, "-c", f"import {package}"], capture_output=True).returncode:
-        pytest.skip(f"{python} has no {package}")
-    process = await asyncio.create_subprocess_exec(
-        python,
-        str(SCRIPTS / f"{package}_grpc.py"),
-        str(port),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), 45)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, output.decode()
+    await run(python_with(package), str(SCRIPTS / f"{package}_grpc.py"), str(port))
