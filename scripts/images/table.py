@@ -39,7 +39,8 @@ class Image:
 
 
 _SERVER: Final = ("predictors/__init__.py", "predictors/serving", "predictors/storage")
-_SERVER_EXTRAS: Final = ("serving", "storage", "grpc")
+_SERVER_EXTRAS: Final = ("serving", "storage", "grpc", "tracing")
+_TABULAR: Final = ("sklearn", "xgboost", "lightgbm", "onnx", "mlflow")
 
 
 def _predictor(framework: str, title: str, *extras: str, debian: tuple[str, ...] = ()) -> Image:
@@ -63,6 +64,20 @@ IMAGES: Final = (
     _predictor("onnx", "ONNX", "onnx"),
     # The flavors most models have; others need an image of their own FROM this one.
     _predictor("mlflow", "MLflow", "mlflow", "sklearn"),
+    # The code of all frameworks: ClearML keeps their models beside its classes. Libraries beyond
+    # scikit-learn are a matter of the user's image FROM this one. MLServer's messages are pydantic's.
+    Image(
+        name="customserver",
+        title="custom predictor",
+        module="predictors.custom",
+        dockerfile="predictors/custom/Dockerfile",
+        packages=(
+            *(*_SERVER, "predictors/tabular", "predictors/custom"),
+            *(f"predictors/{framework}" for framework in _TABULAR),
+        ),
+        extras=(*_SERVER_EXTRAS, "codecs", "sklearn"),
+        libraries=("pydantic",),
+    ),
     Image(
         name="transformer",
         title="transformer",
