@@ -126,11 +126,11 @@ def _free_port() -> int:
         return port
 
 
-async def _answered(client: httpx.AsyncClient, process: subprocess.Popen[bytes]) -> None:
+async def _ready(client: httpx.AsyncClient, process: subprocess.Popen[bytes], model: str) -> None:
     async with asyncio.timeout(40):
         while process.poll() is None:
             try:
-                if (await client.get("/v2/health/ready")).status_code == 200:
+                if (await client.get(f"/v2/models/{model}/ready")).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass
@@ -153,8 +153,8 @@ async def test_a_file_that_starts_a_server_starts_ours(tmp_path: Path, models: i
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": root})
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-            await _answered(client, process)
             for name in ("means", "others")[:models]:
+                await _ready(client, process, name)
                 answer = await client.post(f"/v1/models/{name}:predict", json=ROWS)
                 assert answer.json() == {"predictions": [4.0, 10.0]}
         process.send_signal(signal.SIGTERM)
