@@ -71,8 +71,8 @@ async def test_by_kserves_name(cluster: Cluster, name: str) -> None:
 
 async def test_namespace_before_cluster(cluster: Cluster, name: str, runtimes: Any) -> None:
     """A runtime of the namespace comes before the cluster's, and serves."""
-    await runtimes(f"{name}-own", "sklearn")
-    live = await cluster.deploy(cluster.isvc(name))
+    await runtimes(f"{name}-own", "xgboost")
+    live = await cluster.deploy(of_format(cluster, name, "xgboost"))
     assert live["status"]["servingRuntimeName"] == f"{name}-own"
     assert await chosen(cluster, name) == f"{name}-own"
     answer = await cluster.ask(live, "POST", "/", json={})
@@ -166,6 +166,6 @@ async def test_placeholders(cluster: Cluster, name: str, runtimes: Any) -> None:
 
 async def test_runtimes_of_other_namespaces(cluster: Cluster, name: str, runtimes: Any) -> None:
     """A ServingRuntime is seen in its own namespace only."""
-    await runtimes(f"{name}-own", "sklearn", priority=9)
+    await runtimes(f"{name}-own", name)
     found = (await cluster.kube.list(SERVING_RUNTIMES, "default")).items
     assert f"{name}-own" not in [one["metadata"]["name"] for one in found]
