@@ -43,13 +43,22 @@ _SERVER_EXTRAS: Final = ("serving", "storage", "grpc", "tracing")
 _TABULAR: Final = ("sklearn", "xgboost", "lightgbm", "onnx", "mlflow")
 
 
-def _predictor(framework: str, title: str, *extras: str, debian: tuple[str, ...] = ()) -> Image:
+_ALL_TABULAR: Final = tuple(f"predictors/{framework}" for framework in ("tabular", *_TABULAR))
+
+
+def _predictor(
+    framework: str,
+    title: str,
+    *extras: str,
+    packages: tuple[str, ...] = ("predictors/tabular",),
+    debian: tuple[str, ...] = (),
+) -> Image:
     return Image(
         name=f"{framework}server",
         title=f"{title} predictor",
         module=f"predictors.{framework}",
         dockerfile=f"predictors/{framework}/Dockerfile",
-        packages=(*_SERVER, "predictors/tabular", f"predictors/{framework}"),
+        packages=tuple(dict.fromkeys((*_SERVER, *packages, f"predictors/{framework}"))),
         extras=(*_SERVER_EXTRAS, *extras),
         debian=debian,
     )
@@ -62,19 +71,17 @@ IMAGES: Final = (
     # Its wheel links to OpenMP's library and does not bring it, unlike the others'.
     _predictor("lightgbm", "LightGBM", "lightgbm", "sklearn", debian=("libgomp1",)),
     _predictor("onnx", "ONNX", "onnx"),
-    # The flavors most models have; others need an image of their own FROM this one.
-    _predictor("mlflow", "MLflow", "mlflow", "sklearn"),
+    # It hands flavors to the other predictors. Installed is what most models need; other libraries
+    # are a matter of an image FROM this one.
+    _predictor("mlflow", "MLflow", "mlflow", "sklearn", packages=_ALL_TABULAR),
     # The code of all frameworks: ClearML keeps their models beside its classes. Libraries beyond
-    # scikit-learn are a matter of the user's image FROM this one. MLServer's messages are pydantic's.
+    # scikit-learn are a matter of the user's image FROM this one. pydantic has MLServer's messages.
     Image(
         name="customserver",
         title="custom predictor",
         module="predictors.custom",
         dockerfile="predictors/custom/Dockerfile",
-        packages=(
-            *(*_SERVER, "predictors/tabular", "predictors/custom"),
-            *(f"predictors/{framework}" for framework in _TABULAR),
-        ),
+        packages=(*_SERVER, *_ALL_TABULAR, "predictors/custom"),
         extras=(*_SERVER_EXTRAS, "codecs", "sklearn"),
         libraries=("pydantic",),
     ),
@@ -97,6 +104,7 @@ IMAGES: Final = (
             "predictors/serving/__init__.py",
             "predictors/serving/errors.py",
             "predictors/serving/logs.py",
+            "predictors/serving/observation.py",
             "predictors/storage",
             "predictors/storage_initializer",
         ),
