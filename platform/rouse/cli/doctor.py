@@ -15,8 +15,8 @@ from rouse.errors import ConfigError
 
 if TYPE_CHECKING:
     from rouse.compiler.needs import Needs
+    from rouse.installer.findings import Finding
     from rouse.sdk.connection import Connection
-    from rouse.sdk.doctoring import Finding
 
 __all__ = ["doctor"]
 
@@ -40,7 +40,7 @@ def doctor(
     kubeconfig: Path | None,
     namespace: str | None,
 ) -> None:
-    """Tell what the cluster lacks for Rouse and for what FILE compiles to.
+    """Tell what the cluster lacks for Rouse and for what FILE compiles to, and how Rouse fares.
 
     Where there is no cluster to ask, what FILE needs is listed. Exit code 1 when something is
     missing, disabled or refused.
@@ -85,11 +85,30 @@ def _findings(kubeconfig: Path | None, needs: Needs) -> list[Finding]:
 
 
 async def _examined(connection: Connection, needs: Needs) -> list[Finding]:
+    from datetime import UTC, datetime
+
+    from rouse import __version__
+    from rouse.compiler.config import Config
+    from rouse.installer.cluster import Cluster
+    from rouse.installer.doctor import examine_installation, is_installed
     from rouse.kube.config import connect
     from rouse.sdk.doctoring import examine
+    from rouse.sdk.live import live_config
 
     async with connect(connection.cluster) as client:
-        return [finding async for finding in examine(client, needs)]
+        found = [finding async for finding in examine(client, needs)]
+        cluster = Cluster(client)
+        # The embedded engine brings its controllers along: there it takes no installation.
+        if "rouse" in await cluster.version() and not await is_installed(cluster):
+            return found
+        try:
+            config = await live_config(client)
+        except ConfigError:
+            config = Config()  # That it cannot be used is among the findings.
+        installation = examine_installation(
+            cluster, config, version=__version__, now=datetime.now(UTC)
+        )
+        return [*found, *[finding async for finding in installation]]
 
 
 def _print(findings: list[Finding]) -> None:

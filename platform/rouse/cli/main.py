@@ -20,6 +20,7 @@ from rouse.cli import (
     install,
     objects,
     predict,
+    webhook,
 )
 from rouse.errors import RouseError
 
@@ -51,6 +52,7 @@ for _command in (
     autoscaler.autoscaler,
     coldstart.coldstart,
     cluster.controller,
+    webhook.webhook,
     install.install,
     install.uninstall,
 ):

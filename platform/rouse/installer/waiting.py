@@ -10,7 +10,7 @@ from rouse.errors import RouseError
 from rouse.installer.cluster import Cluster
 from rouse.kube.objects import Object, condition_of, selector_of
 
-__all__ = ["NotInTimeError", "problem_of", "wait_until_ready"]
+__all__ = ["NotInTimeError", "problem_of", "reasons_of", "wait_until_ready"]
 
 _POLL_S: Final = 0.5
 
@@ -54,6 +54,21 @@ async def wait_until_ready(
         await cluster.sleep(_POLL_S)
 
 
+def reasons_of(pod: Mapping[str, Any]) -> list[str]:
+    """Return why a pod's containers do not run, in the words of its status."""
+    status = pod.get("status") or {}
+    found = []
+    for container in status.get("containerStatuses") or ():
+        state = container.get("state") or {}
+        why = state.get("waiting") or state.get("terminated") or {}
+        if why.get("reason"):
+            found.append(": ".join(filter(None, [why["reason"], why.get("message", "")])))
+    scheduled = condition_of(pod, "PodScheduled")
+    if scheduled and scheduled["status"] == "False":
+        found.append(scheduled.get("message", "cannot be scheduled"))
+    return found
+
+
 def _definition(live: Mapping[str, Any]) -> str:
     condition = condition_of(live, "Established")
     return "" if condition and condition["status"] == "True" else "is not established"
@@ -92,19 +107,5 @@ async def _pods_say(cluster: Cluster, live: Object | None) -> str:
         return ""
     labels = selector_of(live["spec"]["selector"].get("matchLabels") or {})
     pods = await cluster.pods(live["metadata"]["namespace"], labels)
-    said = sorted({reason for pod in pods for reason in _reasons(pod)})
+    said = sorted({reason for pod in pods for reason in reasons_of(pod)})
     return f" ({'; '.join(said)})" if said else ""
-
-
-def _reasons(pod: Mapping[str, Any]) -> list[str]:
-    status = pod.get("status") or {}
-    found = []
-    for container in status.get("containerStatuses") or ():
-        state = container.get("state") or {}
-        why = state.get("waiting") or state.get("terminated") or {}
-        if why.get("reason"):
-            found.append(": ".join(filter(None, [why["reason"], why.get("message", "")])))
-    scheduled = condition_of(pod, "PodScheduled")
-    if scheduled and scheduled["status"] == "False":
-        found.append(scheduled.get("message", "cannot be scheduled"))
-    return found

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-import orjson
-
-from rouse.api.crds import GROUP
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
 from rouse.compiler.needs import FEATURES_CONFIG_MAP, Kind, Needs
 from rouse.controllers.inferenceservice.sources import KSERVE_NAMESPACE
 from rouse.errors import ConfigError, NotFoundError
+from rouse.installer.findings import Finding, because
+from rouse.installer.remedies import INSTALL_COMMANDS, NET_ISTIO, merge_command
 from rouse.kube.client import KubeClient
 from rouse.kube.requests import ApiRequest
 from rouse.kube.resources import (
@@ -28,9 +25,7 @@ from rouse.kube.resources import (
 )
 from rouse.sdk.live import live_config, live_config_map
 
-__all__ = ["Finding", "examine", "unchecked"]
-
-State = Literal["ok", "missing", "disabled", "too old", "invalid", "needed"]
+__all__ = ["examine", "unchecked"]
 
 _LEAST_VERSION = (1, 22)
 """Server-side apply is stable since then; Rouse writes by nothing else."""
@@ -47,46 +42,13 @@ _ALWAYS: tuple[Resource, ...] = (
     GATEWAYS,
 )
 
-_KNATIVE = "https://github.com/knative/serving/releases/latest/download"
-_ISTIO = "https://github.com/knative/net-istio/releases/latest/download/istio.yaml"
-_NET_ISTIO = "https://github.com/knative/net-istio/releases/latest/download/net-istio.yaml"
-
-# Group -> the command that installs its kinds.
-_INSTALL: Mapping[str, str] = {
-    GROUP: "kubectl apply --server-side -f manifests/crds",
-    "serving.knative.dev": f"kubectl apply -f {_KNATIVE}/serving-crds.yaml "
-    f"&& kubectl apply -f {_KNATIVE}/serving-core.yaml",
-    "networking.istio.io": f"kubectl apply -l knative.dev/crd-install=true -f {_ISTIO} "
-    f"&& kubectl apply -f {_ISTIO}",
-    "opentelemetry.io": "helm install opentelemetry-operator "
-    "open-telemetry/opentelemetry-operator --namespace opentelemetry-operator-system "
-    "--create-namespace",
-    "keda.sh": "helm install keda kedacore/keda --namespace keda --create-namespace",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    state: State
-    detail: str = ""
-    fix: str = ""
-    """The command that mends it; empty where there is nothing to mend, or no such command."""
-
-    @property
-    def wrong(self) -> bool:
-        """Whether something has to be done."""
-        return self.state not in ("ok", "needed")
-
 
 def unchecked(needs: Needs) -> Iterator[Finding]:
     """Yield what is needed, where there is no cluster to ask."""
     for feature, why in needs.features.items():
-        yield Finding(feature, "needed", _because(why), _enable(feature))
+        yield Finding(feature, "needed", because(why), _enable(feature))
     for kind, why in needs.kinds.items():
-        yield Finding(str(kind), "needed", _because(why), _INSTALL.get(kind.group, ""))
+        yield Finding(str(kind), "needed", because(why), INSTALL_COMMANDS.get(kind.group, ""))
 
 
 async def examine(client: KubeClient, needs: Needs) -> AsyncIterator[Finding]:
@@ -133,7 +95,7 @@ async def _kinds(
             yield Finding(str(kind), "ok")
         else:
             yield Finding(
-                str(kind), "missing", _because(wanted[kind]), _INSTALL.get(kind.group, "")
+                str(kind), "missing", because(wanted[kind]), INSTALL_COMMANDS.get(kind.group, "")
             )
 
 
@@ -163,7 +125,7 @@ async def _gateway(client: KubeClient, gateway: str) -> Finding:
         await client.get(GATEWAYS, name, namespace)
     except NotFoundError:
         detail = f"change ingressGateway or localGateway of {CONFIG_MAP} if it has another name"
-        return Finding(f"Gateway {gateway}", "missing", detail, f"kubectl apply -f {_NET_ISTIO}")
+        return Finding(f"Gateway {gateway}", "missing", detail, NET_ISTIO)
     return Finding(f"Gateway {gateway}", "ok")
 
 
@@ -176,15 +138,9 @@ async def _features(
         if str(data.get(feature, "")).lower() in ("enabled", "allowed"):
             yield Finding(feature, "ok")
         else:
-            yield Finding(feature, "disabled", _because(why), _enable(feature))
+            yield Finding(feature, "disabled", because(why), _enable(feature))
 
 
 def _enable(feature: str) -> str:
     namespace, name = FEATURES_CONFIG_MAP
-    patch = orjson.dumps({"data": {feature: "enabled"}}).decode()
-    return f"kubectl patch configmap {name} -n {namespace} --type merge -p '{patch}'"
-
-
-def _because(names: Iterable[str]) -> str:
-    first, *rest = [*names, ""][:-1] or [""]
-    return f"{first} and {len(rest)} more" if rest else first
+    return merge_command(namespace, name, {feature: "enabled"})

@@ -13,10 +13,11 @@ from rouse.cli import doctor as command
 from rouse.compiler.needs import Kind, Needs, needs_of
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.errors import UnavailableError
+from rouse.installer.findings import Finding
 from rouse.kube.client import KubeClient
 from rouse.kube.requests import ApiRequest
 from rouse.kube.resources import GATEWAYS
-from rouse.sdk.doctoring import Finding, examine
+from rouse.sdk.doctoring import examine
 
 Object = dict[str, Any]
 
