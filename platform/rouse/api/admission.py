@@ -22,7 +22,7 @@ from rouse.api.findings import examine, load, name_in
 from rouse.api.inferenceservice.modes import KNATIVE
 from rouse.errors import FieldError, ValidationError
 
-__all__ = ["review"]
+__all__ = ["KINDS", "review"]
 
 T = TypeVar("T", bound=Model)
 
@@ -81,3 +81,6 @@ _CHECKS: Mapping[str, Check] = {
     "ServingRuntime": _always(servingruntime.ServingRuntime, servingruntime.validate),
     "TrainedModel": _against_old(trainedmodel.TrainedModel, trainedmodel.validate),
 }
+
+KINDS = frozenset({*_CHECKS, "InferenceService"})
+"""The kinds of serving.kserve.io that have rules."""
