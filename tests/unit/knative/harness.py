@@ -47,6 +47,7 @@ class PodState:
     ports: Mapping[int, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     restarts: int = 0
+    crashes: int = 0
     reason: str = ""
     message: str = ""
     log_tail: tuple[str, ...] = ()
@@ -111,6 +112,7 @@ class MemoryNode:
             phase="Running",
             ready=False,
             restarts=times,
+            crashes=times + 1,
             reason="CrashLoopBackOff",
             log_tail=log,
             containers=(ContainerState(last=Ended(1)),),

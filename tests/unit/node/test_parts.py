@@ -13,7 +13,7 @@ from rouse.embedded.node.errors import PodSetupError
 from rouse.embedded.node.notify import Failed, Phase, Ready, parse_report
 from rouse.embedded.node.podports import PodPorts
 from rouse.embedded.node.ports import FreePorts, listen, serving_container
-from rouse.embedded.node.probes import Exec, HttpGet, Probe, TcpSocket, parse_probe
+from rouse.embedded.node.probes import Exec, HttpGet, Probe, TcpSocket, asks_known_port, parse_probe
 from rouse.embedded.node.restarts import RestartBackoff
 
 CONTAINER: dict[str, Any] = {"name": "c", "ports": [{"containerPort": 8080, "name": "http1"}]}
@@ -66,6 +66,25 @@ def test_probe_actions(spec: dict[str, Any] | None, action: object) -> None:
     found = parse_probe(spec, container=CONTAINER, ports={8080: 40001}, default_port=8080)
     assert found is not None
     assert found.action == action
+
+
+@pytest.mark.parametrize(
+    ("probe", "known"),
+    [
+        (None, True),
+        ({"tcpSocket": {"port": 1}}, True),
+        ({"httpGet": {"path": "/"}}, True),
+        ({"httpGet": {"port": 9000}}, True),
+        ({"httpGet": {"port": "h2c"}}, True),
+        ({"httpGet": {"port": 8080}}, False),
+        ({"httpGet": {"port": "http"}}, False),
+    ],
+)
+def test_a_probe_at_a_port_that_the_pod_does_not_declare_is_known(
+    probe: dict[str, Any] | None, known: bool
+) -> None:
+    container = {"name": "c", "ports": [{"name": "h2c", "containerPort": 9000}]}
+    assert asks_known_port(probe, container, {9000: 41000}) is known
 
 
 def test_probe_numbers_and_absence() -> None:

@@ -16,10 +16,9 @@ __all__ = ["Failure", "failure_of", "start_problem"]
 _LINES: Final = 10
 _SIGNAL_BASE: Final = 128
 """Exit codes above it tell a signal, as in a shell."""
-_GIVEN_UP_AT: Final = 2
-"""Crashes after which nobody is kept waiting; the first may have been bad luck."""
-_LIVED_S: Final = 10.0
-"""A replica that ran this long could start: requests wait for it to do so again."""
+_GIVEN_UP_AT: Final = 3
+"""Crashes in a row, none of them of a replica that was ready, after which nobody is kept waiting;
+the first may have been bad luck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,14 @@ class Failure:
 
 
 def failure_of(state: PodState | None) -> Failure | None:
-    """The failure of a replica that is given up for now: it crashed twice, or cannot start."""
+    """The failure of a replica that is given up for now: crashes in a row, or no start.
+
+    One that was ready could start: requests wait for it to do so again.
+    """
     problem = start_problem(state)
     if problem is None or state is None:
         return None
-    crashing = state.reason == Reason.CRASH_LOOP and not _lived(state)
-    repeated = crashing and state.restarts >= _GIVEN_UP_AT
+    repeated = state.reason == Reason.CRASH_LOOP and state.crashes >= _GIVEN_UP_AT
     if state.phase == "Failed" or state.reason in HOPELESS or repeated:
         return problem
     return None
@@ -67,11 +68,6 @@ def start_problem(state: PodState | None) -> Failure | None:
         message = state.message or _tail(state)
         return Failure(state.reason or "Failed", message)
     return None
-
-
-def _lived(state: PodState) -> bool:
-    ended = _last_end(state)
-    return ended is not None and ended.finished_at - ended.started_at >= _LIVED_S
 
 
 def _signal_line(exit_code: int) -> str:

@@ -39,8 +39,8 @@ class Container(Protocol):
 class PodState(Protocol):
     """What the node knows of a pod.
 
-    ``ports``: containerPort -> port of this machine. ``timings``: seconds of each phase of its
-    start.
+    ``ports``: containerPort -> port of this machine. ``crashes``: since it was ready last.
+    ``timings``: seconds of each phase of its start.
     """
 
     @property
@@ -61,6 +61,8 @@ class PodState(Protocol):
     def timings(self) -> Mapping[str, float]: ...  # noqa: D102
     @property
     def restarts(self) -> int: ...  # noqa: D102
+    @property
+    def crashes(self) -> int: ...  # noqa: D102
     @property
     def reason(self) -> str: ...  # noqa: D102
     @property

@@ -18,7 +18,7 @@ from rouse.embedded.node.monitor import Monitor, Probes
 from rouse.embedded.node.notify import Failed, Phase, Ready, Report
 from rouse.embedded.node.podports import PodPorts
 from rouse.embedded.node.ports import serving_container
-from rouse.embedded.node.probes import Probe, ProbeResult, check, parse_probe
+from rouse.embedded.node.probes import Probe, ProbeResult, asks_known_port, check, parse_probe
 from rouse.embedded.node.services import NodeServices
 from rouse.embedded.node.sources import Sources
 from rouse.embedded.node.start import start_container
@@ -190,14 +190,17 @@ class Attempt:
         serves = container["name"] == serving_container(self._parts.pod)
         first = declared[0] if declared else None
 
-        def probe(name: str, *, always: bool = False) -> Probe | None:
+        def probe(name: str, *, always: bool = False, own_port: bool = False) -> Probe | None:
             given = container.get(name)
+            if own_port and first is not None and not asks_known_port(given, container, ports):
+                # What a runtime asks at its HTTP port, of a pod that serves gRPC alone.
+                given = {**(given or {}), "httpGet": None, "tcpSocket": {"port": first}}
             default = first if given is not None or always else None
             return parse_probe(given, container=container, ports=ports, default_port=default)
 
         return Probes(
             startup=probe("startupProbe"),
-            readiness=probe("readinessProbe", always=serves),
+            readiness=probe("readinessProbe", always=serves, own_port=serves),
             liveness=probe("livenessProbe"),
             reports=invocation.listen,
         )

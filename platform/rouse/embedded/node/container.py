@@ -116,6 +116,8 @@ class ContainerRunner:
             self._set(state="running", reason="", message="", started_at=time.time(), ended=None)
         started, ready = attempt.started, attempt.ready and not self._stopping
         self._set(started=started, ready=ready, pid=attempt.process.pid)
+        if ready:
+            self._set(crashes=0)
         self._on_change()
 
     def _ended(self, attempt: Attempt, code: int) -> None:
@@ -147,6 +149,7 @@ class ContainerRunner:
             message=f"container {name} ended {how}: {ended.message if ended else ''}".rstrip(": "),
             last=ended,
             ended=None,
+            crashes=self.state.crashes + 1,
         )
         self._on_change()
 

@@ -130,6 +130,7 @@ class PodRunner:
             ports=MappingProxyType(dict(self._ports.actual) if self._ports else {}),
             timings=MappingProxyType(dict(serving.timings)) if serving else MappingProxyType({}),
             restarts=sum(c.restarts for c in containers),
+            crashes=sum(c.crashes for c in containers),
             reason=reason,
             message=message,
             log_tail=serving.log_tail if serving else (),

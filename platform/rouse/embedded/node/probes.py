@@ -12,7 +12,16 @@ from typing import Any, Final
 from rouse.embedded.node.errors import PodSetupError, Reason
 from rouse.embedded.processes import StartError, start_process
 
-__all__ = ["Exec", "HttpGet", "Probe", "ProbeResult", "TcpSocket", "check", "parse_probe"]
+__all__ = [
+    "Exec",
+    "HttpGet",
+    "Probe",
+    "ProbeResult",
+    "TcpSocket",
+    "asks_known_port",
+    "check",
+    "parse_probe",
+]
 
 _HOST: Final = "127.0.0.1"
 
@@ -88,6 +97,22 @@ def parse_probe(
     )
 
 
+def asks_known_port(
+    probe: dict[str, Any] | None, container: dict[str, Any], ports: Mapping[int, int]
+) -> bool:
+    """Whether a probe asks at a port that the pod declares; one that names no port does.
+
+    What listens on this machine listens at declared ports only: no other would ever answer.
+    """
+    get = (probe or {}).get("httpGet")
+    if get is None or not get.get("port"):
+        return True
+    port = get["port"]
+    if isinstance(port, str) and not port.isdigit():
+        return any(port == each.get("name") for each in container.get("ports") or [])
+    return int(port) in ports
+
+
 def _action(
     spec: dict[str, Any],
     container: dict[str, Any],
@@ -96,7 +121,7 @@ def _action(
 ) -> HttpGet | TcpSocket | Exec | None:
     if "exec" in spec:
         return Exec(tuple(spec["exec"]["command"]))
-    if "httpGet" in spec:
+    if spec.get("httpGet") is not None:
         get = spec["httpGet"]
         headers = tuple((h["name"], h["value"]) for h in get.get("httpHeaders") or [])
         port = _port(get.get("port"), container, ports, default_port)

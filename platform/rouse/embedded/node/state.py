@@ -38,6 +38,8 @@ class ContainerState:
     started: bool = False
     ready: bool = False
     restarts: int = 0
+    crashes: int = 0
+    """Since it was ready last."""
     ended: Terminated | None = None
     """How it ended, when its state is terminated."""
     last: Terminated | None = None
@@ -58,6 +60,8 @@ class PodState:
     """containerPort -> port of this machine."""
     timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     restarts: int = 0
+    crashes: int = 0
+    """Of all containers since they were ready last."""
     reason: str = ""
     message: str = ""
     log_tail: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ def configuration_status(
             "RevisionReady",
             FALSE,
             REVISION_FAILED,
-            f'Revision "{name}" failed with message: {message or reason}.',
+            f'Revision "{name}" failed with message: {(message or reason).rstrip(".")}.',
         )
     elif is_true(created):
         conditions.mark("RevisionReady", TRUE)
