@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Steps around a scikit-learn model, written for ClearML-Serving: nothing here knows Rouse."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """A model written for MLServer: nothing in it knows Rouse."""
 
 from collections.abc import AsyncIterator

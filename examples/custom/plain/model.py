@@ -11,7 +11,7 @@ class Sentiment:
     outputs = ({"name": "score", "datatype": "FP64", "shape": [-1]},)
 
     def load(self, folder: Path) -> None:
-        self.weights = json.loads((folder / "weights.json").read_text())
+        self.weights: dict[str, float] = json.loads((folder / "weights.json").read_text())
 
     def predict(self, texts: list[str]) -> list[float]:
         return [self._score(text) for text in texts]
