@@ -19,6 +19,7 @@ TESTS = ROOT / "tests/unit/custom"
 NEEDED = "granian, orjson, uvloop, httpx, pytest, pytest_asyncio"
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("package", ["kserve", "mlserver"])
 async def test_the_same_files_run_by_the_genuine_package(package: str) -> None:
     variable = f"ROUSE_{package.upper()}_PYTHON"
@@ -48,7 +49,7 @@ async def _run(python: str, *arguments: str) -> tuple[int, str]:
         stderr=subprocess.STDOUT,
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), 55)
+        output, _ = await asyncio.wait_for(process.communicate(), 170)
     finally:
         if process.returncode is None:
             process.kill()
