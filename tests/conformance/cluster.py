@@ -91,9 +91,8 @@ class Cluster:
                     if await self._follow(resource, place, version, labels, known, holds):
                         return [*known.values()]
         except TimeoutError as error:
-            raise TimeoutError(
-                f"{resource.plural} of {place} were still {[*known.values()]}"
-            ) from error
+            told = {key: item.get("status", item.get("spec")) for key, item in known.items()}
+            raise TimeoutError(f"{resource.plural} of {place} were still {told}") from error
 
     async def _follow(
         self,
@@ -132,7 +131,12 @@ class Cluster:
         def found(items: list[Object]) -> bool:
             return any(item["metadata"]["name"] == name and holds(item) for item in items)
 
-        items = await self.until(resource, found, timeout_s=timeout_s)
+        try:
+            items = await self.until(resource, found, timeout_s=timeout_s)
+        except TimeoutError:
+            last = await self.find(resource, name) or {}
+            told = last.get("status", last.get("spec", "not there"))
+            raise TimeoutError(f"{resource.kind} {name} was still {told}") from None
         return next(item for item in items if item["metadata"]["name"] == name)
 
     async def until_gone(

@@ -6,6 +6,7 @@ Collected only with ``--conformance`` (scripts/conformance gives it).
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 import re
 from collections.abc import AsyncIterator
@@ -63,8 +64,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     options = config.stash[_OPTIONS]
     for item in items:
-        # One loop for the run: the connections of the session live on it.
-        item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if inspect.iscoroutinefunction(getattr(item, "function", None)):
+            # One loop for the run: the connections of the session live on it.
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         item.add_marker(pytest.mark.timeout(_PER_TEST_S * options.factor))
         for mark, unfit in (
             ("embedded_only", not options.embedded),

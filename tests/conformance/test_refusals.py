@@ -41,10 +41,6 @@ PREDICTORS: dict[str, tuple[Any, list[str]]] = {
         {"scaleMetric": "mood", "scaleTarget": 1, "model": MODEL},
         ["scaleMetric", "mood"],
     ),
-    "unknown-scheme": (
-        {"model": {**MODEL, "storageUri": "floppy://a"}},
-        ["spec.predictor.model.storageUri", "floppy"],
-    ),
     "two-sources": (
         {"model": {**MODEL, "storage": {"key": "minio", "path": "iris"}}},
         ["spec.predictor.model.storage"],
@@ -104,9 +100,9 @@ async def test_empty_transformer_and_explainer(cluster: Cluster, name: str) -> N
 async def test_all_findings_at_once(cluster: Cluster, name: str) -> None:
     """Everything that the rules of the kind find is told in one answer."""
     isvc = cluster.custom(
-        name, {"model": {**MODEL, "storageUri": "floppy://a"}}, transformer={"containers": []}
+        name, {"model": {**MODEL, "storage": {"key": "minio"}}}, transformer={"containers": []}
     )
-    await refused(cluster, isvc, "storageUri", "spec.transformer")
+    await refused(cluster, isvc, "spec.predictor.model.storage", "spec.transformer.containers")
 
 
 ANNOTATIONS = {
