@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,6 +21,8 @@ from predictors.serving.metrics.process import started_at
 from predictors.serving.observation import Call, Finish
 
 __all__ = ["Tracer"]
+
+_log = logging.getLogger(__name__)
 
 _NS: Final = 1e9
 
@@ -66,9 +70,13 @@ class Tracer:
         span.end(ready_ns)
 
     def close(self, seconds: float) -> None:
-        """Export what is there."""
-        self._provider.force_flush(max(1, int(seconds * 1e3)))
-        self._provider.shutdown()
+        """Export what is there; a collector that does not answer is given up."""
+        # OpenTelemetry's own end waits for the exporter's timeouts, whatever it is told.
+        ending = threading.Thread(target=self._provider.shutdown, name="traces-end", daemon=True)
+        ending.start()
+        ending.join(seconds)
+        if ending.is_alive():
+            _log.warning("the last traces are lost: the collector does not answer")
 
     def _ended(self, call: Call, span: Span, within: contexts.Context) -> None:
         if span.is_recording():

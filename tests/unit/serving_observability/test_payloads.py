@@ -7,6 +7,7 @@ import csv
 import importlib.util
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,12 @@ async def _ask(url: str, path: str = V1, count: int = 1, **options: Any) -> http
         for _ in range(count):
             answer = await client.post(path, **{"json": BODY, **options})
     return answer
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
 
 
 async def _closed(logger: PayloadLogger) -> None:
@@ -93,6 +100,12 @@ async def test_events_are_those_of_kserves_agent(serve: Serve, receiver: Any) ->
     }
     assert response.headers["ce-type"] == RESPONSE
     assert response.headers["ce-id"] == "abc-1"
+
+
+@pytest.fixture(autouse=True)
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counters begin at zero."""
+    monkeypatch.setattr("predictors.serving.metrics.custom._metrics", {})
 
 
 @pytest.mark.parametrize(
@@ -206,6 +219,34 @@ async def test_files_are_put_aside(serve: Serve, tmp_path: Path) -> None:
     assert names[0] == "log"
     assert set(names) <= {"log", "log.1", "log.2"}
     assert _lines((tmp_path / "d/log").read_text())[-1]["id"] == "8"
+
+
+async def test_a_place_that_hangs_holds_no_answer(serve: Serve, receiver: Any) -> None:
+    receiver.gate.clear()
+    logger = _logger(url=receiver.url, queue_size="10", mode="request")
+    url = serve(logger)
+    assert (await _ask(url, count=50)).status_code == 200
+    await asyncio.to_thread(logger.close, 0.1)
+    async with httpx.AsyncClient() as client:
+        text = (await client.get(f"{url}/metrics")).text
+    found = re.findall(r'payload_log_dropped_total{sink="127.0.0.1",reason="(\w+)"} (\d+)', text)
+    lost = {reason: int(count) for reason, count in found}
+    assert lost["full"] >= 50 - 10 - 4
+    assert sum(lost.values()) == 50
+    receiver.gate.set()
+
+
+async def test_a_file_taken_away_is_made_again(serve: Serve, tmp_path: Path) -> None:
+    logger = _logger(url=f"file://{tmp_path}/log?max_bytes=1", mode="request")
+    url = serve(logger)
+    for number in range(3):
+        await _ask(url, headers={"ce-id": str(number)})
+        path = tmp_path / "log"
+        await _until(path.exists)
+        if number == 0:
+            path.rename(tmp_path / "elsewhere")
+    await _closed(logger)
+    assert _lines((tmp_path / "log").read_text())[-1]["id"] == "2"
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "parquet"])

@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 from predictors.serving import logs, tracing
+from predictors.serving.inference import InferenceResponse
 from predictors.serving.logs import AccessLog
+from predictors.serving.observation import Call, Observers
 
 pytest.importorskip("opentelemetry.sdk")
 
@@ -111,10 +113,6 @@ async def test_a_span_for_each_call_with_its_parts(serve: Serve, receiver: Any) 
 
 
 async def test_calls_that_were_joined_say_so(serve: Serve, receiver: Any) -> None:
-    from predictors.serving.dataplane import DataPlane
-    from predictors.serving.inference import InferenceResponse
-    from predictors.serving.observation import Call, Observers
-
     tracer = _tracer()
     call = Observers([tracer]).begin(Call("v2", "/p", "double", "1", {}))
     assert call is not None
@@ -123,7 +121,6 @@ async def test_calls_that_were_joined_say_so(serve: Serve, receiver: Any) -> Non
     spans = await _spans(tracer, receiver)
     assert "queue" in [span.name for span in spans]
     assert _attributes(spans[-1])["batch_size"] == 8
-    assert DataPlane().observers is None
 
 
 async def test_the_trace_goes_on_where_a_model_asks_others(serve: Serve, receiver: Any) -> None:
@@ -216,6 +213,45 @@ async def test_logs_name_request_and_trace(
     assert access["status"] == 500
     for line in (failure, access):
         assert (line["model"], line["request_id"], line["trace_id"]) == ("double", "r-2", TRACE)
+
+
+async def test_a_collector_that_hangs_holds_nobody(
+    serve: Serve, receiver: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracer = _tracer()
+    receiver.gate.clear()
+    assert (await _ask(serve(tracer))).status_code == 200
+    began = time.monotonic()
+    tracer.close(0.1)
+    assert time.monotonic() - began < 8  # the exporter itself would wait for 10 s
+    assert "the collector does not answer" in caplog.text
+    receiver.gate.set()
+    await asyncio.to_thread(receiver.until, 1)
+
+
+async def test_transformers_go_on_with_the_trace(receiver: Any) -> None:
+    from transformers_pre.predictor import Predictor, PredictorSettings
+
+    asked: list[httpx.Headers] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers)
+        return httpx.Response(200, json={})
+
+    tracer = _tracer()
+    predictor = Predictor(PredictorSettings("p", "double"), transport=httpx.MockTransport(answer))
+    headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "x-request-id": "r"}
+    call = Observers([tracer]).begin(Call("v1", "/p", "double", "1", headers))
+    assert call is not None
+    await asyncio.create_task(call.within(predictor.ask(b"{}", headers)))
+    await predictor.ask(b"{}", headers)
+    call.answered(b"", "application/json")
+    call.end()
+    await predictor.close()
+    (span,) = await _spans(tracer, receiver)
+    assert asked[0]["traceparent"] == f"00-{TRACE}-{span.span_id.hex()}-01"
+    assert asked[1]["traceparent"] == headers["traceparent"]
+    assert asked[0]["x-request-id"] == "r"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,6 +77,8 @@ class FileSink:
         """Append the lines; before that put a file aside that is large enough."""
         lines = json_lines(events)
         try:
+            if self._file.closed:
+                self._file = self._open()
             if self._file.tell() and self._file.tell() + len(lines) > self._max_bytes:
                 self._rotate()
             self._file.write(lines)
@@ -92,14 +95,23 @@ class FileSink:
         return self._path.open("ab")
 
     def _rotate(self) -> None:
+        written = os.fstat(self._file.fileno())
         self._file.close()
+        try:
+            # Other workers write the same file: one of them may have put it aside already.
+            if os.path.samestat(written, self._path.stat()):
+                self._put_aside()
+        except FileNotFoundError:
+            pass
+        self._file = self._open()
+
+    def _put_aside(self) -> None:
         for number in range(self._files - 1, 0, -1):
             before = self._path if number == 1 else self._aside(number - 1)
             if before.exists():
                 before.replace(self._aside(number))
         if self._files == 1:
             self._path.unlink()
-        self._file = self._open()
 
     def _aside(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
