@@ -17,6 +17,7 @@ from rouse.embedded.knative.status.deployment import deployment_status
 from rouse.embedded.knative.writes import rfc3339, write_status
 from rouse.errors import AlreadyExistsError, NotFoundError, RejectedError
 from rouse.kube.client import KubeClient
+from rouse.kube.controller import Requeue
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, Object, labels_of
@@ -27,6 +28,8 @@ __all__ = ["Deployments"]
 logger = logging.getLogger(__name__)
 
 _STOP_GRACE_S = 30.0
+_PROGRESS_DEADLINE_S = 600.0
+"""Kubernetes' default."""
 
 
 class Deployments:
@@ -57,20 +60,23 @@ class Deployments:
         self._events = events
         self._clock = clock
 
-    async def reconcile(self, key: Key) -> None:
+    async def reconcile(self, key: Key) -> Requeue | None:
         """Make the API's records what the replicas are."""
         deployment = self._deployments.get(key)
         if deployment is None:
             await self.abandon(key)
-            return
-        if names.REVISION_LABEL not in labels_of(deployment):
+            return None
+        plain = not _is_revisions(deployment)
+        if plain:
             # Nobody here scales this one: what its spec says holds.
             self._replicas.scale_to(key, int(deployment["spec"].get("replicas", 1)))
         self._replicas.balance(key)
         await self._record_scale(key, deployment)
         await self._record_new(key, deployment)
         await self._remove_retired(key)
-        await self._write_status(key)
+        rolling = await self._write_status(key)
+        # Nothing happens when a rollout is late: that it is has to be looked for.
+        return Requeue(_deadline_s(deployment)) if plain and rolling else None
 
     async def abandon(self, key: Key) -> None:
         """Stop what was started for a Deployment that is gone and never got a record."""
@@ -123,19 +129,33 @@ class Deployments:
                 if self._pods.get(replica.key) is None:
                     self._replicas.drop(key, replica.key)
 
-    async def _write_status(self, key: Key) -> None:
+    async def _write_status(self, key: Key) -> bool:
+        """Write it, and say whether a rollout is under way."""
         deployment = self._deployments.get(key)
-        if deployment is not None:
-            replicas = self._replicas.all(key)
-            problem = self._replicas.problem(key)
-            status = deployment_status(
-                deployment,
-                replicas,
-                wanted=self._replicas.wanted(key),
-                updated=sum(
-                    self._replicas.is_current(key, one) for one in replicas if not one.retiring
-                ),
-                problem=f"{problem.reason}: {problem.last_line}" if problem else "",
-                now=rfc3339(self._clock.utc()),
-            )
-            await write_status(self._client, deployment, status)
+        if deployment is None:
+            return False
+        replicas = self._replicas.all(key)
+        problem = self._replicas.problem(key)
+        status = deployment_status(
+            deployment,
+            replicas,
+            wanted=self._replicas.wanted(key),
+            updated=sum(
+                self._replicas.is_current(key, one) for one in replicas if not one.retiring
+            ),
+            problem=f"{problem.reason}: {problem.last_line}" if problem else "",
+            now=rfc3339(self._clock.utc()),
+            deadline_s=None if _is_revisions(deployment) else _deadline_s(deployment),
+        )
+        await write_status(self._client, deployment, status)
+        reasons = (each["reason"] for each in status["conditions"] if each["type"] == "Progressing")
+        return "ReplicaSetUpdated" in reasons
+
+
+def _is_revisions(deployment: Object) -> bool:
+    """Whether it is a revision's, whose deadline the revision watches."""
+    return names.REVISION_LABEL in labels_of(deployment)
+
+
+def _deadline_s(deployment: Object) -> float:
+    return float(deployment["spec"].get("progressDeadlineSeconds") or _PROGRESS_DEADLINE_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,7 @@ from rouse.embedded.knative.workloads.services import ServiceEndpoints
 from rouse.embedded.limits import UNLIMITED, limited_cluster
 from rouse.errors import ValidationError
 from rouse.kube.client import EventType, KubeClient
-from rouse.kube.controller import Controller, Reconcile
+from rouse.kube.controller import Controller, Reconcile, Requeue
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, Object, controller_of, key_of, labels_of, uid_of
@@ -289,12 +289,12 @@ class KnativeEngine:
             "pod_scalers": Controller("pod autoscalers", self._autoscalers.reconcile, workers=1),
         }
 
-    def _unhurried(self, reconcile: Callable[[Key], Awaitable[None]]) -> Reconcile:
+    def _unhurried(self, reconcile: Reconcile) -> Reconcile:
         """Records follow what runs; requests that wait for a replica go before them."""
 
-        async def later(key: Key) -> None:
+        async def later(key: Key) -> Requeue | None:
             await self.activator.calm(_CALM_S)
-            await reconcile(key)
+            return await reconcile(key)
 
         return later
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from rouse.embedded.knative.replicas import Replica
 from rouse.embedded.knative.rolling import strategy_of
 from rouse.kube.objects import Object
 
 __all__ = ["deployment_status"]
+
+_COMPLETE = "NewReplicaSetAvailable"
+_UPDATING = "ReplicaSetUpdated"
+_LATE = "ProgressDeadlineExceeded"
 
 
 def deployment_status(
@@ -19,11 +24,13 @@ def deployment_status(
     now: str,
     updated: int | None = None,
     problem: str = "",
+    deadline_s: float | None = None,
 ) -> Object:
     """Counts and the conditions Available and Progressing.
 
     ``updated`` is how many replicas are of the present template, by default all. ``problem`` is
-    what keeps replicas from running.
+    what keeps replicas from running. ``deadline_s`` is how many seconds a rollout may be without
+    progress; None where somebody else watches that.
     """
     staying = [one for one in replicas if not one.retiring]
     updated = len(staying) if updated is None else updated
@@ -31,6 +38,12 @@ def deployment_status(
     least = wanted - strategy_of(deployment, wanted).unavailable
     available = ready >= least
     complete = ready == wanted == len(staying) == updated
+    known = deployment.get("status") or {}
+    generation = deployment["metadata"].get("generation", 1)
+    moved = known.get("observedGeneration") != generation or any(
+        count > known.get(field, 0)
+        for field, count in (("updatedReplicas", updated), ("readyReplicas", ready))
+    )
     before = {one["type"]: one for one in (deployment.get("status") or {}).get("conditions") or ()}
     conditions = [
         _condition(
@@ -41,13 +54,7 @@ def deployment_status(
             now,
             problem,
         ),
-        _condition(
-            before.get("Progressing"),
-            "Progressing",
-            True,
-            "NewReplicaSetAvailable" if complete else "ReplicaSetUpdated",
-            now,
-        ),
+        _progressing(deployment, before.get("Progressing"), complete, moved, now, deadline_s),
     ]
     counts = {
         "replicas": len(staying),
@@ -57,10 +64,37 @@ def deployment_status(
         "unavailableReplicas": max(0, wanted - ready),
     }
     return {
-        "observedGeneration": deployment["metadata"].get("generation", 1),
+        "observedGeneration": generation,
         **{name: count for name, count in counts.items() if count},
         "conditions": conditions,
     }
+
+
+def _progressing(
+    deployment: Object,
+    before: Object | None,
+    complete: bool,
+    moved: bool,
+    now: str,
+    deadline_s: float | None,
+) -> Object:
+    """Kubernetes' rule: what was complete once and changes no more is never late."""
+    type_ = "Progressing"
+    if complete or (before is not None and before["reason"] == _COMPLETE and not moved):
+        return _condition(before, type_, True, _COMPLETE, now)
+    if moved or before is None:
+        # Counted from now on: the time of the last change is that of the last progress.
+        again = None if before is None else {**before, "reason": ""}
+        return _condition(again, type_, True, _UPDATING, now)
+    waited = _seconds(before.get("lastUpdateTime", now), now)
+    if before["reason"] == _LATE or (deadline_s is not None and waited >= deadline_s):
+        message = f'Deployment "{deployment["metadata"]["name"]}" has timed out progressing.'
+        return _condition(before, type_, False, _LATE, now, message)
+    return _condition(before, type_, True, _UPDATING, now)
+
+
+def _seconds(since: str, now: str) -> float:
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(since)).total_seconds()
 
 
 def _condition(
