@@ -272,13 +272,15 @@ async def measure(options: argparse.Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="rouse-", ignore_cleanup_errors=True) as folder:
         async with cluster(Path(folder)) as (world, process):
             created = await create(world, range(options.create))
-            print(f"{options.create} created in {created:.1f} s; CPU so far: {spent(process)}")
+            print(f"{options.create} created in {created:.1f} s; CPU: {spent(process)}", flush=True)
             for begin in range(options.create, options.objects, 500):
                 await create(world, range(begin, min(begin + 500, options.objects)))
                 print(f"{len(world.ready)} objects, {process.rss_mb():.0f} MB", flush=True)
             cpu = await rest(process, options.rest)
             rss = process.rss_mb()
+            print(f"at rest: {cpu:.2f} % CPU, {rss:.0f} MB", flush=True)
             changes = await change(world, options.changes)
+            print(f"changes: {[round(one * 1e3) for one in sorted(changes)]} ms", flush=True)
             writes = await writes_per_reconcile(world, process)
             after = process.rss_mb()
     return _figures(options, created, cpu, (rss, after), changes, writes)

@@ -128,6 +128,9 @@ class Controller:
                 await self._process(key)
             finally:
                 self.queue.done(key)
+            # At rest a reconcile waits for nothing: thousands in a row would let nothing else run,
+            # not even the renewal of the Lease.
+            await asyncio.sleep(0)
 
     async def _process(self, key: Key) -> None:
         clock = asyncio.get_running_loop().time

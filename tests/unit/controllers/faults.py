@@ -411,7 +411,8 @@ async def live(cluster: Cluster) -> None:
         lambda: cluster.is_ready() and cluster.split() == SECOND_ONLY, "the promotion"
     )
     await cluster.until(
-        lambda: all(key_of(one).name.startswith("iris") for one in _all(cluster)), "the deletion"
+        lambda: not any(key_of(one).name.startswith("gone") for one in _all(cluster)),
+        "the deletion",
     )
 
 

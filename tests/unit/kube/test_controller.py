@@ -139,6 +139,19 @@ async def test_one_key_is_never_worked_on_twice_at_a_time_others_are() -> None:
         assert most == 3
 
 
+async def test_reconciles_that_wait_for_nothing_let_others_run() -> None:
+    done: list[Key] = []
+
+    async def reconcile(key: Key) -> None:
+        done.append(key)
+
+    async with running(reconcile) as (controller, results):
+        for number in range(500):
+            controller.enqueue(Key("a", str(number)))
+        await asyncio.wait_for(results.get(), 5)
+        assert len(done) < 50
+
+
 async def test_stopping_lets_a_reconcile_end_and_cancels_a_hanging_one() -> None:
     ended: list[str] = []
     both = asyncio.Barrier(3)
