@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from scripts.images import dockerfiles, engines, sbom, wheels
@@ -92,9 +93,8 @@ def _build(engine: engines.EngineName, job: engines.Build, arguments: argparse.N
         for command in commands:
             print(shlex.join(command))
         return
-    if job.offline:
-        wheels.gather(ROOT, job.image, job.extras)
-    _run(commands[0])
+    with wheels.gathered(ROOT, job.image, job.extras) if job.offline else nullcontext():
+        _run(commands[0])
     digest = _output(engines.digest(engine, job.reference))
     print(f"{job.reference} {digest}", flush=True)
     if arguments.sbom:
