@@ -38,7 +38,7 @@ class DataPlane:
     """The models of a server, by name and version; without a version the newest one answers.
 
     `names` are there from the start and answer once their model was published; further ones come
-    from `repository`. Protocols tell `observers`, where there are any, of each call. All methods
+    from `repository`. A server that has yet to look into it unsets `settled`. Protocols tell `observers`, where there are any, of each call. All methods
     run in one event loop.
     """
 
@@ -54,6 +54,7 @@ class DataPlane:
         self.settings = settings or PlaneSettings()
         self.changed: list[Callable[[Model], None]] = []
         self.observers: Observers | None = None
+        self.settled = True
         self._repository = repository
         self._latest: dict[str, Endpoint | None] = dict.fromkeys(names)
         self._versions: dict[str, dict[str, Endpoint]] = {name: {} for name in names}
@@ -80,7 +81,7 @@ class DataPlane:
 
     def ready(self) -> bool:
         """Whether loading is over and some model answers, or none was asked for."""
-        if self._states.any(State.LOADING):
+        if not self.settled or self._states.any(State.LOADING):
             return False
         if self._repository is None:
             return None not in self._latest.values()

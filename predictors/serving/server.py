@@ -107,6 +107,7 @@ class _Server:
         self._plane = DataPlane(
             names, metrics=self._metrics, settings=settings.plane, repository=repository
         )
+        self._plane.settled = settings.repository is None
         self._plane.observers = observers_of(os.environ, access_log=settings.access_log)
         self._tracing: asyncio.Task[None] | None = None
         self._text = shared(self._metrics) if shared is not None else None
@@ -225,6 +226,7 @@ class _Server:
                     await self._plane.load(name)
                 except LoadFailedError:
                     continue  # logged, and told by the index
+        self._plane.settled = True
         self._metrics.phase_seconds.update(self._notifier.phases)
 
     def _load(self) -> Model:

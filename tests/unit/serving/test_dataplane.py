@@ -231,3 +231,10 @@ async def test_all_versions_side_by_side(make: Any) -> None:
     assert plane.versions("m") == ["9", "10"]
     assert plane.get("m").version == "10"
     assert plane.get("m", "9").version == "9"
+
+
+def test_a_plane_that_has_yet_to_look_into_its_repository_is_not_ready() -> None:
+    plane = DataPlane()
+    assert plane.ready()
+    plane.settled = False
+    assert not plane.ready()
