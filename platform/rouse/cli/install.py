@@ -23,13 +23,6 @@ _kubeconfig = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Default: $KUBECONFIG, then this machine's engine, then ~/.kube/config.",
 )
-_namespace = click.option(
-    "-n",
-    "--namespace",
-    default="rouse-system",
-    show_default=True,
-    help="Where Rouse's own parts are.",
-)
 _timeout = click.option(
     "--timeout", "timeout_s", type=float, default=300.0, show_default=True, help="Seconds."
 )
@@ -67,7 +60,6 @@ _dry_run = click.option(
 @click.option("-o", "--output", type=click.Choice(["yaml"]), help="Print the objects; apply none.")
 @click.option("--images", "list_images", is_flag=True, help="Print the images that are used.")
 @click.option("--force", is_flag=True, help="Go on although the cluster lacks something.")
-@_namespace
 @_kubeconfig
 def install(
     overlay: str,
@@ -79,7 +71,6 @@ def install(
     output: str | None,
     list_images: bool,
     force: bool,
-    namespace: str,
     kubeconfig: Path | None,
 ) -> None:
     """Install Rouse on a cluster, or bring an installation to this version.
@@ -93,7 +84,7 @@ def install(
 
     if timeout_s < 0:
         raise InvalidError(f"--timeout: {timeout_s}: seconds, 0 or more")
-    objects = select(Selection(overlay, components, _images(images), namespace))
+    objects = select(Selection(overlay, components, _images(images)))
     if list_images:
         click.echo("\n".join(images_of(objects)))
     if output == "yaml":
@@ -105,7 +96,6 @@ def install(
         return
     plan = Plan(
         objects=tuple(objects),
-        namespace=namespace,
         version=__version__,
         overlay=overlay,
         wait=wait,
@@ -124,14 +114,12 @@ def install(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_dry_run
 @_timeout
-@_namespace
 @_kubeconfig
 def uninstall(
     crds: bool,
     yes: bool,
     dry_run: str,
     timeout_s: float,
-    namespace: str,
     kubeconfig: Path | None,
 ) -> None:
     """Remove Rouse from a cluster; users' objects, their definitions and your settings stay.
@@ -140,9 +128,7 @@ def uninstall(
     """
     if crds and not yes and dry_run == "none":
         click.confirm("This deletes every InferenceService of the cluster. Go on?", abort=True)
-    asyncio.run(
-        _uninstall(kubeconfig, namespace, crds=crds, timeout_s=timeout_s, dry_run=dry_run != "none")
-    )
+    asyncio.run(_uninstall(kubeconfig, crds=crds, timeout_s=timeout_s, dry_run=dry_run != "none"))
 
 
 async def _install(kubeconfig: Path | None, plan: Plan, *, force: bool) -> None:
@@ -167,7 +153,7 @@ async def _install(kubeconfig: Path | None, plan: Plan, *, force: bool) -> None:
 
 
 async def _uninstall(
-    kubeconfig: Path | None, namespace: str, *, crds: bool, timeout_s: float, dry_run: bool
+    kubeconfig: Path | None, *, crds: bool, timeout_s: float, dry_run: bool
 ) -> None:
     from rouse.installer.cluster import Cluster
     from rouse.installer.install import read_inventory
@@ -177,16 +163,15 @@ async def _uninstall(
 
     async with connect(locate(kubeconfig).cluster) as client:
         cluster = Cluster(client)
-        inventory = await read_inventory(cluster, namespace)
+        inventory = await read_inventory(cluster)
         if not inventory.entries:
             raise ConfigError(
-                f"the namespace {namespace} has no ConfigMap rouse-inventory: nothing here was "
-                "installed by `rouse install`"
+                "there is no ConfigMap rouse-system/rouse-inventory: nothing here was installed by "
+                "`rouse install`"
             )
         await take_away(
             cluster,
             inventory,
-            namespace=namespace,
             definitions=crds,
             timeout_s=timeout_s,
             tell=_say,

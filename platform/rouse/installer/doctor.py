@@ -29,7 +29,7 @@ _ON: Final = ("enabled", "allowed")
 
 async def is_installed(cluster: Cluster) -> bool:
     """Say whether the installer has been at this cluster."""
-    return bool((await read_inventory(cluster, CONFIG_NAMESPACE)).entries)
+    return bool((await read_inventory(cluster)).entries)
 
 
 async def examine_installation(
@@ -39,7 +39,7 @@ async def examine_installation(
 
     ``config`` is the live one, ``version`` that of this program, ``now`` the time in UTC.
     """
-    inventory = await read_inventory(cluster, CONFIG_NAMESPACE)
+    inventory = await read_inventory(cluster)
     if not inventory.entries:
         detail = f"no ConfigMap {CONFIG_NAMESPACE}/{INVENTORY}"
         yield Finding("Installation", "missing", detail, "rouse install")

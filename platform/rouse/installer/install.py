@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rouse.compiler.config import CONFIG_NAMESPACE
 from rouse.errors import ConflictError
 from rouse.installer.cluster import Cluster
 from rouse.installer.inventory import INVENTORY, Entry, Inventory, entry_of
@@ -29,7 +30,6 @@ class Plan:
     """What to install, and how."""
 
     objects: tuple[Object, ...]
-    namespace: str
     version: str
     overlay: str
     wait: bool = True
@@ -45,7 +45,7 @@ async def install(cluster: Cluster, plan: Plan, tell: Tell) -> None:
     what was done until then is in the inventory, and the next call goes on from there.
     """
     deadline = asyncio.get_running_loop().time() + plan.timeout_s
-    before = await read_inventory(cluster, plan.namespace)
+    before = await read_inventory(cluster)
     session = _Session(cluster, plan, before, tell)
     for stage, objects in stages(plan.objects).items():
         await session.apply(objects)
@@ -57,9 +57,9 @@ async def install(cluster: Cluster, plan: Plan, tell: Tell) -> None:
     await session.prune()
 
 
-async def read_inventory(cluster: Cluster, namespace: str) -> Inventory:
+async def read_inventory(cluster: Cluster) -> Inventory:
     """Return what is installed; an empty inventory where nothing is."""
-    config_map = await cluster.get("v1", "ConfigMap", INVENTORY, namespace)
+    config_map = await cluster.get("v1", "ConfigMap", INVENTORY, CONFIG_NAMESPACE)
     return Inventory.read(config_map) if config_map else Inventory()
 
 
@@ -148,7 +148,7 @@ class _Session:
 
     async def _write(self, inventory: Inventory) -> None:
         if not self._plan.dry_run:
-            await self._cluster.apply(inventory.to_config_map(self._plan.namespace))
+            await self._cluster.apply(inventory.to_config_map())
 
 
 def _same(stored: Mapping[str, Any], live: Mapping[str, Any]) -> bool:

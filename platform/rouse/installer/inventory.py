@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from rouse.compiler.config import CONFIG_NAMESPACE
 from rouse.errors import ConfigError
 from rouse.installer.policy import Policy, policy_of
 from rouse.kube.objects import Object
@@ -82,7 +83,7 @@ class Inventory:
             ) from error
         return cls(data.get("version", ""), data.get("overlay", ""), tuple(entries))
 
-    def to_config_map(self, namespace: str) -> Object:
+    def to_config_map(self) -> Object:
         """Return the ConfigMap; equal inventories give equal ones."""
         listed = [
             {
@@ -100,7 +101,7 @@ class Inventory:
             "kind": "ConfigMap",
             "metadata": {
                 "name": INVENTORY,
-                "namespace": namespace,
+                "namespace": CONFIG_NAMESPACE,
                 "labels": {"app.kubernetes.io/part-of": "rouse"},
             },
             "data": {

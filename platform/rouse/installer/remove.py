@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
+from rouse.compiler.config import CONFIG_NAMESPACE
 from rouse.installer.cluster import Cluster
 from rouse.installer.inventory import INVENTORY, Entry, Inventory
 from rouse.installer.order import Stage, stage_of
@@ -44,7 +45,6 @@ async def uninstall(
     cluster: Cluster,
     inventory: Inventory,
     *,
-    namespace: str,
     definitions: bool,
     timeout_s: float,
     tell: Tell,
@@ -69,13 +69,17 @@ async def uninstall(
         if stage in _USERS and not definitions:
             continue
         for entry in by_stage[stage]:
-            if entry.policy is Policy.MERGE and entry.namespace == namespace and not definitions:
+            if (
+                entry.policy is Policy.MERGE
+                and entry.namespace == CONFIG_NAMESPACE
+                and not definitions
+            ):
                 tell(Outcome(str(entry), Action.KEPT, "your settings"))
                 continue
             tell(await remove(cluster, entry, dry_run=dry_run))
         if stage is Stage.DEFINITIONS and not dry_run:
             await _wait_gone(cluster, by_stage[stage], timeout_s)
-    live = await cluster.get("v1", "ConfigMap", INVENTORY, namespace)
+    live = await cluster.get("v1", "ConfigMap", INVENTORY, CONFIG_NAMESPACE)
     if live is not None:
         await cluster.delete(live, dry_run=dry_run)
 

@@ -1,25 +1,21 @@
-"""What is to be installed: overlay, components, images and namespace -> objects."""
+"""What is to be installed: overlay, components and images -> objects."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
-from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE
+from rouse.compiler.config import CONFIG_MAP
 from rouse.errors import ConfigError
 from rouse.installer.kustomize import map_images, render, split_image
 from rouse.kube.objects import Object
 from rouse.manifests import manifests_dir
 
 __all__ = ["Selection", "component_names", "images_of", "overlay_names", "select"]
-
-_DEFINITION: Final = "CustomResourceDefinition"
-_NAMESPACE_PATTERN: Final = re.compile(rf"(?<![\w-]){CONFIG_NAMESPACE}(?![\w-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +28,6 @@ class Selection:
     """Names of components that the overlay does not have."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Other images: the repository, or its last part alone, to the image to be used."""
-    namespace: str = CONFIG_NAMESPACE
-    """Where Rouse's own parts are."""
 
 
 def overlay_names() -> list[str]:
@@ -55,11 +49,7 @@ def select(selection: Selection) -> list[Object]:
         raise ConfigError(f"there is no component {', '.join(unknown)}; there are: {known}")
     components = [manifests_dir() / "components" / name for name in selection.components]
     objects = render(folder, components=components)
-    if selection.images:
-        objects = _with_images(objects, selection.images)
-    if selection.namespace != CONFIG_NAMESPACE:
-        objects = [_moved(obj, selection.namespace) for obj in objects]
-    return objects
+    return _with_images(objects, selection.images) if selection.images else objects
 
 
 def images_of(objects: Iterable[Object]) -> list[str]:
@@ -123,21 +113,3 @@ def _map_settings(obj: Object, change: Any) -> Object:
             if image != said["image"]:
                 data[key] = yaml.safe_dump({**said, "image": image})
     return {**obj, "data": data}
-
-
-def _moved(obj: Object, namespace: str) -> Object:
-    """Return the object with another namespace wherever it says Rouse's own."""
-    if obj["kind"] == _DEFINITION:
-        return obj
-    moved: Object = _replaced(obj, namespace)
-    return moved
-
-
-def _replaced(value: Any, namespace: str) -> Any:
-    if isinstance(value, str):
-        return _NAMESPACE_PATTERN.sub(namespace, value)
-    if isinstance(value, list):
-        return [_replaced(each, namespace) for each in value]
-    if isinstance(value, dict):
-        return {name: _replaced(each, namespace) for name, each in value.items()}
-    return value

@@ -166,7 +166,7 @@ async def test_an_upgrade_removes_what_is_no_longer_wanted() -> None:
         assert await it.get("NetworkPolicy", "mine")
         released = await it.get("ConfigMap", "config-deployment", "knative-serving")
         assert "progress-deadline" not in (released or {}).get("data", {})
-        inventory = await read_inventory(it.cluster, NAMESPACE)
+        inventory = await read_inventory(it.cluster)
         assert (inventory.version, inventory.overlay) == ("2", "minimal")
         assert not [each for each in inventory.entries if each.kind == "NetworkPolicy"]
 
@@ -195,7 +195,7 @@ async def test_an_interrupted_installation_goes_on_and_forgets_nothing() -> None
         ]
         with pytest.raises(RejectedError):
             await it.install(objects=broken)
-        inventory = await read_inventory(it.cluster, NAMESPACE)
+        inventory = await read_inventory(it.cluster)
         assert len(inventory.entries) == len(plan.objects)
         assert await it.get("ValidatingWebhookConfiguration", "rouse-webhook", "") is None
         await it.install("gpu")
@@ -255,12 +255,11 @@ async def test_what_does_not_get_ready_is_told_with_its_pods() -> None:
 
 async def _uninstall(it: World, **options: Any) -> dict[str, Action]:
     it.told.clear()
-    inventory = await read_inventory(it.cluster, NAMESPACE)
+    inventory = await read_inventory(it.cluster)
     settings: dict[str, Any] = {"definitions": False, "timeout_s": 5.0}
     await uninstall(
         it.cluster,
         inventory,
-        namespace=NAMESPACE,
         tell=it.told.append,
         **{**settings, **options},
     )

@@ -69,7 +69,7 @@ class World:
 
     def plan(self, overlay: str = "production", **changes: Any) -> Plan:
         objects = changes.pop("objects", None) or selected(overlay)
-        settings: dict[str, Any] = {"wait": False, "version": "1", "namespace": NAMESPACE}
+        settings: dict[str, Any] = {"wait": False, "version": "1"}
         return Plan(objects=tuple(objects), overlay=overlay, **{**settings, **changes})
 
     async def install(self, overlay: str = "production", **changes: Any) -> dict[str, Action]:
