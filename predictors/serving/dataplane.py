@@ -38,8 +38,8 @@ class DataPlane:
     """The models of a server, by name and version; without a version the newest one answers.
 
     `names` are there from the start and answer once their model was published; further ones come
-    from `repository`. A server that has yet to look into it unsets `settled`. Protocols tell `observers`, where there are any, of each call. All methods
-    run in one event loop.
+    from `repository`, and a server that has yet to look into it unsets `settled`. Protocols tell
+    `observers`, where there are any, of each call. All methods run in one event loop.
     """
 
     def __init__(
