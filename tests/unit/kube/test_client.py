@@ -127,3 +127,41 @@ async def test_a_watch_whose_head_never_comes() -> None:
     client = KubeClient(http)
     with pytest.raises(UnavailableError, match="no answer"):
         await anext(client.watch(PODS, resource_version="1"))
+
+
+async def test_an_observer_hears_of_every_request() -> None:
+    calls: list[tuple[str, int]] = []
+    api = ScriptedApi(
+        answer(pod("p")),
+        listed("5"),
+        refusal(404, "NotFound"),
+        httpx.ConnectError("refused"),
+        watched(),
+        answer(pod("p")),
+    )
+    client = api.client().sharing(observe=lambda call: calls.append((call.verb, call.code)))
+    await client.get(PODS, "p", "a")
+    await client.list(PODS)
+    with pytest.raises(NotFoundError):
+        await client.delete(PODS, "p", "a")
+    with pytest.raises(UnavailableError):
+        await client.create(pod("p"))
+    assert [event async for event in client.watch(PODS, resource_version="5")] == []
+    await client.apply(pod("p"))
+    assert calls == [
+        ("get", 200),
+        ("list", 200),
+        ("delete", 404),
+        ("create", 0),
+        ("watch", 200),
+        ("apply", 200),
+    ]
+
+
+async def test_a_fenced_client_reads_and_does_not_write() -> None:
+    api = ScriptedApi(answer(pod("p")))
+    client = api.client().sharing(write_for=lambda: -1.0)
+    await client.get(PODS, "p", "a")
+    with pytest.raises(UnavailableError, match="may no longer write"):
+        await client.apply(pod("p"))
+    assert len(api.requests) == 1

@@ -203,3 +203,44 @@ async def test_releasing_touches_no_lease_of_another() -> None:
     assert world.holder == "other"
     world.down = True
     await world.elector("me").release()
+
+
+async def test_a_lease_made_by_hand_without_a_spec_is_free() -> None:
+    world = World()
+    bare = lease("", version="")
+    del bare["spec"]
+    world.write(bare)
+    elector = world.elector("me")
+    await elector.release()
+    await elector.acquire()
+    assert world.holder == "me"
+
+
+async def test_clocks_that_disagree_by_days_do_no_harm() -> None:
+    world = World()
+    first = world.elector("first")
+    await first.acquire()
+    second = LeaderElector(
+        client_of(world.handle),
+        KEY,
+        "second",
+        clock=lambda: world.now - 1e6,
+        wall=lambda: WALL + timedelta(days=30),
+        sleep=world.sleep,
+    )
+    began = world.now
+    await second.acquire()
+    assert 15 <= world.now - began <= 18
+    assert not first.is_leader
+
+
+async def test_how_long_a_leader_may_write() -> None:
+    world = World()
+    elector = world.elector("me")
+    assert elector.remaining() <= 0
+    await elector.acquire()
+    assert elector.remaining() == 10.0
+    world.now += 4.0
+    assert (elector.remaining(), elector.seconds_since_reached()) == (6.0, 4.0)
+    await elector.release()
+    assert elector.remaining() <= 0

@@ -62,3 +62,32 @@ def test_an_index_added_later_covers_what_is_there() -> None:
     assert store.indexed("x", "2") == []
     assert store.get(Key("a", "p")) is not None
     assert len(store) == 1
+
+
+def test_a_packed_store_gives_out_equal_objects() -> None:
+    plain, packed = Store(), Store(packed=True)
+    for store in (plain, packed):
+        store.put(_pod("a", "1", owner="u"))
+        store.put(_pod("b", "1", owner="u"))
+        old = store.put(_pod("a", "2", owner="v"))
+        assert old == _pod("a", "1", owner="u")
+        assert store.remove(Key("n", "absent")) is None
+    assert list(packed) == list(plain)
+    assert packed.all_keys() == plain.all_keys()
+    for uid in ("u", "v", "w"):
+        assert packed.indexed("owner", uid) == plain.indexed("owner", uid)
+    assert packed.select("n", {"x": "y"}) == plain.select("n", {"x": "y"})
+    assert packed.remove(Key("n", "a")) == _pod("a", "2", owner="v")
+    assert packed.get(Key("n", "a")) is None
+
+
+def _pod(name: str, version: str, *, owner: str) -> Object:
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "n",
+            "resourceVersion": version,
+            "labels": {"x": "y"},
+            "ownerReferences": [{"uid": owner}],
+        }
+    }
