@@ -1,6 +1,7 @@
 """Whether a pod has the shape that the pod webhook works on. Pure.
 
-An API server only sends pods that it could decode; whoever else calls gets a finding and no crash.
+An API server only sends pods that it could decode, and no null where a list or an object belongs;
+whoever else calls gets a finding and no crash.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ __all__ = ["misshapen"]
 
 _KEYS: Final = {"env": "name", "volumeMounts": "mountPath", "ports": "containerPort", "args": None}
 """Lists of a container that are looked into, and the field that their items have."""
-_OBJECTS: Final = ("securityContext", "resources")
+_OBJECTS: Final = (
+    "livenessProbe",
+    "readinessProbe",
+    "resources",
+    "securityContext",
+    "startupProbe",
+)
 
 
 def misshapen(pod: Object) -> list[FieldError]:
@@ -28,16 +35,14 @@ def misshapen(pod: Object) -> list[FieldError]:
 
 def _metadata(metadata: Object) -> Iterator[FieldError]:
     for name in ("annotations", "labels"):
-        value = metadata.get(name)
-        if value is not None and not _is_strings(value):
+        if not _is_strings(metadata.get(name, {})):
             yield FieldError(f"metadata.{name}", "must map text to text")
 
 
 def _spec(spec: Object) -> Iterator[FieldError]:
     if not spec.get("containers"):
         yield FieldError("spec.containers", "must have at least one item")
-    account = spec.get("serviceAccountName")
-    if account is not None and not isinstance(account, str):
+    if not isinstance(spec.get("serviceAccountName", ""), str):
         yield FieldError("spec.serviceAccountName", "must be text")
     yield from _named(spec, "volumes", "spec", "name")
     for lists in ("containers", "initContainers"):
@@ -52,15 +57,13 @@ def _container(container: Object, at: str) -> Iterator[FieldError]:
     for name, key in _KEYS.items():
         yield from _named(container, name, at, key)
     for name in _OBJECTS:
-        if container.get(name) is not None and not isinstance(container[name], dict):
+        if not isinstance(container.get(name, {}), dict):
             yield FieldError(f"{at}.{name}", "must be an object")
 
 
 def _named(parent: Object, name: str, at: str, key: str | None) -> Iterator[FieldError]:
     """Findings about a list of objects that have ``key``; of texts where there is none."""
-    value = parent.get(name)
-    if value is None:
-        return
+    value = parent.get(name, [])
     if not isinstance(value, list):
         yield FieldError(f"{at}.{name}", "must be a list")
         return

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import yaml
 
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.embedded.apiserver.transport import ApiServerTransport
 from rouse.kube import KubeClient
 from rouse.kube.objects import Key, Object
+from rouse.kube.requests import ApiRequest
+from rouse.webhook.certificates.configurations import MUTATING, VALIDATING
 from rouse.webhook.certificates.own import Place
 
 SECRET = Key("rouse-system", "rouse-webhook-certs")
@@ -42,18 +45,9 @@ async def installed() -> AsyncIterator[tuple[KubeClient, Callable[[], KubeClient
         yield client, another
 
 
-def _create(obj: Object) -> Any:
-    from rouse.kube import requests
-    from rouse.webhook.certificates.configurations import MUTATING, VALIDATING
-
+def _create(obj: Object) -> ApiRequest:
     resource = VALIDATING if obj["kind"] == VALIDATING.kind else MUTATING
-    return requests.ApiRequest("POST", resource.path(), content=_json(obj))
-
-
-def _json(obj: Object) -> bytes:
-    import orjson
-
-    return orjson.dumps(obj)
+    return ApiRequest("POST", resource.path(), content=orjson.dumps(obj))
 
 
 def review(

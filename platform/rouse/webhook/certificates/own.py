@@ -27,7 +27,8 @@ __all__ = ["OwnCertificates", "Place"]
 logger = logging.getLogger(__name__)
 
 _EVERY_S: Final = 1800.0
-_ATTEMPTS: Final = 10
+_ATTEMPTS: Final = 8
+_SOON: Final = Backoff(base=0.02, limit=2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class OwnCertificates:
 
         The Secret is read anew, so that a replica does not write on what another wrote before.
         """
-        for _ in range(_ATTEMPTS):
+        for attempt in range(1, _ATTEMPTS + 1):
             live = await self._read()
             known = read_material(live) if live is not None else None
             wanted = self._wanted(known)
@@ -123,7 +124,8 @@ class OwnCertificates:
                     self._client.create(secret) if live is None else self._client.replace(secret)
                 )
             except (AlreadyExistsError, ConflictError):
-                # Another replica was first: what it wrote counts.
+                # Another replica was first: what it wrote counts, once it can be read.
+                await asyncio.sleep(_SOON.delay(attempt))
                 continue
             logger.info("certificates: Secret %s written", self._place.secret)
         raise ConfigError(
