@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Self
+from urllib.parse import urlencode
 
 import httpx
 import orjson
@@ -107,6 +108,8 @@ class KubeClient:
         self._observe = observe
         self._write_for = write_for
         self.field_manager = field_manager
+        self.server = str(http.base_url).rstrip("/")
+        """Where the API is: scheme, host and port."""
 
     def sharing(
         self,
@@ -327,11 +330,6 @@ class KubeClient:
             raise error_of_response(response, response.content, where=str(request))
         return response.content
 
-    @property
-    def server(self) -> str:
-        """Where the API is: scheme, host and port."""
-        return str(self._http.base_url).rstrip("/")
-
     async def _observed(
         self, request: ApiRequest, answer: Coroutine[Any, Any, httpx.Response]
     ) -> httpx.Response:
@@ -372,10 +370,11 @@ class KubeClient:
         headers = {"accept": request.accept}
         if request.content is not None:
             headers["content-type"] = request.content_type
+        # In one piece: httpx parses an address anew for every part it is put together of.
+        query = f"?{urlencode(request.params)}" if request.params else ""
         return self._http.build_request(
             request.method,
-            request.path,
-            params=request.params or None,
+            f"{self.server}{request.path}{query}",
             content=request.content,
             headers=headers,
             timeout=timeout or httpx.USE_CLIENT_DEFAULT,
