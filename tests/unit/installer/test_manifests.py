@@ -11,6 +11,7 @@ import orjson
 import pytest
 import yaml
 
+from rouse.cli.main import rouse
 from rouse.compiler.config import Config
 from rouse.controllers.inferenceservice.sources import Sources
 from rouse.embedded.apiserver.memory import memory_api
@@ -128,6 +129,20 @@ def test_pods_are_as_the_strictest_standard_wants_them(overlay: str) -> None:
             assert container["resources"]["requests"].keys() == {"cpu", "memory"}
             assert container["resources"]["limits"].keys() == {"cpu", "memory"}
             assert {"livenessProbe", "readinessProbe"} <= container.keys()
+
+
+def test_the_commands_of_the_containers_are_rouses() -> None:
+    for components in ((), ("cert-manager",)):
+        for obj in rendered("production", *components):
+            if obj["kind"] != "Deployment":
+                continue
+            (container,) = obj["spec"]["template"]["spec"]["containers"]
+            assert container["command"] == ["rouse"]
+            name, *options = container["args"]
+            rouse.commands[name].make_context(name, [*options])
+            ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+            assert f"--metrics-port={ports['metrics']}" in options
+            assert f"--health-port={ports['health']}" in options
 
 
 def test_webhooks_leave_the_systems_namespaces_alone() -> None:
