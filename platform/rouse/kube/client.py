@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 
 import httpx
 import orjson
 
-from rouse.errors import ApiError, GoneError, UnavailableError
+from rouse.errors import GoneError, UnavailableError
 from rouse.kube import requests
-from rouse.kube.errors import error_of_response, error_of_status, error_of_transport
+from rouse.kube.errors import error_of_response, error_of_transport
 from rouse.kube.objects import Object
 from rouse.kube.requests import ApiRequest, PatchKind
 from rouse.kube.resources import Resource
+from rouse.kube.watching import EventType, WatchEvent, event_of, lines_of
 
 __all__ = [
     "FENCED",
@@ -43,23 +43,6 @@ the pool's idle connections would cost a TLS handshake."""
 _WATCH_TIMEOUT_S: Final = 300
 _WATCH_MARGIN_S: Final = 30.0
 """How long past its own timeout a watch's server may take to end it."""
-
-
-class EventType(StrEnum):
-    """What happened to an object; a bookmark only carries a newer resourceVersion."""
-
-    ADDED = "ADDED"
-    MODIFIED = "MODIFIED"
-    DELETED = "DELETED"
-    BOOKMARK = "BOOKMARK"
-
-
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
-    """One line of a watch."""
-
-    type: EventType
-    object: Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +273,7 @@ class KubeClient:
         )
         deadline = asyncio.get_running_loop().time() + timeout_s + _WATCH_MARGIN_S
         async with self._streamed(request) as response:
-            lines = _lines(response)
+            lines = lines_of(response)
             while True:
                 try:
                     async with asyncio.timeout_at(deadline):
@@ -304,7 +287,7 @@ class KubeClient:
                     raise UnavailableError(message, reason="Timeout") from error
                 if line is None:
                     return
-                yield _event(line, resource, where=str(request))
+                yield event_of(line, resource, where=str(request))
 
     async def raw(self, path: str) -> bytes:
         """GET any path of the server, such as ``/readyz`` or ``/version``."""
@@ -400,32 +383,3 @@ class KubeClient:
             yield response
         finally:
             await response.aclose()
-
-
-async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
-    rest = b""
-    async for chunk in response.aiter_bytes():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line:
-                yield line
-    if rest:
-        yield rest
-
-
-def _event(line: bytes, resource: Resource, *, where: str) -> WatchEvent:
-    try:
-        event = orjson.loads(line)
-        kind, obj = event["type"], event["object"]
-        if kind == "ERROR":
-            raise _error_of_event(obj, where)
-        obj.setdefault("apiVersion", resource.api_version)
-        obj.setdefault("kind", resource.kind)
-        return WatchEvent(EventType(kind), obj)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        message = f"{where}: a line of the watch cannot be read"
-        raise UnavailableError(message, reason="BadAnswer") from error
-
-
-def _error_of_event(status: Mapping[str, Any], where: str) -> ApiError:
-    return error_of_status(500, status, where=where)
