@@ -18,8 +18,8 @@ import pytest_asyncio
 
 from rouse.errors import NotFoundError
 from rouse.kube.config import connect, load_kubeconfig
-from rouse.kube.objects import Object, condition_of
-from rouse.kube.resources import INFERENCE_SERVICES, NAMESPACES, PODS, VIRTUAL_SERVICES
+from rouse.kube.objects import Object
+from rouse.kube.resources import DEPLOYMENTS, INFERENCE_SERVICES, NAMESPACES, VIRTUAL_SERVICES
 from tests.conformance.cluster import Cluster
 from tests.conformance.models import SERVER, Models, make_models, model_server
 from tests.conformance.options import Options, add_options, read_options
@@ -133,10 +133,10 @@ async def serve_models(cluster: Cluster, folder: Path) -> None:
     for obj in model_server(folder, cluster.namespace, cluster.options.helper_image):
         await cluster.kube.create(obj)
 
-    def ready(pod: Object) -> bool:
-        return (condition_of(pod, "Ready") or {}).get("status") == "True"
+    def available(deployment: Object) -> bool:
+        return bool((deployment.get("status") or {}).get("availableReplicas"))
 
-    await cluster.until_one(PODS, SERVER, ready, timeout_s=180)
+    await cluster.until_one(DEPLOYMENTS, SERVER, available, timeout_s=180)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -11,12 +11,18 @@ from pathlib import Path
 from perf.disagree import Disagreement, find_disagreement
 from rouse.kube.objects import Object
 
-__all__ = ["BROKEN", "FIRST", "SECOND", "Models", "make_models", "model_server"]
+__all__ = ["BROKEN", "FIRST", "SECOND", "SERVER", "Models", "make_models", "model_server"]
 
 FIRST, SECOND, BROKEN = "iris", "iris-v2", "broken"
 _FILE = "model.joblib"
 _TRAINER = Path(__file__).parents[2] / "examples" / "iris" / "train.py"
 SERVER = "conformance-models"
+_SERVE = """
+import functools, os
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+serve = functools.partial(SimpleHTTPRequestHandler, directory="/models")
+ThreadingHTTPServer(("", int(os.environ.get("PORT") or 8080)), serve).serve_forever()
+"""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ def make_models(folder: Path) -> Disagreement:
 
 
 def model_server(folder: Path, namespace: str, image: str) -> list[Object]:
-    """ConfigMap, Pod and Service that serve the models in the cluster by plain HTTP."""
+    """ConfigMap, Deployment and Service that serve the models in the cluster by plain HTTP."""
     meta = {"name": SERVER, "namespace": namespace, "labels": {"app": SERVER}}
     files = {
         f"{name}.joblib": base64.b64encode((folder / name / _FILE).read_bytes()).decode()
@@ -53,7 +59,7 @@ def model_server(folder: Path, namespace: str, image: str) -> list[Object]:
     container = {
         "name": "server",
         "image": image,
-        "command": ["python3", "-m", "http.server", "8080", "--directory", "/models"],
+        "command": ["python3", "-c", _SERVE],
         "ports": [{"containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": f"/{FIRST}/{_FILE}", "port": 8080}},
         "volumeMounts": [{"name": "models", "mountPath": "/models"}],
@@ -62,10 +68,16 @@ def model_server(folder: Path, namespace: str, image: str) -> list[Object]:
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "binaryData": files},
         {
-            "apiVersion": "v1",
-            "kind": "Pod",
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
             "metadata": meta,
-            "spec": {"containers": [container], "volumes": [volume]},
+            "spec": {
+                "selector": {"matchLabels": {"app": SERVER}},
+                "template": {
+                    "metadata": {"labels": {"app": SERVER}},
+                    "spec": {"containers": [container], "volumes": [volume]},
+                },
+            },
         },
         {
             "apiVersion": "v1",

@@ -118,7 +118,7 @@ async def test_a_template_that_is_edited(cluster: Cluster, name: str) -> None:
 
     def put_back(found: Object) -> bool:
         now = found["spec"]["template"]["spec"]["containers"][0]["image"]
-        return found["metadata"]["generation"] > 2 and now == image["image"]
+        return bool(found["metadata"]["generation"] > 2 and now == image["image"])
 
     await cluster.until_one(DEPLOYMENTS, child, put_back)
     await cluster.ready(name)

@@ -36,7 +36,7 @@ async def test_fields_of_the_pod(cluster: Cluster, name: str) -> None:
             }
         }
     }
-    fields = {
+    fields: dict[str, Any] = {
         "nodeSelector": {"disk": "ssd"},
         "tolerations": [TOLERATION],
         "affinity": affinity,

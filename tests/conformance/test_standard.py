@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from rouse.errors import NotFoundError, RejectedError
-from rouse.kube.objects import Object, owner_uids, uid_of
+from rouse.kube.objects import Object, condition_of, owner_uids, uid_of
 from rouse.kube.resources import (
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
+    PODS,
     SERVICES,
 )
 from tests.conformance.cluster import Cluster
@@ -78,15 +79,20 @@ async def test_update(cluster: Cluster, name: str) -> None:
 
 
 async def test_an_update_that_fails(cluster: Cluster, name: str) -> None:
-    """A model that cannot be loaded is told, and the replicas before go on serving."""
+    """A model that cannot be loaded never takes over: the replicas before go on serving."""
     live = await cluster.deploy(standard(cluster, name))
-    await cluster.apply(standard(cluster, name, model=BROKEN))
+    async with steadily(cluster, live) as steady:
+        await cluster.apply(standard(cluster, name, model=BROKEN))
 
-    async def told() -> bool:
-        state = (await cluster.get(INFERENCE_SERVICES, name))["status"].get("modelStatus") or {}
-        return "model.joblib" in str(state.get("lastFailureInfo") or "")
+        def crashed(pods: list[Object]) -> bool:
+            return "restartCount': 1" in str([pod.get("status") for pod in pods])
 
-    await cluster.eventually(told, timeout_s=90)
+        label = f"serving.kserve.io/inferenceservice={name}"
+        await cluster.until(PODS, crashed, labels=label)
+        after = await cluster.get(INFERENCE_SERVICES, name)
+    assert steady.failures == Counter()
+    assert (condition_of(after, "LatestDeploymentReady") or {})["status"] != "True"
+    assert (condition_of(after, "PredictorReady") or {})["status"] == "True"
     assert await cluster.label(live) == cluster.models.flower.first
 
 
