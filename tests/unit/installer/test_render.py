@@ -69,9 +69,11 @@ def test_everything_that_is_rendered_here_is_as_kustomize_renders_it(
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "app.yaml").write_text(APP)
     (tmp_path / "app" / "kustomization.yaml").write_text("resources: [app.yaml]\n")
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top" / "one.json").write_text('{"a": 1}\n')
+    (tmp_path / "top" / "two.json").write_text("[]")
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "kustomization.yaml").write_text(COMPONENT)
-    (tmp_path / "top").mkdir()
     (tmp_path / "top" / "kustomization.yaml").write_text(TOP)
     wanted = by_identity(genuine(kubectl, tmp_path / "top"))
     assert by_identity(render(tmp_path / "top")) == wanted
@@ -127,6 +129,12 @@ TOP = """
 resources: [../app]
 components: [../more]
 replicas: [{name: app, count: 5}]
+generatorOptions: {disableNameSuffixHash: true, labels: {dashboard: "1"}}
+configMapGenerator:
+  - name: dashboards
+    namespace: "n"
+    files: [one.json, other.json=two.json]
+    options: {annotations: {folder: Rouse}}
 images:
   - {name: registry.example.com:5000/b, newName: here.example.com:5000/b, newTag: "2"}
   - {name: a, digest: "sha256:0"}
@@ -178,6 +186,8 @@ patches:
             "patches: [{target: {kind: Other}, patch: '[{op: remove, path: /spec}]'}]\n",
             "no object to patch",
         ),
+        ("configMapGenerator: [{name: a, files: [app.yaml]}]\n", "disableNameSuffixHash"),
+        ("configMapGenerator: [{name: a, literals: [b=c]}]\n", "only files"),
         ("labels: [{pairs: {a: b}, includeSelectors: true}]\n", "only pairs"),
     ],
 )

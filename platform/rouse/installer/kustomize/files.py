@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,18 @@ __all__ = ["Kustomization", "Patch", "read_kustomization", "read_yaml"]
 
 _NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _FIELDS: Final = frozenset(
-    {"apiVersion", "kind", "resources", "components", "patches", "images", "labels", "replicas"}
+    {
+        "apiVersion",
+        "kind",
+        "resources",
+        "components",
+        "configMapGenerator",
+        "generatorOptions",
+        "patches",
+        "images",
+        "labels",
+        "replicas",
+    }
 )
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -37,6 +48,8 @@ class Kustomization:
 
     resources: tuple[Path, ...] = ()
     components: tuple[Path, ...] = ()
+    generated: tuple[Object, ...] = ()
+    """ConfigMaps made of files."""
     patches: tuple[Patch, ...] = ()
     images: tuple[Mapping[str, str], ...] = ()
     labels: tuple[Mapping[str, Any], ...] = ()
@@ -61,6 +74,7 @@ def read_kustomization(folder: Path) -> Kustomization:
     return Kustomization(
         resources=tuple((folder / each).resolve() for each in said.get("resources") or ()),
         components=tuple((folder / each).resolve() for each in said.get("components") or ()),
+        generated=tuple(_generated(folder, path, said)),
         patches=tuple(_patch(folder, path, each) for each in said.get("patches") or ()),
         images=tuple(said.get("images") or ()),
         labels=tuple(said.get("labels") or ()),
@@ -77,6 +91,35 @@ def read_yaml(path: Path) -> list[Any]:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
+
+
+def _generated(folder: Path, path: Path, said: Object) -> Iterator[Object]:
+    """Yield the ConfigMaps of the generators, each key a file's text."""
+    shared = said.get("generatorOptions") or {}
+    for each in said.get("configMapGenerator") or ():
+        options = {**shared, **(each.get("options") or {})}
+        if set(each) - {"name", "namespace", "files", "options"}:
+            raise ConfigError(f"{path}: configMapGenerator: only files are rendered here")
+        # A suffix would make a new object of every change, and nothing here refers to one.
+        if options.get("disableNameSuffixHash") is not True:
+            raise ConfigError(f"{path}: configMapGenerator: wants disableNameSuffixHash: true")
+        metadata = {part: each[part] for part in ("name", "namespace") if part in each}
+        for part in ("labels", "annotations"):
+            merged = {**(shared.get(part) or {}), **(options.get(part) or {})}
+            if merged:
+                metadata[part] = merged
+        data = dict(_file(folder, given) for given in each["files"])
+        yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _file(folder: Path, given: str) -> tuple[str, str]:
+    """Read ``path`` or ``key=path``; without a key it is the file's name."""
+    key, equals, name = given.partition("=")
+    path = folder / (name if equals else given)
+    try:
+        return (key if equals else path.name), path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
 
 
 def _patch(folder: Path, path: Path, said: Object) -> Patch:

@@ -40,7 +40,7 @@ def identity(obj: Object) -> Identity:
 
 
 def _rendered(folder: Path, before: list[Object]) -> list[Object]:
-    """Accumulate as kustomize does: resources, components, then what changes all of them.
+    """Accumulate in the order of kustomize: what is there, components, then what changes all.
 
     ``before`` are the objects that a component is laid over; empty for anything else.
     """
@@ -48,6 +48,7 @@ def _rendered(folder: Path, before: list[Object]) -> list[Object]:
     objects = list(before)
     for path in said.resources:
         _add(objects, _rendered(path, []) if path.is_dir() else read_yaml(path), path)
+    _add(objects, said.generated, folder)
     for component in said.components:
         objects = _rendered(component, objects)
     for patch in said.patches:
