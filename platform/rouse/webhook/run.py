@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Final, Protocol
 from rouse.daemon.endpoints import Checks, Ports, serve_endpoints
 from rouse.daemon.logs import set_up_logs
 from rouse.daemon.loop import loop_factory, stop_signal
-from rouse.errors import RouseError
+from rouse.errors import ConfigError, RouseError
 from rouse.kube.client import KubeClient
 from rouse.kube.config import ClusterConfig, connect, load_kubeconfig
 from rouse.kube.objects import Key
@@ -108,6 +109,10 @@ def run_webhook(
             os.close(ready_fd)
 
     try:
+        if importlib.util.find_spec("cryptography") is None:
+            raise ConfigError(
+                "the webhooks need the library cryptography: pip install cryptography"
+            )
         config = load_kubeconfig(kubeconfig)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(run(config, options, ready=ready))
@@ -189,7 +194,7 @@ def _certificates(
         return FileCertificates(*options.files)
     if options.cert_manager:
         return SecretCertificates(client, options.secret)
-    # Only who makes certificates needs the library for it, which is slow to import.
+    # Given certificates are only read: what makes them need not be loaded.
     from rouse.webhook.certificates.own import OwnCertificates, Place
 
     service = Key(options.secret.namespace, options.service)

@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from rouse.daemon.endpoints import Ports
+from rouse.embedded.ports import free_port
 from rouse.errors import EngineError
 from rouse.kube import ClusterConfig, KubeClient
 from rouse.kube.objects import Object
@@ -146,11 +148,16 @@ def test_a_kubeconfig_that_is_not_there(tmp_path: Path, caplog: pytest.LogCaptur
     assert "absent: cannot be read" in caplog.text
 
 
-async def test_probes_say_the_truth(user: KubeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An expired certificate is no reason to restart, and one to be sent no calls."""
-    from rouse.daemon.endpoints import Ports
-    from rouse.embedded.ports import free_port
+def test_a_library_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert run_webhook(None) == 1
+    assert "pip install cryptography" in caplog.text
 
+
+async def test_probes_say_the_truth(user: KubeClient) -> None:
+    """An expired certificate is no reason to restart, and one to be sent no calls."""
     port = free_port()
     now = [datetime.now(UTC)]
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
