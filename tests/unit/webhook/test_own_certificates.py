@@ -6,14 +6,15 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from rouse.errors import ConfigError
+from rouse.errors import ConfigError, RejectedError
 from rouse.kube import KubeClient
 from rouse.kube.objects import Object
 from rouse.kube.requests import PatchKind
-from rouse.kube.resources import SECRETS
+from rouse.kube.resources import SECRETS, Resource
 from rouse.webhook.certificates.configurations import MUTATING, VALIDATING
 from rouse.webhook.certificates.own import OwnCertificates
 from rouse.webhook.certificates.pki import AUTHORITY_LIFE, SERVING_LIFE, signed_by
@@ -170,6 +171,24 @@ async def test_a_bundle_that_somebody_removes_comes_back(
     lost = [{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": "bm8="}]
     await client.patch(MUTATING, "rouse-webhook", lost, kind=PatchKind.JSON)
     await until_trusted(client, material.bundle)
+    await ended(running)
+
+
+async def test_a_webhook_that_may_not_see_its_configurations_serves(
+    cluster: tuple[KubeClient, Another], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, another = cluster
+    listed = KubeClient.pages
+
+    def refused(self: KubeClient, resource: Resource, *rest: Any, **named: Any) -> Any:
+        if resource in (VALIDATING, MUTATING):
+            raise RejectedError("forbidden", status=403, reason="Forbidden")
+        return listed(self, resource, *rest, **named)
+
+    monkeypatch.setattr(KubeClient, "pages", refused)
+    replica = Replica(another())
+    running = await replica.runs()
+    assert replica.served.lacks(START) == []
     await ended(running)
 
 

@@ -68,11 +68,9 @@ class Configurations:
             informer.add_handler(lambda _event, _obj: changed())
 
     async def start(self) -> None:
-        """Begin to follow, and wait for what is there."""
+        """Begin to follow; a webhook serves also where it may not see its configurations."""
         for informer in self._informers:
             await informer.start()
-        for informer in self._informers:
-            await informer.synced()
 
     async def stop(self) -> None:
         """Stop following."""
@@ -80,8 +78,9 @@ class Configurations:
             await informer.stop()
 
     def trust(self, bundle: bytes) -> bool:
-        """Say whether every webhook trusts ``bundle``, as far as was seen."""
-        return not any(patch for _, patch in self._patches(bundle))
+        """Say whether every webhook trusts ``bundle``; no, as long as they were not seen."""
+        is_known = all(informer.is_synced for informer in self._informers)
+        return is_known and not any(patch for _, patch in self._patches(bundle))
 
     async def publish(self, bundle: bytes) -> None:
         """Write ``bundle`` where it is not; raises `ApiError`."""

@@ -68,7 +68,8 @@ class OwnCertificates:
         """Give every new pair to ``serve``, until cancelled."""
         failures = 0
         try:
-            await self._start()
+            await self._secrets.start()
+            await self._configurations.start()
             while True:
                 self._wake.clear()
                 try:
@@ -92,20 +93,6 @@ class OwnCertificates:
         serve(Pair(material.serving.certificate, material.serving.key))
         await self._configurations.publish(material.bundle)
         return material
-
-    async def _start(self) -> None:
-        await self._secrets.start()
-        failures = 0
-        while True:
-            try:
-                await self._configurations.start()
-            except RouseError as error:
-                failures += 1
-                logger.warning("webhook configurations: %s", error)
-                await self._configurations.stop()
-                await asyncio.sleep(self._backoff.delay(failures))
-            else:
-                return
 
     async def _current(self) -> Material:
         """Return what is stored, after renewing it if that is due.
