@@ -70,13 +70,21 @@ async def test_to_zero_and_back(cluster: Cluster, name: str) -> None:
 
 
 async def test_a_wake_up_is_told(cluster: Cluster, name: str) -> None:
-    """The answer that woke a model has its phases in Server-Timing, and the status keeps them."""
+    """The answer that woke a model has the phases of its start in Server-Timing."""
     live = await cluster.deploy(cluster.isvc(name, annotations=SHORT_WINDOW, minReplicas=0))
     await asleep(cluster, name)
     answer = await cluster.predict(live)
     phases = Prediction(None, answer.status_code, dict(answer.headers)).server_timing
     assert {"process", "load"} <= phases.keys()
     assert sum(phases.values()) > 0
+
+
+@pytest.mark.embedded_only(reason="Knative's own activator reports no phases to a revision")
+async def test_a_wake_up_is_kept(cluster: Cluster, name: str) -> None:
+    """The status keeps the phases of the last wake-up."""
+    live = await cluster.deploy(cluster.isvc(name, annotations=SHORT_WINDOW, minReplicas=0))
+    await asleep(cluster, name)
+    assert (await cluster.predict(live)).status_code == 200
 
     def recorded(isvc: Object) -> bool:
         return bool(isvc["status"].get("coldStart", {}).get("last", {}).get("phases"))

@@ -96,6 +96,17 @@ async def test_an_update_that_fails(cluster: Cluster, name: str) -> None:
     assert await cluster.label(live) == cluster.models.flower.first
 
 
+@pytest.mark.cluster_only(reason="the embedded engine has no metrics server")
+async def test_scaling_on_cpu(cluster: Cluster, name: str) -> None:
+    """The HorizontalPodAutoscaler gets its measurements and is active."""
+    await cluster.deploy(standard(cluster, name, minReplicas=1, maxReplicas=2))
+
+    def active(scaler: Object) -> bool:
+        return (condition_of(scaler, "ScalingActive") or {}).get("status") == "True"
+
+    await cluster.until_one(HORIZONTAL_POD_AUTOSCALERS, f"{name}-predictor", active, timeout_s=180)
+
+
 @pytest.mark.parametrize("metric", ["concurrency", "rps"])
 async def test_metrics_nobody_measures(cluster: Cluster, name: str, metric: str) -> None:
     """Scaling by concurrency or requests, which nobody measures there, is refused or told."""
