@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rouse.embedded.apiserver.schema.builtin.admission import ADMISSION_DEFINITIONS
 from rouse.embedded.apiserver.schema.builtin.core import CORE_DEFINITIONS
 from rouse.embedded.apiserver.schema.builtin.knative import KNATIVE_DEFINITIONS, KNATIVE_GROUP
 from rouse.embedded.apiserver.schema.builtin.meta import META_DEFINITIONS
@@ -23,6 +24,7 @@ _DEFINITIONS: Mapping[str, dict[str, Any]] = {
     **CORE_DEFINITIONS,
     **WORKLOAD_DEFINITIONS,
     **KNATIVE_DEFINITIONS,
+    **ADMISSION_DEFINITIONS,
 }
 _BY_KIND = {
     (name.split(".")[3], name.rsplit(".", 1)[1]): name
