@@ -14,5 +14,5 @@ def test_up_knows_which_frameworks_can_be_kept_warm(
     assert ran.code == 2
     assert "--warm" in ran.err
     assert "sklaern" in ran.err
-    assert "there are: sklearn" in ran.err
+    assert "there are: custom, lightgbm, mlflow, onnx, sklearn, xgboost" in ran.err
     assert not list(tmp_path.iterdir())
