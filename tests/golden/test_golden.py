@@ -68,7 +68,7 @@ def compile_case(case: str) -> Compiled:
             now=NOW,
         )
 
-    words = {}
+    words: dict[str, str] = {}
     for obj in compiled(Observed()).objects:
         if obj["apiVersion"] in ("serving.knative.dev/v1", "apps/v1"):
             component = obj["metadata"]["labels"]["component"].upper()

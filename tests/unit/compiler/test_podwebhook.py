@@ -132,7 +132,7 @@ def test_a_predictor_that_fetches_for_itself_gets_its_credentials() -> None:
     assert "initContainers" not in made["spec"]
 
 
-S3_CONTAINER = {
+S3_CONTAINER: dict[str, Any] = {
     "metadata": {"name": "stores"},
     "spec": {
         "supportedUriFormats": [{"prefix": "s3://"}, {"prefix": "https://"}],
