@@ -18,6 +18,7 @@ PREDICTORS: dict[str, tuple[Any, list[str]]] = {
     "wrong-type": ({"minReplicas": "zero", "model": MODEL}, ["minReplicas", "integer"]),
     "text-for-an-object": ({"model": "iris"}, ["spec.predictor.model"]),
     "empty-predictor": ({}, ["spec.predictor"]),
+    "unknown-scheme": ({"model": {**MODEL, "storageUri": "floppy://a"}}, ["storageUri", "floppy"]),
     "no-format": ({"model": {"storageUri": "pvc://a/b"}}, ["modelFormat"]),
     "duplicate-formats": (
         {"sklearn": FRAMEWORK, "xgboost": FRAMEWORK},

@@ -92,14 +92,6 @@ async def test_a_model_that_is_not_there(cluster: Cluster, name: str) -> None:
     assert "no-such-model" in told["message"]
 
 
-async def test_a_scheme_nobody_knows(cluster: Cluster, name: str) -> None:
-    """A location nobody can fetch is told in the status, with the schemes that are known."""
-    await cluster.apply(cluster.isvc(name, model_fields={"storageUri": "floppy://a/b"}))
-    told = await cluster.told(name, "PredictorReady")
-    assert "floppy" in told["message"]
-    assert "s3" in told["message"]
-
-
 async def test_an_update_that_cannot_be_compiled(cluster: Cluster, name: str) -> None:
     """An update nobody can serve is told in the status, and what was there goes on serving."""
     live = await cluster.deploy(cluster.isvc(name))

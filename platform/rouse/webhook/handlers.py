@@ -38,8 +38,8 @@ _LARGE: Final = 65_536
 _Review: TypeAlias = Callable[[AdmissionRequest], Verdict]
 
 _PODS: Final = "mutate-pods"
-_RULES: Final = {"validate": review_validate, "mutate": review_default}
-_WEBHOOKS: Final = (*_RULES, _PODS)
+_VALIDATE: Final = "validate"
+_WEBHOOKS: Final = (_VALIDATE, "mutate", _PODS)
 
 
 class Handlers:
@@ -82,7 +82,11 @@ class Handlers:
     async def _review(self, webhook: str, request: AdmissionRequest, body: bytes) -> Verdict:
         if webhook == _PODS:
             return await self._pod(request)
-        rules: _Review = partial(_RULES[webhook], default_mode=self._sources.default_mode)
+        mode = self._sources.default_mode
+        rules: _Review = partial(review_default, default_mode=mode)
+        if webhook == _VALIDATE:
+            containers = self._sources.storage_containers
+            rules = partial(review_validate, default_mode=mode, storage_containers=containers)
         return await _away(body, lambda: rules(request))
 
     async def _pod(self, request: AdmissionRequest) -> Verdict:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
 from rouse.api.admission import KINDS, review
+from rouse.api.base import Object
 from rouse.api.inferenceservice.modes import KNATIVE
 from rouse.compiler.config import Config
 from rouse.compiler.podwebhook import concerns, diff, mutate
 from rouse.compiler.storage.facts import NO_FACTS, Facts
+from rouse.compiler.storage.known import find_unknown_schemes
 from rouse.errors import ConfigError, InvalidError, ValidationError
 from rouse.webhook.deprecations import deprecations
 from rouse.webhook.envelope import AdmissionRequest, Verdict, denied, invalid
@@ -18,15 +21,22 @@ from rouse.webhook.podshape import misshapen
 __all__ = ["is_model_pod", "review_default", "review_pod", "review_validate"]
 
 _GROUP: Final = "serving.kserve.io"
+_SERVICE: Final = "InferenceService"
 
 _WRITES: Final = ("CREATE", "UPDATE")
 _ALLOWED: Final = Verdict()
 
 
-def review_validate(request: AdmissionRequest, *, default_mode: str = KNATIVE) -> Verdict:
+def review_validate(
+    request: AdmissionRequest,
+    *,
+    default_mode: str = KNATIVE,
+    storage_containers: Sequence[Object] = (),
+) -> Verdict:
     """Say whether an object may be stored; a refusal lists every finding.
 
-    ``default_mode`` is the installation's mode of InferenceServices that name none.
+    ``default_mode`` is the installation's mode of InferenceServices that name none,
+    ``storage_containers`` its ClusterStorageContainers.
     """
     obj = request.object
     if obj is None or request.operation not in _WRITES or request.subresource:
@@ -34,7 +44,11 @@ def review_validate(request: AdmissionRequest, *, default_mode: str = KNATIVE) -
     if not _is_ours(request):
         return _ALLOWED.warned(_unknown(request))
     try:
-        review({**obj, "kind": request.kind}, request.old, default_mode=default_mode)
+        whole = review({**obj, "kind": request.kind}, request.old, default_mode=default_mode)
+        if request.kind == _SERVICE:
+            unknown = find_unknown_schemes(whole, request.old, storage_containers)
+            if unknown:
+                raise ValidationError(_SERVICE, request.name, unknown)
     except ValidationError as error:
         return invalid(request, str(error), error.errors)
     return _ALLOWED.warned(*deprecations(obj))

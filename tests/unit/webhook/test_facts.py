@@ -216,7 +216,7 @@ async def test_a_large_object_is_reviewed_beside_the_loop(running: Running) -> N
 async def test_a_fault_of_ours_is_an_http_error(
     running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("rouse.webhook.handlers._RULES", {"validate": lambda *_, **__: 1 / 0})
+    monkeypatch.setattr("rouse.webhook.handlers.review_validate", lambda *_, **__: 1 / 0)
     reply = await running.handlers.handle("/validate", orjson.dumps(review(isvc())))
     assert reply.status == 500
     assert "ZeroDivisionError" in caplog.text

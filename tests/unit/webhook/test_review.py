@@ -284,3 +284,14 @@ def test_no_object_breaks_the_review(kind: str, metadata: Any, spec: Any, old: A
     for decide in (review_validate, review_default):
         verdict = decide(request)
         assert verdict.allowed or verdict.status is not None
+
+
+def test_a_scheme_nobody_fetches_is_refused_where_it_is_new() -> None:
+    floppy = isvc(model={"modelFormat": {"name": "sklearn"}, "storageUri": "floppy://a"})
+    verdict = review_validate(asked(floppy))
+    assert not verdict.allowed
+    assert verdict.status is not None
+    assert "spec.predictor.model.storageUri" in verdict.status["message"]
+    spec = {"container": {}, "supportedUriFormats": [{"prefix": "floppy://"}]}
+    drives = {"metadata": {"name": "drives"}, "spec": spec}
+    assert review_validate(asked(floppy), storage_containers=[drives]).allowed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rouse.api.base import Object
+from rouse.api.inferenceservice import default, parse
 from rouse.api.inferenceservice.component import ComponentSpec
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.storage import SCHEMES
@@ -14,8 +15,9 @@ from rouse.compiler.storage.containers import known_formats, matching_container
 from rouse.compiler.storage.names import SCHEME_PLACEHOLDER, STORAGE_URI
 from rouse.compiler.storage.spec import Location, storage_of
 from rouse.compiler.storage.volumes import is_mounted
+from rouse.errors import FieldError
 
-__all__ = ["check_storage"]
+__all__ = ["check_storage", "find_unknown_schemes"]
 
 _KNOWN = (*SCHEMES, SCHEME_PLACEHOLDER)
 
@@ -32,10 +34,36 @@ def check_storage(isvc: InferenceService, containers: Sequence[Object]) -> None:
         if name:
             _check_named(name, fetched, containers, f"spec.{part}.storageContainerName")
             continue
-        for location in locations:
-            if location.scheme not in _KNOWN:
-                path = f"spec.{part}.{_field(component, location.uri)}"
-                _check_scheme(location, containers, path)
+        for finding in _unknown(part, component, locations, containers):
+            raise CompileError(Reason.INVALID_SPEC, str(finding))
+
+
+def find_unknown_schemes(
+    obj: Object, old: Object | None, containers: Sequence[Object]
+) -> list[FieldError]:
+    """Find the locations of a valid InferenceService whose scheme nobody fetches.
+
+    ``old`` is what is stored on an update, None on a create; what an update leaves as it was is not
+    looked at, so that a container that is gone holds up no other change.
+    """
+    if old is not None and obj.get("spec") == old.get("spec"):
+        return []
+    findings: list[FieldError] = []
+    for part, component, locations in _components(default(parse(obj))):
+        if not component.storage_container_name:
+            findings += _unknown(part, component, locations, containers)
+    return findings
+
+
+def _unknown(
+    part: str, component: ComponentSpec, locations: Sequence[Location], containers: Sequence[Object]
+) -> Iterator[FieldError]:
+    for location in locations:
+        if location.scheme in _KNOWN:
+            continue
+        if matching_container([location.uri], containers) is None:
+            path = f"spec.{part}.{_field(component, location.uri)}"
+            yield FieldError(path, _advice(location, containers))
 
 
 def _components(isvc: InferenceService) -> Iterator[tuple[str, ComponentSpec, list[Location]]]:
@@ -77,14 +105,11 @@ def _check_named(name: str, uris: list[str], containers: Sequence[Object], path:
         raise CompileError(error.reason, f"{path}: {error.message}") from error
 
 
-def _check_scheme(location: Location, containers: Sequence[Object], path: str) -> None:
-    if matching_container([location.uri], containers) is not None:
-        return
+def _advice(location: Location, containers: Sequence[Object]) -> str:
     known = [f"{scheme}://" for scheme in SCHEMES]
     further = [each for each in known_formats(containers) if each not in known]
-    raise CompileError(
-        Reason.INVALID_SPEC,
-        f'{path}: "{location.uri}": nobody fetches {location.scheme}://; Rouse knows '
+    return (
+        f'"{location.uri}": nobody fetches {location.scheme}://; Rouse knows '
         f"{', '.join(known)}, ClusterStorageContainers here {', '.join(further) or 'none more'}. "
-        "Use one of these, or add a ClusterStorageContainer that supports it",
+        "Use one of these, or add a ClusterStorageContainer that supports it"
     )

@@ -12,11 +12,12 @@ from rouse.errors import ConfigError
 if TYPE_CHECKING:
     from rouse.compiler.config import Config
 
-__all__ = ["default_mode", "read_config"]
+__all__ = ["default_mode", "read_config", "storage_containers"]
 
 _CONFIG_MAPS = "/configmaps"
 _PLACES = (Key("kserve", "inferenceservice-config"), Key("rouse-system", "rouse-config"))
 """KServe's settings, and Rouse's over them; the names are those of `rouse.compiler.config`."""
+_STORAGE_CONTAINERS = "serving.kserve.io/clusterstoragecontainers"
 _MODE_KEY = "defaultDeploymentMode"
 
 
@@ -41,6 +42,11 @@ def default_mode(store: Store) -> str:
     except ConfigError:
         # Whoever wrote it is told by the controllers; no service is refused for it.
         return KNATIVE
+
+
+def storage_containers(store: Store) -> list[Object]:
+    """Return the ClusterStorageContainers."""
+    return [record.object() for record in store.records(_STORAGE_CONTAINERS, "")]
 
 
 def _config_map(store: Store, place: Key) -> Object | None:

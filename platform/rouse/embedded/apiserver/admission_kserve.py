@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from rouse.embedded.apiserver.admission import Operation, Plugin
-from rouse.embedded.apiserver.admission_config import default_mode
+from rouse.embedded.apiserver.admission_config import default_mode, storage_containers
 from rouse.embedded.apiserver.errors import Object
 from rouse.embedded.apiserver.resources import Resource
 from rouse.embedded.apiserver.store import Store
+from rouse.errors import ValidationError
 
 __all__ = ["GROUP", "model_admission", "warm"]
 
 GROUP = "serving.kserve.io"
 
 _SERVICE = "InferenceService"
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 
 
 def model_admission(store: Store) -> Plugin:
@@ -27,9 +31,26 @@ def model_admission(store: Store) -> Plugin:
 
         if resource.kind != _SERVICE:
             return review(obj, old)
-        return review(obj, old, default_mode=default_mode(store))
+        stored = review(obj, old, default_mode=default_mode(store))
+        if _names_unknown_scheme(obj):
+            _check_schemes(stored, old, storage_containers(store))
+        return stored
 
     return review_model
+
+
+def _names_unknown_scheme(obj: Object) -> bool:
+    """Whether anything looks like a location that is not Rouse's: else no compiler is needed."""
+    from rouse.api.inferenceservice.storage import SCHEMES
+
+    return not set(_SCHEME.findall(str(obj.get("spec")))).issubset(SCHEMES)
+
+
+def _check_schemes(obj: Object, old: Object | None, containers: list[Object]) -> None:
+    from rouse.compiler.storage.known import find_unknown_schemes
+
+    if findings := find_unknown_schemes(obj, old, containers):
+        raise ValidationError(_SERVICE, obj["metadata"].get("name", ""), findings)
 
 
 def warm() -> None:

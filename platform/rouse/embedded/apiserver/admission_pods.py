@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rouse.embedded.apiserver.admission import Operation, Plugin
-from rouse.embedded.apiserver.admission_config import read_config
+from rouse.embedded.apiserver.admission_config import read_config, storage_containers
 from rouse.embedded.apiserver.errors import Object
 from rouse.embedded.apiserver.resources import Resource
 from rouse.embedded.apiserver.store import Store
@@ -20,7 +20,6 @@ __all__ = ["pod_admission"]
 _PODS = "/pods"
 _SECRETS = "/secrets"
 _SERVICE_ACCOUNTS = "/serviceaccounts"
-_STORAGE_CONTAINERS = "serving.kserve.io/clusterstoragecontainers"
 
 
 def pod_admission(store: Store) -> Plugin:
@@ -46,7 +45,7 @@ def _mutated(pod: Object, store: Store) -> Object:
     facts = Facts(
         service_accounts=dict(_named(store, _SERVICE_ACCOUNTS, namespace)),
         secrets=dict(_named(store, _SECRETS, namespace)),
-        storage_containers=[each for _, each in _named(store, _STORAGE_CONTAINERS, "")],
+        storage_containers=storage_containers(store),
     )
     return mutate(pod, config=_config(store), facts=facts)
 
