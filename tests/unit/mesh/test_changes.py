@@ -14,6 +14,7 @@ from rouse.errors import PortInUseError
 from rouse.kube.objects import Key, Object
 from tests.unit.mesh.harness import (
     KEY,
+    NAMESPACE,
     Backend,
     Bench,
     backend,
@@ -68,6 +69,33 @@ async def test_endpoint_change_takes_effect(bench: Bench) -> None:
         print(f"endpoint change to effect: {took * 1000:.1f} ms")
         assert took < 0.2
         assert (await bench.ask("iris")).json()["backend"] == "b"
+
+
+async def test_endpoints_that_change_while_routes_are_published(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before a publication is old when it ends: it must not come back then."""
+    async with backend("a") as a, backend("b") as b:
+        await lead(bench, a, b)
+        versions = bench.gateway.admin.versions
+        asked, go_on = asyncio.Event(), asyncio.Event()
+
+        async def held() -> dict[str, str]:
+            asked.set()
+            await go_on.wait()
+            return await versions()
+
+        monkeypatch.setattr(bench.gateway.admin, "versions", held)
+        bench.apply(service("c"), virtual_service("late", {"route": [target("c")]}))
+        await asyncio.wait_for(asked.wait(), 5)
+        bench.apply(endpoint_slice("c", a.port), endpoint_slice("b", a.port))
+        for name in ("b", "c"):
+            assert await bench.gateway.reaching(Key(NAMESPACE, name), ("127.0.0.1", a.port), 2)
+        go_on.set()
+        await bench.settle()
+        assert (await bench.ask("late")).json()["backend"] == "a"
+        here = frozenset([("127.0.0.1", a.port)])
+        assert await bench.gateway.serving(Key(NAMESPACE, "b"), here, 1)
 
 
 async def test_slices_with_different_ports_add_up(bench: Bench) -> None:

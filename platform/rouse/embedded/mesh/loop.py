@@ -176,7 +176,9 @@ class MeshLoop:
         async def attempt() -> str:
             snapshot = self._translator.translate(self._quarantine)
             findings[:] = snapshot.findings
-            return await self._publisher.publish(snapshot)
+            return await self._publisher.publish(
+                snapshot, lambda: self._translator.all_endpoints(self._objects)
+            )
 
         await self._quarantine.publish(attempt)
         self._report_new([*findings, *self._quarantine.findings])

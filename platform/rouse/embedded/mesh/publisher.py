@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from rouse.embedded.mesh.admin import Admin
 from rouse.embedded.mesh.config import MeshPaths
 from rouse.embedded.mesh.endpoints import EndpointTable
 from rouse.embedded.mesh.files import DiscoveryFile, make_route_table
 from rouse.embedded.mesh.translate.clusters import eds_name
+from rouse.embedded.mesh.translate.endpoints import Endpoint
 from rouse.embedded.mesh.translate.names import INGRESS, LOCAL
 from rouse.embedded.mesh.translate.snapshot import Snapshot
 from rouse.errors import EngineError
@@ -28,6 +29,9 @@ _WARMING_S: Final = 2.0
 _CONFIRM_S: Final = 2.0
 _POLL_S: Final = 0.002
 _ROUTES: Final = "rds."
+
+EndpointsOf: TypeAlias = Mapping[str, frozenset[Endpoint]]
+"""Endpoints by the name of their cluster."""
 
 
 class Publisher:
@@ -74,8 +78,11 @@ class Publisher:
         self._write_routes(snapshot.virtual_hosts)
         self._files["lds"].write(listeners)
 
-    async def publish(self, snapshot: Snapshot) -> str:
-        """Bring Envoy from whatever it has to this snapshot; returns what `confirm` does."""
+    async def publish(self, snapshot: Snapshot, endpoints: Callable[[], EndpointsOf]) -> str:
+        """Bring Envoy from whatever it has to this snapshot; returns what `confirm` does.
+
+        ``endpoints`` reads those of the snapshot's clusters again, as they are by then.
+        """
         self._table.set({name: some for name, some in snapshot.endpoints.items() if some})
         both = dict(sorted({**self._clusters, **snapshot.clusters}.items()))
         self._clusters = both
@@ -87,8 +94,15 @@ class Publisher:
             name: self._retire_at.get(name, due) for name in both if name not in snapshot.clusters
         }
         refusal = await self.confirm()
-        # Only now, when no route leads there any more, may the last endpoint of a cluster go.
-        self._table.set(snapshot.endpoints)
+        # Only now, when no route leads there any more, may the last endpoint of a cluster go. The
+        # snapshot's own are old by now: replicas may have come meanwhile, and others gone.
+        self._table.set(
+            {
+                name: some
+                for name, some in endpoints().items()
+                if some or not snapshot.endpoints.get(name)
+            }
+        )
         return refusal
 
     @property

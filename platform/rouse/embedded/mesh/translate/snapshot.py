@@ -110,11 +110,7 @@ class Translator:
                 self._sources.setdefault(source.service, []).append(source)
         return Snapshot(
             clusters={name: made.cluster for name, made in self._made.items()},
-            endpoints={
-                source.name: self._endpoints(source, objects)
-                for source in resolver.sources.values()
-                if source.service is not None
-            },
+            endpoints=self.all_endpoints(objects),
             virtual_hosts=hosts,
             findings=(*findings, *conflicts),
         )
@@ -127,6 +123,11 @@ class Translator:
         """Read again the endpoints of one Service's clusters of the last snapshot."""
         sources = self._sources.get(service, ())
         return {source.name: self._endpoints(source, objects) for source in sources}
+
+    def all_endpoints(self, objects: ObjectSource) -> dict[str, frozenset[Endpoint]]:
+        """Read again the endpoints of every cluster of the last snapshot."""
+        listed = (source for sources in self._sources.values() for source in sources)
+        return {source.name: self._endpoints(source, objects) for source in listed}
 
     def _endpoints(self, source: ClusterSource, objects: ObjectSource) -> frozenset[Endpoint]:
         if source.service is None:
