@@ -194,11 +194,11 @@ async def test_an_unknown_format_writes_a_condition_and_nothing_else(world: Harn
     assert KSVC in await world.settle()
 
 
-async def test_a_storage_container_that_comes_later_brings_its_scheme(world: Harness) -> None:
+async def test_a_storage_container_that_comes_later_is_taken_up(world: Harness) -> None:
     model = {"modelFormat": {"name": "sklearn"}, "storageUri": "model-registry://iris/v1"}
-    await world.apply(service(model=model))
+    await world.apply(service(model=model, storageContainerName="registry"))
     assert await world.settle() == [STATUS]
-    assert "nobody fetches model-registry://" in (await world.condition("Ready"))["message"]
+    assert "registry" in (await world.condition("Ready"))["message"]
     await world.apply(
         {
             "apiVersion": "serving.kserve.io/v1alpha1",
