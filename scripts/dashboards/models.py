@@ -126,7 +126,7 @@ SERVICES: Final = Board(
                     (
                         Query(
                             f"{total(f'{SERVICE}, component, revision', _ANSWERED)} / on "
-                            f"({SERVICE}, component) group_left "
+                            f"({SERVICE}, component) group_left () "
                             f"({total(f'{SERVICE}, component', _ANSWERED)} > 0)",
                             "{{revision}}",
                         ),
