@@ -52,10 +52,11 @@ class ProbeServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """The port that is listened on; with port 0 the one of IPv4, IPv6 has another."""
         if self._server is None:
             return self._port
-        return int(self._server.sockets[0].getsockname()[1])
+        sockets = sorted(self._server.sockets, key=lambda one: one.family)
+        return int(sockets[0].getsockname()[1])
 
     async def __aenter__(self) -> Self:
         try:
