@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from rouse.kube.objects import Key, Object
+from rouse.kube.objects import Key, Object, owner_uids, uid_of
 from rouse.kube.resources import (
     DEPLOYMENTS,
     ENDPOINT_SLICES,
@@ -136,6 +137,39 @@ async def test_deleting_leaves_nothing(running: World) -> None:
     await running.until_true(lambda: not running.engine._in["slices"].list("default"))
     assert not (await running.client.list(PODS, "default")).items
     assert not (await running.client.list(ENDPOINT_SLICES, "default")).items
+
+
+async def test_one_made_again_while_the_former_is_busy_has_pods_of_its_own(
+    running: World,
+) -> None:
+    await running.client.create(service(targetPort=8080))
+    await running.client.create(deployment(1))
+    await running.until_true(lambda: len(running.mesh.endpoints(KEY)) == 1)
+    running.mesh.deaf = True
+    changed = {"spec": deployment(1, image="me/server:2")["spec"]}
+    await running.client.patch(DEPLOYMENTS, KEY.name, changed, namespace=KEY.namespace)
+    await running.until_true(lambda: len(running.node.launched) == 2)
+    await running.until_true(lambda: any(one.retiring for one in running.engine.replicas.all(KEY)))
+    # Its reconciler waits for the gateway now, and sees neither the end nor the new beginning.
+    await running.client.delete(DEPLOYMENTS, KEY.name, KEY.namespace)
+    again = await running.client.create(deployment(1, image="me/server:2"))
+    await running.until_true(
+        lambda: uid_of(running.engine._in["deployments"].get(KEY) or again) == uid_of(again)
+    )
+    running.mesh.deaf = False
+    running.mesh._changed.set()
+    await running.until(DEPLOYMENTS, KEY.name, lambda d: d["status"]["readyReplicas"] == 1)
+
+    async def pods() -> list[Object]:
+        return (await running.client.list(PODS, KEY.namespace)).items
+
+    async with asyncio.timeout(5):
+        while [owner_uids(one) for one in await pods()] != [(uid_of(again),)]:
+            await asyncio.sleep(0.005)
+    [pod] = await pods()
+    [state] = running.node.pods.values()
+    assert state.name == pod["metadata"]["name"]
+    await running.until_true(lambda: running.mesh.endpoints(KEY) == ports(running))
 
 
 async def test_a_crash_shows_in_the_deployments_status(running: World) -> None:

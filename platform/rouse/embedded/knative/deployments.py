@@ -20,7 +20,7 @@ from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
-from rouse.kube.objects import Key, Object, labels_of
+from rouse.kube.objects import Key, Object, labels_of, uid_of
 from rouse.kube.resources import DEPLOYMENTS, PODS
 
 __all__ = ["Deployments"]
@@ -66,6 +66,10 @@ class Deployments:
         if deployment is None:
             await self.abandon(key)
             return None
+        if self._replicas.uid(key) != uid_of(deployment):
+            # Another Deployment had this name, and went unnoticed: its replicas are not this one's.
+            await self.abandon(key)
+            self._replicas.track(deployment)
         plain = not _is_revisions(deployment)
         if plain:
             # Nobody here scales this one: what its spec says holds.

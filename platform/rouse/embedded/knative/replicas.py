@@ -184,7 +184,7 @@ class Replicas:
         """Take note of a pod's record in the API."""
         key = key_of(pod)
         owner = self._owner.get(key) or self._owner_of(pod)
-        if owner is None or owner not in self._sets:
+        if owner is None:
             return
         replicas = self._sets[owner].replicas
         if deleted:
@@ -226,10 +226,12 @@ class Replicas:
             self._changed(owner)
 
     def _owner_of(self, pod: Object) -> Key | None:
+        """The Deployment tracked that owns it: not a former one of the same name."""
         owner = controller_of(pod)
         if owner is None or owner["kind"] != "Deployment":
             return None
-        return Key(pod["metadata"].get("namespace", ""), owner["name"])
+        key = Key(pod["metadata"].get("namespace", ""), owner["name"])
+        return key if key in self._sets and owner["uid"] == self.uid(key) else None
 
     def _balance(self, key: Key) -> None:
         found = self._sets[key]
