@@ -119,5 +119,6 @@ async def test_profiles() -> None:
 
 async def _busy() -> None:
     while True:
-        sum(range(20_000))
+        for _ in range(1_000_000):  # longer than the interpreter lets a thread run on its own
+            pass
         await asyncio.sleep(0)
