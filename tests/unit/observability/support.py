@@ -52,10 +52,10 @@ def metrics_in(expr: str) -> set[str]:
     without = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]', " ", expr)
     without = re.sub(r"\b(?:by|on|group_left|without)\s*\([^)]*\)", " ", without)
     names = set(re.findall(r"\b[a-z][a-z_]*(?::\w+)*\b(?!\s*\()", without)) - _WORDS
-    return {re.sub(r"(?<=seconds|_rows|queue)_(?:bucket|sum|count)$", "", name) for name in names}
+    return {re.sub(r"(seconds|_rows|queue)_(?:bucket|sum|count)$", r"\1", name) for name in names}
 
 
-_WORDS = {"and", "or", "unless", "bool", "on", "by", "group_left"}
+_WORDS = {"and", "offset", "or", "unless", "bool", "on", "by", "group_left"}
 
 
 class Server(NamedTuple):

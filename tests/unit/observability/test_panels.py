@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -29,6 +28,7 @@ from rouse.embedded.ports import free_port
 from rouse.kube import ClusterConfig, KubeClient
 from rouse.webhook.metrics import Metrics
 from tests.unit.controllers.harness import Faults, service
+from tests.unit.observability.running import PROMETHEUS, prometheus
 from tests.unit.observability.support import (
     RULES,
     Json,
@@ -39,7 +39,6 @@ from tests.unit.observability.support import (
     rules,
 )
 
-PROMETHEUS = shutil.which("prometheus")
 CONFIG = ClusterConfig("https://rouse.test")
 EMPTY = {
     "rouse-model-server: Explain": "scikit-learn's server explains nothing",
@@ -124,7 +123,9 @@ async def traffic(first: Server, second: Server) -> AsyncIterator[None]:
         async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
             while True:
                 number += 1
-                bodies = [{"instances": [[5.1, 3.5, 1.4, number + each]]} for each in range(12)]
+                bodies: list[Json] = [
+                    {"instances": [[5.1, 3.5, 1.4, number + each]]} for each in range(12)
+                ]
                 bodies += [{"instances": [[5.1, 3.5, 1.4, 0.2]]}, {"instances": "no"}]
                 await asyncio.gather(
                     *(client.post(first.url + path, json=body) for body in bodies),
@@ -172,39 +173,6 @@ def _settings(folder: Path, models: dict[str, int], others: dict[str, int]) -> P
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(config))
     return file
-
-
-@asynccontextmanager
-async def prometheus(folder: Path, file: Path) -> AsyncIterator[httpx.AsyncClient]:
-    assert PROMETHEUS is not None
-    port = free_port()
-    with (folder / "prometheus.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            PROMETHEUS,
-            f"--config.file={file}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            stdout=log,
-            stderr=log,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
-            async with asyncio.timeout(30):
-                while not await _is_ready(client):
-                    assert process.returncode is None, (folder / "prometheus.log").read_text()
-                    await asyncio.sleep(0.05)
-            yield client
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _is_ready(client: httpx.AsyncClient) -> bool:
-    try:
-        return (await client.get("/-/ready")).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture
