@@ -87,6 +87,19 @@ async def test_a_service_has_a_slice_for_every_ready_pod(running: World, target:
     await running.until_true(lambda: running.mesh.endpoints(KEY) == ports(running))
 
 
+async def test_replicas_are_available_when_the_gateway_has_them(running: World) -> None:
+    running.mesh.deaf = True
+    await running.client.create(service(targetPort="web"))
+    await running.client.create(deployment(2))
+    await running.until_true(lambda: len(running.mesh.endpoints(KEY)) == 2)
+    await asyncio.sleep(0.1)  # nothing is to happen
+    status = (await running.client.get(DEPLOYMENTS, *reversed(KEY))).get("status") or {}
+    assert "availableReplicas" not in status
+    running.mesh.deaf = False
+    running.mesh._changed.set()
+    await running.until(DEPLOYMENTS, KEY.name, lambda d: d["status"]["availableReplicas"] == 2)
+
+
 async def test_a_selector_that_changes_moves_the_endpoints(running: World) -> None:
     await running.client.create(deployment(1))
     await running.client.create(service(targetPort=8080))

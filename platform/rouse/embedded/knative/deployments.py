@@ -20,7 +20,7 @@ from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
-from rouse.kube.objects import Key, Object, labels_of, uid_of
+from rouse.kube.objects import Key, Object, key_of, labels_of, uid_of
 from rouse.kube.resources import DEPLOYMENTS, PODS
 
 __all__ = ["Deployments"]
@@ -36,7 +36,7 @@ class Deployments:
     """Reconciles one Deployment by key.
 
     ``settle(key)`` waits, for a bounded time, until the gateway no longer sends requests to
-    retiring replicas.
+    retiring replicas; ``reached(key)`` until it sends them to the ready ones.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Deployments:
         deployments: Informer,
         pods: Informer,
         settle: Callable[[Key], Awaitable[bool]],
+        reached: Callable[[Key], Awaitable[bool]],
         events: EventRecorder,
         clock: Clock,
     ) -> None:
@@ -57,19 +58,21 @@ class Deployments:
         self._deployments = deployments
         self._pods = pods
         self._settle = settle
+        self._reached = reached
         self._events = events
         self._clock = clock
+        self._left: dict[Key, list[Key]] = {}
 
     async def reconcile(self, key: Key) -> Requeue | None:
         """Make the API's records what the replicas are."""
         deployment = self._deployments.get(key)
         if deployment is None:
-            await self.abandon(key)
+            self.forget(key)
+        else:
+            self.follow(deployment)
+        await self._stop_left(key)
+        if deployment is None:
             return None
-        if self._replicas.uid(key) != uid_of(deployment):
-            # Another Deployment had this name, and went unnoticed: its replicas are not this one's.
-            await self.abandon(key)
-            self._replicas.track(deployment)
         plain = not _is_revisions(deployment)
         if plain:
             # Nobody here scales this one: what its spec says holds.
@@ -78,14 +81,28 @@ class Deployments:
         await self._record_scale(key, deployment)
         await self._record_new(key, deployment)
         await self._remove_retired(key)
+        if plain:
+            await self._see_reached(key, deployment)
         rolling = await self._write_status(key)
         # Nothing happens when a rollout is late: that it is has to be looked for.
         return Requeue(_deadline_s(deployment)) if plain and rolling else None
 
-    async def abandon(self, key: Key) -> None:
-        """Stop what was started for a Deployment that is gone and never got a record."""
-        left = [one for one in self._replicas.forget(key) if not one.recorded]
-        await asyncio.gather(*(self._node.stop_pod(*one.key, _STOP_GRACE_S) for one in left))
+    def follow(self, deployment: Object) -> None:
+        """Take note of a Deployment; replicas of another that had its name are not its own."""
+        key = key_of(deployment)
+        if self._replicas.uid(key) not in ("", uid_of(deployment)):
+            self.forget(key)
+        self._replicas.track(deployment)
+
+    def forget(self, key: Key) -> None:
+        """Take note that a Deployment is gone. `reconcile` stops what has no record."""
+        left = [one.key for one in self._replicas.forget(key) if not one.recorded]
+        if left:
+            self._left.setdefault(key, []).extend(left)
+
+    async def _stop_left(self, key: Key) -> None:
+        left = self._left.pop(key, ())
+        await asyncio.gather(*(self._node.stop_pod(*one, _STOP_GRACE_S) for one in left))
 
     async def _record_scale(self, key: Key, deployment: Object) -> None:
         wanted = self._replicas.wanted(key)
@@ -132,6 +149,12 @@ class Deployments:
             except NotFoundError:
                 if self._pods.get(replica.key) is None:
                     self._replicas.drop(key, replica.key)
+
+    async def _see_reached(self, key: Key, deployment: Object) -> None:
+        """Nobody is told of a replica as available before requests get there."""
+        told = (deployment.get("status") or {}).get("availableReplicas", 0)
+        if len(self._replicas.ready(key)) > told and not await self._reached(key):
+            logger.warning("%s: the gateway did not take its replicas in time; going on", key)
 
     async def _write_status(self, key: Key) -> bool:
         """Write it, and say whether a rollout is under way."""

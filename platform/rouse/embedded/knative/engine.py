@@ -133,6 +133,17 @@ class KnativeEngine:
             pods=self._in["pods"],
             slices=self._in["slices"],
         )
+        self._deployments = Deployments(
+            client,
+            node,
+            self.replicas,
+            deployments=self._in["deployments"],
+            pods=self._in["pods"],
+            settle=self._settle_deployment,
+            reached=lambda key: self._service_endpoints.reached(key, self._settle_s),
+            events=self._events,
+            clock=self._clock,
+        )
         self._autoscalers = Autoscalers(
             client,
             self.replicas,
@@ -263,16 +274,6 @@ class KnativeEngine:
             events=events,
             clock=clock,
         )
-        deployments = Deployments(
-            client,
-            self._node,
-            self.replicas,
-            deployments=informers["deployments"],
-            pods=informers["pods"],
-            settle=self._settle_deployment,
-            events=events,
-            clock=clock,
-        )
         return {
             # One API server answers them all: more at once would only wait for each other there.
             "services": Controller("knative services", services.reconcile, workers=2),
@@ -280,7 +281,7 @@ class KnativeEngine:
             "routes": Controller("routes", routes.reconcile, workers=4),
             "revisions": Controller("revisions", self._unhurried(revisions.reconcile), workers=3),
             "deployments": Controller(
-                "deployments", self._unhurried(deployments.reconcile), workers=8
+                "deployments", self._unhurried(self._deployments.reconcile), workers=8
             ),
             "endpoints": Controller("endpoints", self._endpoints.reconcile, workers=3),
             "service_endpoints": Controller(
@@ -328,8 +329,10 @@ class KnativeEngine:
 
     def _on_deployment(self, type_: EventType, obj: Object) -> None:
         key = key_of(obj)
-        if type_ is not EventType.DELETED and self.replicas.uid(key) in ("", uid_of(obj)):
-            self.replicas.track(obj)
+        if type_ is not EventType.DELETED:
+            self._deployments.follow(obj)
+        elif self.replicas.uid(key) == uid_of(obj):
+            self._deployments.forget(key)
         self._controllers["deployments"].enqueue(key)
         self._enqueue_owner("revisions", "Revision", obj)
         self._autoscalers.of(key, self._controllers["pod_scalers"].enqueue)

@@ -34,7 +34,7 @@ from rouse.kube.apply import apply_if_differs, differs, stamped
 from rouse.kube.client import KubeClient
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
-from rouse.kube.objects import Key, Object, key_of, labels_of
+from rouse.kube.objects import Key, Object, key_of, labels_of, uid_of
 
 __all__ = ["RevisionInformers", "Revisions"]
 
@@ -86,14 +86,18 @@ class Revisions:
         self._events = events
         self._clock = clock
         self._warmed: set[Key] = set()
+        self._uids: dict[Key, str] = {}
 
     async def reconcile(self, key: Key) -> None:
         """Write the children, see to the scale, and report."""
         revision = self._in.revisions.get(key)
         if revision is None or revision["metadata"].get("deletionTimestamp"):
-            self._scaler.forget(key)
-            self._warmed.discard(key)
+            self._forget(key)
             return
+        if self._uids.setdefault(key, uid_of(revision)) != uid_of(revision):
+            # A former one of this name went unnoticed: what is known of it is not true of this one.
+            self._forget(key)
+            self._uids[key] = uid_of(revision)
         try:
             asked = self._asked(revision)
         except ValidationError as error:
@@ -104,6 +108,11 @@ class Revisions:
         self._replicas.balance(_deployment(key))
         self._warm_up(key)
         await self._report(revision, scaler)
+
+    def _forget(self, key: Key) -> None:
+        self._scaler.forget(key)
+        self._warmed.discard(key)
+        self._uids.pop(key, None)
 
     def _asked(self, revision: Object) -> Asked:
         settings = self._settings()

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from rouse.embedded.knative import names
+from rouse.embedded.knative.make.endpoints import Endpoint
 from rouse.embedded.knative.ports import Mesh, Node
-from rouse.embedded.knative.replicas import Replicas
+from rouse.embedded.knative.replicas import Replica, Replicas
 from rouse.embedded.knative.workloads.slices import (
     MANAGER,
     Backend,
     make_service_slices,
     selector_of_service,
+    slice_ports,
 )
 from rouse.errors import NotFoundError
 from rouse.kube.apply import apply_if_differs
 from rouse.kube.client import KubeClient
 from rouse.kube.informer import Informer
-from rouse.kube.objects import Key, Object, key_of, labels_match
+from rouse.kube.objects import Key, Object, key_of, labels_match, labels_of
 from rouse.kube.resources import ENDPOINT_SLICES
 
 __all__ = ["ServiceEndpoints"]
 
 _BY_SERVICE: Final = "service"
+_LOOK_S: Final = 0.2
 
 
 class ServiceEndpoints:
@@ -91,6 +95,39 @@ class ServiceEndpoints:
         labels = [one.pod["metadata"].get("labels") or {} for one in retiring]
         services = self.selecting(deployment.namespace, *labels)
         return await self._mesh.avoiding(services, gone, timeout_s)
+
+    async def reached(self, deployment: Key, timeout_s: float) -> bool:
+        """Wait until the gateway sends requests to every ready replica that Services select.
+
+        False when it does not within the timeout.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not await self._is_reached(deployment):
+                    pass  # replicas and Services may be others by now
+        except TimeoutError:
+            return False
+        return True
+
+    async def _is_reached(self, deployment: Key) -> bool:
+        for replica in self._replicas.ready(deployment):
+            for service, endpoint in self._places(replica):
+                if not await self._mesh.reaching(service, endpoint, _LOOK_S):
+                    return False
+        return True
+
+    def _places(self, replica: Replica) -> list[tuple[Key, Endpoint]]:
+        """Where a replica is to be reached: Services and its address in each."""
+        state, labels = replica.state, labels_of(replica.pod)
+        if state is None:
+            return []
+        backend = Backend(replica.pod, state.host, state.ports)
+        return [
+            (key, Endpoint(state.host, port["port"]))
+            for key in self.selecting(replica.key.namespace, labels)
+            if (service := self._services.get(key)) is not None
+            for port in slice_ports(service, backend)
+        ]
 
     def _backends(self, key: Key, selector: Mapping[str, str]) -> Iterable[Backend]:
         for pod in self._pods.list(key.namespace, selector):
