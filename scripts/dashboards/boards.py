@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from scripts.dashboards.coldstarts import COLD_STARTS
 from scripts.dashboards.controllers import CONTROLLERS
 from scripts.dashboards.grafana import Board
-from scripts.dashboards.models import COLD_STARTS, MODEL_SERVER, SERVICES
+from scripts.dashboards.modelserver import MODEL_SERVER
+from scripts.dashboards.services import SERVICES
 
 __all__ = ["BOARDS"]
 

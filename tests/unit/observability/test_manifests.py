@@ -98,12 +98,14 @@ def pod(name: str, *, container: str = "kserve-container", **annotations: str) -
         **{f"pod_annotation_{key}": value for key, value in annotations.items()},
     }
     made = {f"__meta_kubernetes_{key}": value for key, value in labels.items()}
-    return {"targets": ["10.0.0.1:1"], "labels": {**made, "pod": name}}
+    return {"targets": ["10.0.0.1:1"], "labels": {**made, "pod": name, "container": container}}
 
 
 def pods() -> Iterator[Json]:
     port = {"prometheus_kserve_io_port": "8080"}
+    # Both containers of one pod: it is asked once.
     yield pod("plain", **port)
+    yield pod("plain", container="transformer-container", **port)
     path = {"prometheus_kserve_io_path": "/v1/metrics"}
     knative = pod("knative", prometheus_kserve_io_port="9000", **path)
     knative["labels"][f"{META}label_serving_knative_dev_revision"] = "iris-predictor-00002"
@@ -131,6 +133,7 @@ async def test_a_prometheus_asks_the_model_servers(tmp_path: Path) -> None:
             if found["activeTargets"]:
                 break
             await asyncio.sleep(0.05)
+    assert len(found["activeTargets"]) == 3
     active = {one["labels"]["pod"]: one for one in found["activeTargets"]}
     assert {name: one["scrapeUrl"] for name, one in active.items()} == {
         "plain": "http://10.0.0.1:8080/metrics",
