@@ -35,7 +35,7 @@ HERE = Path(__file__).parent
 CASES = sorted(folder.name for folder in HERE.iterdir() if (folder / "input.yaml").exists())
 RUNTIMES = HERE.parents[1] / "manifests" / "runtimes"
 SCHEMAS = HERE.parents[2] / "shared" / "schemas"
-UPSTREAM_GROUPS = ("networking.istio.io", "serving.knative.dev")
+UPSTREAM_GROUPS = ("networking.istio.io", "security.istio.io", "serving.knative.dev")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -139,7 +139,9 @@ def test_the_wanted_objects_fit_the_schemas_of_kubernetes(case: str) -> None:
 @cache
 def upstream_schema(kind: str) -> Object:
     file = {
+        "AuthorizationPolicy": "istio/authorizationpolicies.security.istio.io.yaml",
         "Gateway": "istio/gateways.networking.istio.io.yaml",
+        "RequestAuthentication": "istio/requestauthentications.security.istio.io.yaml",
         "Service": "knative/services.serving.knative.dev.yaml",
         "VirtualService": "istio/virtualservices.networking.istio.io.yaml",
     }[kind]

@@ -8,6 +8,7 @@ from typing import Any
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler.access import make_auth_objects
 from rouse.compiler.config import Config
 from rouse.compiler.gateway import make_tls_gateway
 from rouse.compiler.lineage import LINEAGE_HEADER, Way
@@ -48,9 +49,13 @@ class Door:
 
 
 def make_access(isvc: InferenceService, config: Config) -> list[Object]:
-    """Return what gives the VirtualService's hosts an address, and HTTPS where that is wanted."""
+    """Return what the VirtualService's hosts need first: policies, an address, HTTPS if wanted."""
     gateway = None if is_cluster_local(isvc) else make_tls_gateway(config)
-    return [make_alias(isvc, isvc.name, config), *([gateway] if gateway else [])]
+    return [
+        *make_auth_objects(isvc, config),
+        make_alias(isvc, isvc.name, config),
+        *([gateway] if gateway else []),
+    ]
 
 
 def make_alias(isvc: InferenceService, name: str, config: Config) -> Object:

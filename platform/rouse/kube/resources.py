@@ -10,6 +10,7 @@ from urllib.parse import quote
 from rouse.errors import InvalidError
 
 __all__ = [
+    "AUTHORIZATION_POLICIES",
     "CLUSTER_SERVING_RUNTIMES",
     "CLUSTER_STORAGE_CONTAINERS",
     "CONFIGURATIONS",
@@ -29,6 +30,7 @@ __all__ = [
     "OPEN_TELEMETRY_COLLECTORS",
     "PODS",
     "POD_AUTOSCALERS",
+    "REQUEST_AUTHENTICATIONS",
     "RESOURCES",
     "REVISIONS",
     "ROUTES",
@@ -102,6 +104,12 @@ POD_AUTOSCALERS = Resource(
 )
 VIRTUAL_SERVICES = Resource(_ISTIO, "v1", "VirtualService", "virtualservices")
 DESTINATION_RULES = Resource(_ISTIO, "v1", "DestinationRule", "destinationrules")
+REQUEST_AUTHENTICATIONS = Resource(
+    "security.istio.io", "v1", "RequestAuthentication", "requestauthentications"
+)
+AUTHORIZATION_POLICIES = Resource(
+    "security.istio.io", "v1", "AuthorizationPolicy", "authorizationpolicies"
+)
 GATEWAYS = Resource(_ISTIO, "v1", "Gateway", "gateways")
 SERVICES = Resource("", "v1", "Service", "services")
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
@@ -164,6 +172,8 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
         ROUTES,
         POD_AUTOSCALERS,
         VIRTUAL_SERVICES,
+        AUTHORIZATION_POLICIES,
+        REQUEST_AUTHENTICATIONS,
         DESTINATION_RULES,
         GATEWAYS,
         SERVICES,

@@ -120,6 +120,7 @@ def sources_of(**copies: Copies) -> Any:
         "cluster_runtimes",
         "config",
         "kserve_config",
+        "policies",
         "storage_containers",
     )
     deployments = copies.pop("deployments", others)

@@ -10,6 +10,7 @@ from rouse.api.inferenceservice.types import InferenceService
 from rouse.errors import FieldError
 
 __all__ = [
+    "AUTH",
     "CANARY_COOKIE",
     "CANARY_HEADER",
     "MIRROR_PERCENT",
@@ -18,9 +19,12 @@ __all__ = [
     "TAG_ROUTING",
     "VISIBILITY",
     "check_annotations",
+    "parse_auth",
     "parse_override",
 ]
 
+AUTH = "rouse.dev/auth"
+"""``jwt``: who calls through the gateway needs a token. ``none``: nobody does."""
 CANARY_HEADER = "rouse.dev/canary-header"
 """``name[=value]``: requests with that header go to the canary whatever its percent."""
 CANARY_COOKIE = "rouse.dev/canary-cookie"
@@ -31,12 +35,15 @@ STOP = "serving.kserve.io/stop"
 TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
 VISIBILITY = "networking.kserve.io/visibility"
 
-STEERING = frozenset({CANARY_COOKIE, CANARY_HEADER, MIRROR_PERCENT, STOP, TAG_ROUTING, VISIBILITY})
+STEERING = frozenset(
+    {AUTH, CANARY_COOKIE, CANARY_HEADER, MIRROR_PERCENT, STOP, TAG_ROUTING, VISIBILITY}
+)
 """None of them says anything about pods."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _COOKIE_VALUE = re.compile(r"[^\s;,\"\\]*")
 _BOOLEANS = ("true", "false")
+_METHODS = ("jwt", "none")
 
 
 def parse_override(text: str) -> tuple[str, str | None]:
@@ -45,11 +52,18 @@ def parse_override(text: str) -> tuple[str, str | None]:
     return name.strip(), value.strip() if equals else None
 
 
+def parse_auth(text: str) -> tuple[str, ...]:
+    """Read the methods of `AUTH`, separated by commas or as a JSON list."""
+    bare = text.strip().removeprefix("[").removesuffix("]")
+    return tuple(part.strip().strip('"') for part in bare.split(","))
+
+
 def check_annotations(isvc: InferenceService) -> Iterator[FieldError]:
     """Find values that would be misunderstood."""
     annotations = isvc.annotations
     yield from _overrides(annotations)
     yield from _mirror(isvc)
+    yield from _auth(annotations)
     for name in (STOP, TAG_ROUTING):
         value = annotations.get(name)
         if value is not None and value.lower() not in _BOOLEANS:
@@ -72,6 +86,16 @@ def _overrides(annotations: Strings) -> Iterator[FieldError]:
             yield _error(annotation, f'"{text}" has no valid name; write <name> or <name>=<value>')
         elif annotation == CANARY_COOKIE and value and _COOKIE_VALUE.fullmatch(value) is None:
             yield _error(annotation, f'"{value}" cannot be the value of a cookie')
+
+
+def _auth(annotations: Strings) -> Iterator[FieldError]:
+    text = annotations.get(AUTH)
+    methods = parse_auth(text) if text is not None else ()
+    for method in methods:
+        if method not in _METHODS:
+            yield _error(AUTH, f'"{method}" is unknown; allowed: {", ".join(_METHODS)}')
+    if "none" in methods and len(methods) > 1:
+        yield _error(AUTH, "none does not go with another method; remove one of them")
 
 
 def _mirror(isvc: InferenceService) -> Iterator[FieldError]:

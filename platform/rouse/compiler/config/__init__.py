@@ -4,6 +4,7 @@ Here belong the settings, their defaults and the ConfigMaps they are read from. 
 leads to does not: that is for the module that makes the object.
 """
 
+from rouse.compiler.config.access import Auth, FromHeader, JwtIssuer
 from rouse.compiler.config.types import (
     CONFIG_MAP,
     CONFIG_NAMESPACE,
@@ -23,9 +24,12 @@ __all__ = [
     "CONFIG_NAMESPACE",
     "KSERVE_CONFIG_MAP",
     "Agent",
+    "Auth",
     "Config",
     "Credentials",
     "DeploymentRollout",
+    "FromHeader",
+    "JwtIssuer",
     "NodePool",
     "OtelCollector",
     "Resources",

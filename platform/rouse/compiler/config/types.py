@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
+from rouse.compiler.config.access import Auth, auth_rules
 from rouse.compiler.config.kserve import read_kserve
 from rouse.compiler.config.reading import check, parse_data, read_values
 from rouse.errors import FieldError
@@ -189,6 +190,8 @@ class Config:
     """The labels of the gateway's pods that rouse-tls is for."""
     https_redirect: bool = False
     """Lead HTTP requests from outside to HTTPS, by rouse-tls."""
+    auth: Auth = field(default_factory=Auth)
+    """Who may call through the gateway."""
     default_deployment_mode: Literal["Knative", "Standard"] = "Knative"
     """The mode of InferenceServices without the annotation."""
     annotations_disallowed: tuple[str, ...] = (
@@ -311,6 +314,7 @@ def _rules(config: Config) -> Iterator[FieldError]:
         yield FieldError(
             "defaultGpuPool", f'there is no node pool "{pool}"; nodePools has: {known}'
         )
+    yield from auth_rules(config.auth)
     for key in ("batcher_max_batch_size", "batcher_max_latency_ms"):
         if getattr(config, key) < 1:
             yield FieldError(to_camel(key), f"must be 1 or more, not {getattr(config, key)}")

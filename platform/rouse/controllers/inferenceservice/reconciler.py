@@ -86,7 +86,10 @@ class Reconciler:
         """Reconcile one InferenceService; raises what makes a retry necessary."""
         service = self._sources.services.get(key)
         if service is None or service["metadata"].get("deletionTimestamp"):
-            # What it owned goes with it: everything carries an owner reference.
+            # What it owned goes with it: all but the policies carries an owner reference.
+            if service is None and self._sources.owned[VIRTUAL_SERVICES].get(key) is None:
+                # Not before the routes are gone: nothing must be open on the way out.
+                await self._delete(self._sources.policies_of(key))
             self._outdated.pop(key, None)
             self._repairs.forget(key)
             return None
@@ -172,15 +175,22 @@ class Reconciler:
         if not current.compiled.prune:
             return
         wanted = {(resource_of(one), key_of(one)) for one in current.compiled.objects}
-        for live in list(self._sources.owned_by(current.service)):
+        mine = [
+            *self._sources.owned_by(current.service),
+            *self._sources.policies_of(key_of(current.service)),
+        ]
+        await self._delete(one for one in mine if (resource_of(one), key_of(one)) not in wanted)
+
+    async def _delete(self, objects: Iterable[Object]) -> None:
+        for live in objects:
             resource, key = resource_of(live), key_of(live)
-            if (resource, key) in wanted or live["metadata"].get("deletionTimestamp"):
+            if live["metadata"].get("deletionTimestamp"):
                 continue
             try:
                 await self._client.delete(resource, key.name, key.namespace, uid=uid_of(live))
             except NotFoundError:
                 continue
-            logger.info("%s: deleted %s", key_of(current.service), _name(live))
+            logger.info("deleted %s of %s", _name(live), key.namespace)
 
     async def _write_status(self, current: Pass) -> None:
         wanted = current.compiled.status

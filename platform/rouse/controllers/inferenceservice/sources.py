@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rouse.api.base import Object
+from rouse.compiler.access import ACCESS_NAMESPACE_LABEL
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP
 from rouse.compiler.names import SERVICE_LABEL
 from rouse.kube.client import KubeClient
 from rouse.kube.informer import Informer, InformerOptions
 from rouse.kube.objects import Key, key_of, labels_of, uid_of
 from rouse.kube.resources import (
+    AUTHORIZATION_POLICIES,
     CLUSTER_SERVING_RUNTIMES,
     CLUSTER_STORAGE_CONTAINERS,
     CONFIG_MAPS,
@@ -30,7 +32,7 @@ from rouse.kube.resources import (
     Resource,
 )
 
-__all__ = ["KNATIVE_SERVICE_LABEL", "KSERVE_NAMESPACE", "Sources"]
+__all__ = ["KNATIVE_SERVICE_LABEL", "KSERVE_NAMESPACE", "Sources", "protected_by"]
 
 KNATIVE_SERVICE_LABEL: Final = "serving.knative.dev/service"
 
@@ -63,6 +65,8 @@ class Sources:
 
     services: Informer
     owned: Mapping[Resource, Informer]
+    policies: Informer
+    """Of the gateway's pods, so in another namespace and without an owner."""
     revisions: Informer
     pods: Informer
     runtimes: Informer
@@ -78,6 +82,12 @@ class Sources:
         ours = InformerOptions(labels=SERVICE_LABEL, packed=True)
         revisions = Informer(client, REVISIONS, options=ours)
         revisions.add_index(_BY_SERVICE, _service_of)
+        policies = Informer(
+            client,
+            AUTHORIZATION_POLICIES,
+            options=InformerOptions(labels=ACCESS_NAMESPACE_LABEL, optional=True),
+        )
+        policies.add_index(_BY_SERVICE, _protected)
         pods = Informer(client, PODS, options=replace(ours, keep=_what_pods_tell))
         pods.add_index(_BY_SERVICE, _service_of)
         return cls(
@@ -90,6 +100,7 @@ class Sources:
                 each: Informer(client, each, options=replace(ours, optional=each in _OPTIONAL))
                 for each in _OWNED
             },
+            policies=policies,
             revisions=revisions,
             pods=pods,
             runtimes=Informer(client, SERVING_RUNTIMES),
@@ -104,6 +115,7 @@ class Sources:
         return (
             self.services,
             *self.owned.values(),
+            self.policies,
             self.revisions,
             self.pods,
             self.runtimes,
@@ -117,6 +129,10 @@ class Sources:
         """Yield the objects that belong to an InferenceService."""
         for informer in self.owned.values():
             yield from informer.owned_by(uid_of(service))
+
+    def policies_of(self, key: Key) -> list[Object]:
+        """Return the policies of an InferenceService, which may be gone."""
+        return list(self.policies.indexed(_BY_SERVICE, str(key)))
 
     def revisions_of(self, service: Mapping[str, Any]) -> dict[str, Object]:
         """Return the revisions of an InferenceService by name."""
@@ -137,6 +153,16 @@ def _what_pods_tell(pod: Object) -> Object:
 
 def _config_map(client: KubeClient, namespace: str, name: str) -> Informer:
     return Informer(client, CONFIG_MAPS, namespace, InformerOptions(fields=f"metadata.name={name}"))
+
+
+def protected_by(policy: Mapping[str, Any]) -> Key:
+    """Return the InferenceService a policy is for."""
+    labels = labels_of(policy)
+    return Key(labels[ACCESS_NAMESPACE_LABEL], labels.get(SERVICE_LABEL, ""))
+
+
+def _protected(policy: Mapping[str, Any]) -> tuple[str, ...]:
+    return (str(protected_by(policy)),)
 
 
 def _service_of(obj: Mapping[str, Any]) -> tuple[str, ...]:

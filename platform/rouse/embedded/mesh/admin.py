@@ -20,13 +20,13 @@ __all__ = ["Admin", "ClusterStats"]
 _TIMEOUT_S: Final = 5.0
 _CLUSTERS: Final = r"^cluster\.outbound\|\d+\|\|.*\.upstream_rq_(active|pending_active|total)$"
 _CLUSTER_STAT: Final = re.compile(r"cluster\.(.+)\.upstream_rq_(active|pending_active|total)")
-_VERSIONS: Final = (
-    r"^(cluster_manager\.cds|listener_manager\.lds|http\.\w+\.rds\.\w+)\.version_text$"
+_FILES: Final = (
+    r"^(cluster_manager\.cds|listener_manager\.lds|http\.\w+\.rds\.\w+"
+    r"|.*http_filter\.rouse-\w+)"
 )
+_VERSIONS: Final = _FILES + r"\.version_text$"
 _VERSION_STAT: Final = re.compile(r'(\S+)\.version_text: "(.*)"')
-_REFUSALS: Final = (
-    r"^(cluster_manager\.cds|listener_manager\.lds|http\.\w+\.rds\.\w+)\.update_rejected$"
-)
+_REFUSALS: Final = _FILES + r"\.update_rejected$"
 _IN_FLIGHT: Final = r"^http\.(ingress|local)\.downstream_rq_active$"
 
 

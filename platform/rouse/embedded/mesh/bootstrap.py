@@ -16,6 +16,7 @@ from rouse.embedded.mesh.translate.names import (
     INGRESS,
     LOCAL,
     OUTSIDE,
+    POLICIES,
     static_cluster,
 )
 from rouse.kube.objects import Object
@@ -28,6 +29,7 @@ _KEPT_STATS: Final = (
     r"cluster\.outbound\|.*\.(upstream_rq_active|upstream_rq_pending_active|upstream_rq_total"
     r"|upstream_rq_pending_overflow|upstream_cx_active|upstream_cx_connect_fail|membership_healthy"
     r"|upstream_rq_[1-5]xx)",
+    r"extension_config_discovery\..*",
     r"http\.(ingress|local|activator)\..*",
     r"(listener_manager|cluster_manager|server|overload)\..*",
 )
@@ -38,7 +40,14 @@ def make_listeners(paths: MeshPaths, ports: MeshPorts, options: MeshOptions) -> 
     """Make the three listeners."""
     shared = options.concurrency > 1
     gateways = [
-        make_gateway(name, ports.host, port, file_source(paths.routes(name)), shared=shared)
+        make_gateway(
+            name,
+            ports.host,
+            port,
+            file_source(paths.routes(name)),
+            policies={policy: file_source(paths.policy(policy)) for policy in POLICIES},
+            shared=shared,
+        )
         for name, port in ((INGRESS, ports.ingress), (LOCAL, ports.local))
     ]
     return [*gateways, make_activator(ports.host, ports.activator, shared=shared)]

@@ -41,6 +41,10 @@ class MeshPaths:
         """The RDS file of one listener."""
         return self.root / f"rds-{listener}.json"
 
+    def policy(self, name: str) -> Path:
+        """The file of one filter that decides who may call (ECDS)."""
+        return self.root / f"ecds-{name}.json"
+
     @property
     def admin_socket(self) -> Path:
         """Envoy's admin interface."""

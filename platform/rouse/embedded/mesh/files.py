@@ -11,7 +11,7 @@ import orjson
 from rouse.embedded.mesh.translate.envoy import digest, typed
 from rouse.kube.objects import Object
 
-__all__ = ["DiscoveryFile", "make_route_table", "write_atomically"]
+__all__ = ["DiscoveryFile", "make_extension", "make_route_table", "write_atomically"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -40,6 +40,13 @@ class DiscoveryFile:
         write_atomically(self.path, content)
         self.version = version
         return True
+
+
+def make_extension(name: str, config: Object) -> Object:
+    """Make the resource that configures the filter of this name."""
+    return typed(
+        "envoy.config.core.v3.TypedExtensionConfig", {"name": name, "typed_config": config}
+    )
 
 
 def make_route_table(name: str, virtual_hosts: list[Object]) -> Object:

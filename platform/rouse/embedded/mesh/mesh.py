@@ -28,9 +28,11 @@ from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, Object, key_of, uid_of
 from rouse.kube.resources import (
+    AUTHORIZATION_POLICIES,
     DESTINATION_RULES,
     ENDPOINT_SLICES,
     GATEWAYS,
+    REQUEST_AUTHENTICATIONS,
     SERVICES,
     VIRTUAL_SERVICES,
 )
@@ -39,9 +41,23 @@ __all__ = ["Gateway", "Mesh"]
 
 _LOG: Final = logging.getLogger(__name__)
 _SYNC_S: Final = 10.0
-_COUNTED: Final = ("Gateway", "VirtualService", "DestinationRule")
+_COUNTED: Final = (
+    "Gateway",
+    "VirtualService",
+    "DestinationRule",
+    "RequestAuthentication",
+    "AuthorizationPolicy",
+)
 """Kinds whose generation counts the changes of their spec."""
-_FOLLOWED: Final = (GATEWAYS, VIRTUAL_SERVICES, DESTINATION_RULES, SERVICES, ENDPOINT_SLICES)
+_FOLLOWED: Final = (
+    GATEWAYS,
+    VIRTUAL_SERVICES,
+    DESTINATION_RULES,
+    REQUEST_AUTHENTICATIONS,
+    AUTHORIZATION_POLICIES,
+    SERVICES,
+    ENDPOINT_SLICES,
+)
 
 
 class Gateway:

@@ -9,7 +9,15 @@ from rouse.kube.objects import Key, Object, key_of, labels_of
 
 __all__ = ["KINDS", "SERVICE_NAME_LABEL", "MeshObjects"]
 
-KINDS: Final = ("Gateway", "VirtualService", "DestinationRule", "Service", "EndpointSlice")
+KINDS: Final = (
+    "Gateway",
+    "VirtualService",
+    "DestinationRule",
+    "RequestAuthentication",
+    "AuthorizationPolicy",
+    "Service",
+    "EndpointSlice",
+)
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 
 

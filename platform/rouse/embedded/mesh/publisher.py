@@ -14,10 +14,10 @@ from typing import Final, TypeAlias
 from rouse.embedded.mesh.admin import Admin
 from rouse.embedded.mesh.config import MeshPaths
 from rouse.embedded.mesh.endpoints import EndpointTable
-from rouse.embedded.mesh.files import DiscoveryFile, make_route_table
+from rouse.embedded.mesh.files import DiscoveryFile, make_extension, make_route_table
 from rouse.embedded.mesh.translate.clusters import eds_name
 from rouse.embedded.mesh.translate.endpoints import Endpoint
-from rouse.embedded.mesh.translate.names import INGRESS, LOCAL
+from rouse.embedded.mesh.translate.names import INGRESS, LOCAL, POLICIES
 from rouse.embedded.mesh.translate.snapshot import Snapshot
 from rouse.errors import EngineError
 from rouse.kube.objects import Object
@@ -58,6 +58,7 @@ class Publisher:
         self._files = {
             "lds": DiscoveryFile(paths.listeners),
             "cds": DiscoveryFile(paths.clusters),
+            **{name: DiscoveryFile(paths.policy(name)) for name in POLICIES},
             **{f"{_ROUTES}{name}": DiscoveryFile(paths.routes(name)) for name in (INGRESS, LOCAL)},
         }
         self._clusters: dict[str, Object] = {}
@@ -75,6 +76,7 @@ class Publisher:
         self._table.set(snapshot.endpoints)
         self._clusters = dict(sorted(snapshot.clusters.items()))
         self._files["cds"].write(self._clusters.values())
+        self._write_policies(snapshot.policies)
         self._write_routes(snapshot.virtual_hosts)
         self._files["lds"].write(listeners)
 
@@ -88,6 +90,9 @@ class Publisher:
         self._clusters = both
         if self._files["cds"].write(both.values()):
             await self._warm(snapshot.clusters)
+        if self._write_policies(snapshot.policies):
+            # A new route must not be open before its policy is in effect.
+            await self.confirm()
         self._write_routes(snapshot.virtual_hosts)
         due = self._clock() + self._linger
         self._retire_at = {
@@ -175,6 +180,13 @@ class Publisher:
         for listener in (INGRESS, LOCAL):
             table = make_route_table(listener, virtual_hosts.get(listener, []))
             self._files[_ROUTES + listener].write([table])
+
+    def _write_policies(self, policies: Mapping[str, Object]) -> bool:
+        """Write the filters that decide who may call; says whether any changed."""
+        written = [
+            self._files[name].write([make_extension(name, policies[name])]) for name in POLICIES
+        ]
+        return any(written)
 
     async def _warm(self, clusters: Iterable[str]) -> None:
         names = self.subscriptions(clusters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from rouse.embedded.limits import CLUSTER_HEADER
@@ -69,8 +70,18 @@ _FORWARD_PROXY: Final[Object] = {
 }
 
 
-def make_gateway(name: str, host: str, port: int, routes: Object, *, shared: bool) -> Object:
+def make_gateway(
+    name: str,
+    host: str,
+    port: int,
+    routes: Object,
+    *,
+    policies: Mapping[str, Object],
+    shared: bool,
+) -> Object:
     """Make a listener whose route table is ``name``; ``routes`` is the table's config source.
+
+    ``policies`` are the config sources of the filters that decide who may call, by name.
 
     ``shared`` lets several worker threads accept on sockets of their own.
     """
@@ -84,11 +95,21 @@ def make_gateway(name: str, host: str, port: int, routes: Object, *, shared: boo
     ]
     if name == LOCAL:
         filters.append(_FORWARD_PROXY)
-    manager = _manager(name, [*filters, _ROUTER])
+    manager = _manager(name, [*map(_policy, policies, policies.values()), *filters, _ROUTER])
     manager["use_remote_address"] = True
     manager["local_reply_config"] = gateway_replies()
     manager["rds"] = {"route_config_name": name, "config_source": routes}
     return _listener(name, host, port, manager, shared=shared)
+
+
+def _policy(name: str, source: Object) -> Object:
+    """Make a filter that changes without the listener: connections that are open obey at once."""
+    types = (
+        "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+    )
+    discovery = {"config_source": source, "type_urls": list(types)}
+    return {"name": name, "config_discovery": discovery}
 
 
 def make_activator(host: str, port: int, *, shared: bool) -> Object:

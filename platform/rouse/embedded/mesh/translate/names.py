@@ -14,6 +14,7 @@ __all__ = [
     "INGRESS",
     "LOCAL",
     "OUTSIDE",
+    "POLICIES",
     "cluster_name",
     "is_hostname",
     "key_of_cluster",
@@ -29,6 +30,9 @@ ACTIVATOR: Final = "activator"
 ENDPOINT_SERVER: Final = "rouse-endpoints"
 ACTIVATOR_CHECK: Final = "rouse-activator-check"
 OUTSIDE: Final = "rouse-outside"
+
+POLICIES: Final = ("rouse-jwt", "rouse-deny", "rouse-allow")
+"""The gateways' filters that decide who may call, in the order requests pass them (ECDS)."""
 
 _SUFFIX: Final = ".svc.cluster.local"
 _CLUSTER: Final = re.compile(r"outbound\|(\d+)\|\|([^.|]+)\.([^.|]+)\.svc\.cluster\.local")

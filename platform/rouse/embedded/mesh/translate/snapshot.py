@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from rouse.embedded.mesh.translate.access import make_access
 from rouse.embedded.mesh.translate.actions import Destination
 from rouse.embedded.mesh.translate.clusterdns import (
     REVISION_LABEL,
@@ -49,6 +50,8 @@ class Snapshot:
     endpoints: Mapping[str, frozenset[Endpoint]]
     virtual_hosts: Mapping[str, list[Object]]
     findings: tuple[Finding, ...] = ()
+    policies: Mapping[str, Object] = field(default_factory=dict)
+    """The filters that decide who may call, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +111,16 @@ class Translator:
             findings += self._made[name].findings
             if source.service is not None:
                 self._sources.setdefault(source.service, []).append(source)
+        access = make_access(objects)
         return Snapshot(
-            clusters={name: made.cluster for name, made in self._made.items()},
+            clusters={
+                **access.clusters,
+                **{name: made.cluster for name, made in self._made.items()},
+            },
             endpoints=self.all_endpoints(objects),
             virtual_hosts=hosts,
-            findings=(*findings, *conflicts),
+            findings=(*findings, *conflicts, *access.findings),
+            policies=access.filters,
         )
 
     def clusters_of(self, service: Key) -> list[str]:

@@ -1,0 +1,161 @@
+"""Real Envoy enforces RequestAuthentication and AuthorizationPolicy as they are compiled."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from rouse.kube.objects import Object
+from tests.unit.mesh.harness import (
+    Bench,
+    backend,
+    endpoint_slice,
+    service,
+    target,
+    virtual_service,
+)
+
+ISSUER = "https://login.example.com"
+HOSTS = ["iris.default.localhost", "iris.default.localhost:*"]
+SELECTOR = {"matchLabels": {"istio": "ingressgateway"}}
+
+
+def encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+class Issuer:
+    """Signs tokens with a key of its own."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    @property
+    def jwks(self) -> str:
+        numbers = self._key.public_key().public_numbers()
+        modulus, exponent = numbers.n.to_bytes(256, "big"), numbers.e.to_bytes(3, "big")
+        key = {"kty": "RSA", "alg": "RS256", "kid": "one", "use": "sig"}
+        return json.dumps({"keys": [{**key, "n": encoded(modulus), "e": encoded(exponent)}]})
+
+    def token(self, **claims: Any) -> dict[str, str]:
+        """The header of a token that holds for a minute; claims of None are left out."""
+        now = int(time.time())
+        body = {"iss": ISSUER, "sub": "ann", "aud": "models", "exp": now + 60, **claims}
+        head = {"alg": "RS256", "typ": "JWT", "kid": "one"}
+        kept = {name: value for name, value in body.items() if value is not None}
+        signed = ".".join(encoded(json.dumps(part).encode()) for part in (head, kept))
+        mark = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return {"authorization": f"Bearer {signed}.{encoded(mark)}"}
+
+
+def policy(kind: str, spec: Object, *, namespace: str = "istio-system") -> Object:
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": kind,
+        "metadata": {"name": "rouse-jwt", "namespace": namespace},
+        "spec": {"selector": SELECTOR, **spec},
+    }
+
+
+def authentication(issuer: Issuer, **rule: Any) -> Object:
+    rules = [{"issuer": ISSUER, "jwks": issuer.jwks, "audiences": ["models"], **rule}]
+    return policy("RequestAuthentication", {"jwtRules": rules})
+
+
+def no_token_no_entry(**operation: Any) -> Object:
+    rule = {
+        "from": [{"source": {"notRequestPrincipals": ["*"]}}],
+        "to": [{"operation": {"hosts": HOSTS, **operation}}],
+    }
+    return policy("AuthorizationPolicy", {"action": "DENY", "rules": [rule]})
+
+
+async def status(bench: Bench, host: str = "iris", path: str = "/", **headers: str) -> int:
+    return (await bench.ask(host, path, headers=headers)).status_code
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Issuer:
+    return Issuer()
+
+
+async def test_a_token_opens_the_protected_host_and_others_stay_open(
+    bench: Bench, issuer: Issuer
+) -> None:
+    async with backend("a") as a:
+        routes = [virtual_service(name, {"route": [target("a")]}) for name in ("iris", "open")]
+        bench.apply(service("a"), endpoint_slice("a", a.port), *routes)
+        await bench.settle()
+        assert await status(bench) == 200
+
+        bench.apply(authentication(issuer), no_token_no_entry())
+        await bench.settle()
+
+        assert await status(bench) == 403
+        assert await status(bench, host="iris.default.localhost:8080") == 403
+        assert await status(bench, host="IRIS.default.localhost") == 403
+        assert await status(bench, **issuer.token()) == 200
+        assert await status(bench, **issuer.token(aud="somebody-else")) == 403
+        assert await status(bench, **issuer.token(exp=int(time.time()) - 3600)) == 401
+        assert await status(bench, **issuer.token(iss="https://elsewhere")) == 401
+        assert await status(bench, **Issuer().token()) == 401
+        assert await status(bench, host="open") == 200
+        assert bench.findings == []
+
+        bench.remove(no_token_no_entry())
+        await bench.settle()
+        assert await status(bench) == 200
+
+
+async def test_a_path_is_protected_alone(bench: Bench, issuer: Issuer) -> None:
+    async with backend("a") as a:
+        route = virtual_service("iris", {"route": [target("a")]})
+        closed = no_token_no_entry(paths=["/serving/iris", "/serving/iris/*"])
+        bench.apply(service("a"), endpoint_slice("a", a.port), route)
+        bench.apply(authentication(issuer), closed)
+        await bench.settle()
+
+        for path in ("/serving/iris", "/serving/iris/v1", "/x/../serving/iris/v1"):
+            assert await status(bench, path=path) == 403, path
+        assert await status(bench, path="/serving/iris/v1", **issuer.token()) == 200
+        assert await status(bench, path="/serving/irises") == 200
+
+
+async def test_a_token_in_a_header_of_its_own_does_not_reach_the_model(
+    bench: Bench, issuer: Issuer
+) -> None:
+    async with backend("a") as a:
+        where = {"fromHeaders": [{"name": "x-token", "prefix": "Token "}]}
+        bench.apply(service("a"), endpoint_slice("a", a.port))
+        bench.apply(virtual_service("iris", {"route": [target("a")]}))
+        bench.apply(authentication(issuer, **where), no_token_no_entry())
+        await bench.settle()
+
+        token = issuer.token()["authorization"].replace("Bearer", "Token")
+        answer = await bench.ask("iris", headers={"x-token": token, "authorization": "sk-123"})
+        assert answer.status_code == 200
+        seen = answer.json()["headers"]
+        assert "x-token" not in seen
+        assert seen["authorization"] == "sk-123"
+
+
+async def test_what_is_not_understood_is_told_and_never_lets_more_through(bench: Bench) -> None:
+    odd = no_token_no_entry(ports=["8080"])
+    custom = policy("AuthorizationPolicy", {"action": "CUSTOM", "rules": [{}]})
+    custom["metadata"]["name"] = "custom"
+    async with backend("a") as a:
+        bench.apply(service("a"), endpoint_slice("a", a.port))
+        bench.apply(virtual_service("iris", {"route": [target("a")]}), odd)
+        await bench.settle()
+        assert await status(bench) == 403
+
+        bench.apply(custom)
+        await bench.settle()
+        assert await status(bench, host="elsewhere.default.localhost") == 403
+    assert {"spec.action" in each.message for each in bench.findings} == {True, False}
