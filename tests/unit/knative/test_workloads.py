@@ -12,6 +12,7 @@ from rouse.kube.objects import Key, Object, owner_uids, uid_of
 from rouse.kube.resources import (
     DEPLOYMENTS,
     ENDPOINT_SLICES,
+    EVENTS,
     HORIZONTAL_POD_AUTOSCALERS,
     PODS,
     SERVICES,
@@ -208,3 +209,31 @@ async def test_an_autoscaler_keeps_its_bounds_and_says_what_it_cannot_do(running
     )
     assert condition(told, "ScalingActive") == ("False", "FailedGetResourceMetric")
     assert "no metrics server" in str(told["status"]["conditions"])
+
+
+def pod(name: str, **spec: object) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": KEY.namespace},
+        "spec": deployment()["spec"]["template"]["spec"] | spec,
+    }
+
+
+async def test_a_pod_without_a_node_gets_this_one(running: World) -> None:
+    await running.client.create(pod("gated", schedulingGates=[{"name": "later"}]))
+    await running.client.create(pod("others", schedulerName="mine"))
+    await running.client.create(pod("bare"))
+    bound = await running.until(PODS, "bare", lambda one: one["spec"].get("nodeName"))
+    assert bound["spec"]["nodeName"] == "rouse-local"
+
+    async def told() -> list[str]:
+        events = (await running.client.list(EVENTS, KEY.namespace)).items
+        return [one["reason"] for one in events if one["involvedObject"]["name"] == "bare"]
+
+    async with asyncio.timeout(5):
+        while await told() != ["Scheduled"]:
+            await asyncio.sleep(0.005)
+    for name in ("gated", "others"):
+        left = await running.client.get(PODS, name, KEY.namespace)
+        assert "nodeName" not in left["spec"]

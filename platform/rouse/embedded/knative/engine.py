@@ -28,6 +28,7 @@ from rouse.embedded.knative.service import Services
 from rouse.embedded.knative.settings import NAMESPACE, Settings, parse_settings
 from rouse.embedded.knative.traffic import BY_REFERENCE, referenced
 from rouse.embedded.knative.workloads.autoscalers import BY_TARGET, Autoscalers, target_of
+from rouse.embedded.knative.workloads.scheduling import Scheduler, awaits_node
 from rouse.embedded.knative.workloads.services import ServiceEndpoints
 from rouse.embedded.limits import UNLIMITED, limited_cluster
 from rouse.errors import ValidationError
@@ -287,6 +288,11 @@ class KnativeEngine:
             "service_endpoints": Controller(
                 "service endpoints", self._service_endpoints.reconcile, workers=2
             ),
+            "scheduler": Controller(
+                "scheduler",
+                Scheduler(client, pods=informers["pods"], events=events).reconcile,
+                workers=2,
+            ),
             "pod_scalers": Controller("pod autoscalers", self._autoscalers.reconcile, workers=1),
         }
 
@@ -341,6 +347,8 @@ class KnativeEngine:
         self.replicas.observe_pod(obj, deleted=type_ is EventType.DELETED)
         former = labels_of(obj if before is None else before)
         self._enqueue_services(key_of(obj).namespace, labels_of(obj), former)
+        if type_ is not EventType.DELETED and awaits_node(obj):
+            self._controllers["scheduler"].enqueue(key_of(obj))
 
     def _on_state(self, state: PodState) -> None:
         pod = self._in["pods"].get(Key(state.namespace, state.name))
