@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from rouse.installer.selection import Selection, select
 from scripts.dashboards.boards import BOARDS as SOURCES
 from scripts.dashboards.grafana import text_of
 from tests.unit.observability.running import PROMETHEUS, prometheus
-from tests.unit.observability.support import BOARDS, FOLDER, Json
+from tests.unit.observability.support import BOARDS, FOLDER, PAGE, Json
 
 META = "__meta_kubernetes_pod_"
 
@@ -62,6 +63,24 @@ def test_grafana_finds_them_all() -> None:
     found = rendered("ConfigMap")["rouse-dashboards"]
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert found["data"].keys() == {path.name for path in BOARDS}
+
+
+def test_other_promises_can_be_laid_over_ours(tmp_path: Path) -> None:
+    """By the kustomization that the page shows."""
+    (shown,) = re.findall(r"^```yaml\n(# mine.+?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    files = dict(
+        re.findall(r"^# mine/(\S+)\n(.+?)(?=^# mine/|\Z)", shown, re.MULTILINE | re.DOTALL)
+    )
+    ours = os.path.relpath(FOLDER.parent, tmp_path)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text.replace("../manifests", ours))
+    made = {
+        each["metadata"]["name"]: each
+        for each in select(Selection(str(tmp_path)))
+        if each["kind"] == "PrometheusRule"
+    }
+    assert made["rouse-services"]["spec"]["groups"] == []
+    assert made["rouse-platform"]["spec"]["groups"]
 
 
 def test_service_monitors_choose_the_services_with_metrics() -> None:
