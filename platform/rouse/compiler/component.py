@@ -77,12 +77,12 @@ def resolve(
     ``workers`` is the part of the runtime that brought the pod, where it is a worker's.
     """
     from_runtime = workers or (runtime.spec if runtime is not None else None)
+    siblings = {SERVICE_LABEL: isvc.name, COMPONENT_LABEL: component}
     labels = {
         **((from_runtime and from_runtime.labels) or {}),
         **pod_labels(isvc, config),
         **(spec.labels or {}),
-        SERVICE_LABEL: isvc.name,
-        COMPONENT_LABEL: component,
+        **siblings,
     }
     merged = {
         **((from_runtime and from_runtime.annotations) or {}),
@@ -90,7 +90,7 @@ def resolve(
         **(spec.annotations or {}),
         **(annotations or {}),
     }
-    pod_spec = place(_with_resources(pod_spec, config), merged, config)
+    pod_spec = place(_with_resources(pod_spec, config), merged, config, labels=siblings)
     variant = isvc.spec.predictor.name if component == PREDICTOR else None
     name = component_name(isvc.name, component, variant)
     return ResolvedComponent(component, name, spec, pod_spec, labels, merged, runtime)

@@ -34,21 +34,28 @@ _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _TERMS = "nodeSelectorTerms"
 
 
-def place(pod_spec: Object, annotations: Mapping[str, str], config: Config) -> Object:
+def place(
+    pod_spec: Object,
+    annotations: Mapping[str, str],
+    config: Config,
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> Object:
     """Return the pod with what sends it to its node pool; the argument stays as it is.
 
     What the pod says already wins over the pool: a node label or runtime class it names is kept,
-    tolerations are added, and node affinities must both hold. Raises CompileError for a pool that
+    tolerations are added, and node affinities must both hold. ``labels`` tell the pods of the
+    same component, which the pool spreads. Raises CompileError for a pool that
     does not exist or does not have what the pod asks for.
     """
     gpus = gpus_of(pod_spec.get("containers") or ())
     name = annotations.get(POOL_ANNOTATION)
     if name:
-        return _merged(pod_spec, _named(name, gpus, config))
+        return _merged(pod_spec, _named(name, gpus, config), labels or {})
     if name is None and gpus and config.default_gpu_pool:
         pool = config.node_pools[config.default_gpu_pool]
         if not list(_missing(gpus, pool)):
-            return _merged(pod_spec, pool)
+            return _merged(pod_spec, pool, labels or {})
     return pod_spec
 
 
@@ -89,7 +96,7 @@ def _missing(gpus: frozenset[str], pool: NodePool) -> Iterator[str]:
             yield gpu
 
 
-def _merged(pod: Object, pool: NodePool) -> Object:
+def _merged(pod: Object, pool: NodePool, labels: Mapping[str, str]) -> Object:
     merged = dict(pod)
     if pool.node_selector:
         merged["nodeSelector"] = {**pool.node_selector, **(pod.get("nodeSelector") or {})}
@@ -100,7 +107,21 @@ def _merged(pod: Object, pool: NodePool) -> Object:
         merged["affinity"] = _affinity(pod.get("affinity") or {}, pool.affinity)
     if pool.runtime_class_name and not pod.get("runtimeClassName"):
         merged["runtimeClassName"] = pool.runtime_class_name
+    if pool.topology_spread_constraints:
+        own = pod.get("topologySpreadConstraints") or []
+        merged["topologySpreadConstraints"] = [*own, *_spread(own, pool, labels)]
     return merged
+
+
+def _spread(
+    own: Iterable[Mapping[str, Any]], pool: NodePool, labels: Mapping[str, str]
+) -> Iterator[Object]:
+    """Yield the pool's constraints over topologies that the pod does not spread over itself."""
+    taken = {each["topologyKey"] for each in own}
+    for each in pool.topology_spread_constraints:
+        if each["topologyKey"] not in taken:
+            # Without a selector Kubernetes would count no pod, and spread nothing.
+            yield {"labelSelector": {"matchLabels": dict(labels)}, **each}
 
 
 def _affinity(own: Mapping[str, Any], pools: Mapping[str, Any]) -> Object:

@@ -14,6 +14,7 @@ from rouse.compiler import Config
 from rouse.compiler.config import NodePool
 from rouse.compiler.errors import CompileError
 from rouse.compiler.pools import POOL_ANNOTATION, gpus_of, place
+from rouse.errors import ConfigError
 
 Object = dict[str, Any]
 
@@ -129,6 +130,32 @@ def test_a_pool_that_does_not_fit_is_refused(pool: str, resource: str, message: 
     with pytest.raises(CompileError, match=message) as caught:
         place(pod(resource), {POOL_ANNOTATION: pool}, CONFIG)
     assert caught.value.message.startswith("metadata.annotations[rouse.dev/node-pool]: ")
+
+
+def test_a_pool_spreads_the_pods_of_a_component() -> None:
+    zones = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    hosts = {**zones, "topologyKey": "host", "labelSelector": {"matchLabels": {"a": "b"}}}
+    config = Config(node_pools={"far": NodePool(topology_spread_constraints=(zones, hosts))})
+    annotations, labels = {POOL_ANNOTATION: "far"}, {"component": "predictor"}
+
+    placed = place(pod(), annotations, config, labels=labels)
+    selected = {**zones, "labelSelector": {"matchLabels": labels}}
+    assert placed["topologySpreadConstraints"] == [selected, hosts]
+
+    own = {**zones, "maxSkew": 3}
+    kept = place(pod(topologySpreadConstraints=[own]), annotations, config, labels=labels)
+    assert kept["topologySpreadConstraints"] == [own, hosts]
+
+
+def test_a_constraint_that_kubernetes_would_refuse_is_told() -> None:
+    data = {"nodePools": "far: {topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone}]}"}
+    with pytest.raises(ConfigError, match=r"far.topologySpreadConstraints\[0\].whenUnsatisfiable"):
+        Config.from_config_map({"data": data})
+
+
+@pytest.mark.parametrize("resource", ["nvidia.com/mig-1g.10gb", "nvidia.com/gpu.shared"])
+def test_parts_of_gpus_are_gpus(resource: str) -> None:
+    assert gpus_of(pod(resource)["containers"]) == {resource}
 
 
 def test_the_examples_of_the_documentation_can_be_used() -> None:

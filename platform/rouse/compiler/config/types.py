@@ -149,6 +149,7 @@ class NodePool:
     tolerations: tuple[Mapping[str, Any], ...] = ()
     affinity: Mapping[str, Any] = field(default_factory=dict)
     runtime_class_name: str = ""
+    topology_spread_constraints: tuple[Mapping[str, Any], ...] = ()
     resources: tuple[str, ...] = ()
     """Names of what the nodes offer, such as nvidia.com/gpu."""
 
@@ -314,6 +315,12 @@ def _rules(config: Config) -> Iterator[FieldError]:
         yield FieldError(
             "defaultGpuPool", f'there is no node pool "{pool}"; nodePools has: {known}'
         )
+    for name, each in config.node_pools.items():
+        for index, constraint in enumerate(each.topology_spread_constraints):
+            where = f"nodePools.{name}.topologySpreadConstraints[{index}]"
+            for key in ("maxSkew", "topologyKey", "whenUnsatisfiable"):
+                if key not in constraint:
+                    yield FieldError(f"{where}.{key}", "must be there: Kubernetes asks for it")
     yield from auth_rules(config.auth)
     for key in ("batcher_max_batch_size", "batcher_max_latency_ms"):
         if getattr(config, key) < 1:
