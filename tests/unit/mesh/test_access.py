@@ -159,3 +159,23 @@ async def test_what_is_not_understood_is_told_and_never_lets_more_through(bench:
         await bench.settle()
         assert await status(bench, host="elsewhere.default.localhost") == 403
     assert {"spec.action" in each.message for each in bench.findings} == {True, False}
+
+
+async def test_callers_inside_the_cluster_are_asked_where_the_policy_names_their_host(
+    bench: Bench, issuer: Issuer
+) -> None:
+    inside = "iris.default.svc.cluster.local"
+    local = f"http://127.0.0.1:{bench.ports.local}/"
+    async with backend("a") as a:
+        hosts = ["iris.default.localhost", inside]
+        route = virtual_service("iris", {"route": [target("a")]}, hosts=hosts)
+        bench.apply(service("a"), endpoint_slice("a", a.port), route)
+        bench.apply(authentication(issuer), no_token_no_entry())
+        await bench.settle()
+        assert await status(bench) == 403
+        assert await status(bench, host=inside, path=local) == 200
+
+        bench.apply(no_token_no_entry(hosts=[*HOSTS, inside, f"{inside}:*"]))
+        await bench.settle()
+        assert await status(bench, host=inside, path=local) == 403
+        assert await status(bench, host=inside, path=local, **issuer.token()) == 200
