@@ -141,6 +141,26 @@ async def test_an_update_keeps_enough_replicas_and_leaves_the_gateway_first(
     await running.until_true(lambda: running.mesh.endpoints(KEY) == ports(running))
 
 
+async def test_a_paused_deployment_scales_and_keeps_its_template(running: World) -> None:
+    await running.client.create(deployment(1))
+    await running.until(DEPLOYMENTS, KEY.name, lambda d: d["status"]["readyReplicas"] == 1)
+    [former] = running.node.pods
+    changed = deployment(2, image="me/server:2")["spec"] | {"paused": True}
+    await running.client.patch(DEPLOYMENTS, KEY.name, {"spec": changed}, namespace=KEY.namespace)
+    paused = await running.until(DEPLOYMENTS, KEY.name, lambda d: d["status"]["readyReplicas"] == 2)
+    assert condition(paused, "Progressing") == ("Unknown", "DeploymentPaused")
+    assert "updatedReplicas" not in paused["status"]
+    images = [one.pod["spec"]["containers"][0]["image"] for one in running.engine.replicas.all(KEY)]
+    assert images == ["me/server:1"] * 2
+    again = {"spec": {"paused": False}}
+    await running.client.patch(DEPLOYMENTS, KEY.name, again, namespace=KEY.namespace)
+    done = await running.until(
+        DEPLOYMENTS, KEY.name, lambda d: d["status"].get("updatedReplicas") == 2
+    )
+    assert condition(done, "Progressing")[0] == "True"
+    await running.until_true(lambda: former not in running.node.pods)
+
+
 async def test_deleting_leaves_nothing(running: World) -> None:
     await running.client.create(service(targetPort=8080))
     await running.client.create(deployment(2))

@@ -16,7 +16,7 @@ from rouse.embedded.knative.make.endpoints import Endpoint
 from rouse.embedded.knative.make.pod import awaits_admission, make_pod
 from rouse.embedded.knative.names import pod_name, template_hash
 from rouse.embedded.knative.ports import Node, PodState
-from rouse.embedded.knative.rolling import next_step, strategy_of
+from rouse.embedded.knative.rolling import is_paused, next_step, strategy_of
 from rouse.kube.objects import Key, Object, controller_of, key_of, uid_of
 
 __all__ = ["Replica", "Replicas"]
@@ -52,10 +52,15 @@ class Replica:
 
 @dataclass(slots=True)
 class _Set:
-    """The replicas of one Deployment, oldest first."""
+    """The replicas of one Deployment, oldest first.
+
+    ``hashed`` is of the template that replicas are made from, ``asked`` of the one that the spec
+    has: another while the Deployment is paused.
+    """
 
     deployment: Object
     hashed: str
+    asked: str
     wanted: int = 0
     replicas: dict[Key, Replica] = field(default_factory=dict)
 
@@ -111,7 +116,7 @@ class Replicas:
     def is_current(self, key: Key, replica: Replica) -> bool:
         """Whether a replica is of the Deployment's present template."""
         found = self._sets.get(key)
-        return found is not None and replica.hashed == found.hashed
+        return found is not None and replica.hashed == found.asked
 
     def failure(self, key: Key) -> Failure | None:
         """Why no replica will become ready for now; None while one is or still may."""
@@ -132,8 +137,13 @@ class Replicas:
         known = self._sets.get(key)
         if known is None:
             replicas = int(deployment["spec"].get("replicas", 1))
-            self._sets[key] = _Set(deployment, hashed, replicas)
+            self._sets[key] = _Set(deployment, hashed, hashed, replicas)
             return
+        known.asked = hashed
+        if is_paused(deployment):
+            held = {"template": known.deployment["spec"]["template"]}
+            deployment = {**deployment, "spec": deployment["spec"] | held}
+            hashed = known.hashed
         known.deployment = deployment
         if known.hashed != hashed:
             known.hashed = hashed
@@ -252,9 +262,10 @@ class Replicas:
         current: list[Replica] = []
         former: list[Replica] = []
         leaving = 0
+        paused = is_paused(found.deployment)
         for one in found.replicas.values():
             if not one.retiring:
-                (current if one.hashed == found.hashed else former).append(one)
+                (current if paused or one.hashed == found.hashed else former).append(one)
             elif one.hashed != found.hashed:
                 leaving += 1
         strategy = strategy_of(found.deployment, found.wanted)

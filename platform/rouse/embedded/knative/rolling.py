@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from rouse.kube.objects import Object
 
-__all__ = ["Step", "Strategy", "next_step", "strategy_of"]
+__all__ = ["Step", "Strategy", "is_paused", "next_step", "strategy_of"]
 
 _DEFAULT = "25%"
 
@@ -37,6 +37,11 @@ class Step(Generic[R]):
 
     launch: int
     retire: tuple[R, ...]
+
+
+def is_paused(deployment: Object) -> bool:
+    """Whether changes of its template wait; it may be scaled all the same."""
+    return bool(deployment["spec"].get("paused"))
 
 
 def strategy_of(deployment: Object, wanted: int) -> Strategy:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rouse.embedded.knative.replicas import Replica
-from rouse.embedded.knative.rolling import strategy_of
+from rouse.embedded.knative.rolling import is_paused, strategy_of
 from rouse.kube.objects import Object
 
 __all__ = ["deployment_status"]
@@ -14,6 +14,7 @@ __all__ = ["deployment_status"]
 _COMPLETE = "NewReplicaSetAvailable"
 _UPDATING = "ReplicaSetUpdated"
 _LATE = "ProgressDeadlineExceeded"
+_PAUSED = "DeploymentPaused"
 
 
 def deployment_status(
@@ -80,6 +81,8 @@ def _progressing(
 ) -> Object:
     """Kubernetes' rule: what was complete once and changes no more is never late."""
     type_ = "Progressing"
+    if is_paused(deployment):
+        return _condition(before, type_, None, _PAUSED, now, "Deployment is paused")
     if complete or (before is not None and before["reason"] == _COMPLETE and not moved):
         return _condition(before, type_, True, _COMPLETE, now)
     if moved or before is None:
@@ -98,9 +101,9 @@ def _seconds(since: str, now: str) -> float:
 
 
 def _condition(
-    before: Object | None, type_: str, holds: bool, reason: str, now: str, message: str = ""
+    before: Object | None, type_: str, holds: bool | None, reason: str, now: str, message: str = ""
 ) -> Object:
-    status = "True" if holds else "False"
+    status = {True: "True", False: "False", None: "Unknown"}[holds]
     same = before is not None and before.get("status") == status
     since = before.get("lastTransitionTime", now) if before is not None and same else now
     unchanged = before is not None and same and before.get("reason") == reason
