@@ -5,7 +5,8 @@
 Every server runs alone on one core (the others are stopped by SIGSTOP meanwhile), the load comes
 from the other one; the servers take turns, round by round, and a figure is the median of the
 rounds' ratios. KServe's sklearn server is on no package index: it is installed from its repository,
-or taken from a source tree by --sklearnserver.
+or taken from a source tree by --sklearnserver. The server "limit" is our HTTP layer with nothing in
+it: it reads a body and answers the same to all.
 """
 
 from __future__ import annotations
@@ -41,12 +42,14 @@ class Scenario(NamedTuple):
 SCENARIOS: Final = (
     Scenario("v1_single_c1", bodies.v1(), 1, ("rouse", "kserve", "kserve_nolog", "litserve")),
     Scenario("v1_single_c8", bodies.v1(), 8, ("rouse", "kserve", "kserve_nolog", "litserve")),
-    Scenario("v1_single_c64", bodies.v1(), 64, ("rouse", "kserve", "kserve_nolog", "litserve")),
+    Scenario(
+        "v1_single_c64", bodies.v1(), 64, ("rouse", "kserve", "kserve_nolog", "litserve", "limit")
+    ),
     Scenario("v2_single_c1", bodies.v2(), 1, _V2_SERVERS),
     Scenario("v2_single_c8", bodies.v2(), 8, _V2_SERVERS),
     Scenario("v2_single_c64", bodies.v2(), 64, _V2_SERVERS),
     Scenario("v2_big_c8", bodies.v2(bodies.BIG_ROWS), 8, _V2_SERVERS),
-    Scenario("v2_binary_c8", bodies.binary(bodies.BIG_ROWS), 8, ("rouse",)),
+    Scenario("v2_binary_c8", bodies.binary(bodies.BIG_ROWS), 8, ("rouse", "limit")),
     Scenario("grpc_single", bodies.grpc_frame(), 64, ("rouse", "kserve", "mlserver"), grpc=True),
 )
 

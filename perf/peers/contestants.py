@@ -108,6 +108,7 @@ def contestants(
         _kserve(environments, model_dir, scratch, log=False),
         _mlserver(environments, model_dir, scratch),
         _litserve(environments, model_dir, scratch),
+        _limit(environments, scratch),
     ]
     with ExitStack() as stack:
         for one in made:
@@ -189,6 +190,33 @@ def _litserve(environments: Environments, model_dir: Path, scratch: Path) -> Con
     script = scratch / "litserve_iris.py"
     script.write_text(_LITSERVE.format(model=str(model_dir / "model.joblib"), port=http))
     return Contestant("litserve", [str(environments.python("litserve")), str(script)], http)
+
+
+_LIMIT: Final = """
+import asyncio, socket, uvloop
+from predictors.serving.listener import Listener
+
+class Empty:
+    async def __rsgi__(self, scope, exchange):
+        await exchange()
+        exchange.response_bytes(200, [("content-type", "application/json")], b"{{}}")
+
+async def main():
+    sock = socket.create_server(("127.0.0.1", {port}), backlog=1024)
+    listener = Listener(Empty(), sock)
+    listener.start()
+    await asyncio.Event().wait()
+
+uvloop.run(main())
+"""
+
+
+def _limit(environments: Environments, scratch: Path) -> Contestant:
+    """What our HTTP layer alone can do: it reads the body and answers the same to all."""
+    http = free_port()
+    script = scratch / "limit.py"
+    script.write_text(_LIMIT.format(port=http))
+    return Contestant("limit", [str(environments.python("rouse")), str(script)], http)
 
 
 def _group(leader: int) -> list[int]:
