@@ -86,8 +86,8 @@ def test_the_controller_may_write_all_that_it_makes() -> None:
         if resource is None or resource.group == "serving.kserve.io":
             continue
         verbs = {"get", "create", "patch"}
-        # The Gateway is shared: nobody deletes it.
-        verbs |= set() if kind == "Gateway" else {"delete"}
+        # What is shared nobody deletes.
+        verbs |= set() if kind in ("Gateway", "RequestAuthentication") else {"delete"}
         assert may.get((resource.group, resource.plural), set()) >= verbs, resource
 
 
