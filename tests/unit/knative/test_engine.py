@@ -14,7 +14,7 @@ from rouse.embedded.knative import KnativeEngine
 from rouse.embedded.knative.activator import ActivationFailedError
 from rouse.embedded.limits import limited_cluster
 from rouse.errors import NotFoundError, RejectedError
-from rouse.kube.objects import Key, Object
+from rouse.kube.objects import Key, Object, uid_of
 from rouse.kube.resources import (
     CONFIGURATIONS,
     DEPLOYMENTS,
@@ -343,6 +343,35 @@ async def test_deleting_the_service_ends_everything(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
         with pytest.raises(NotFoundError):
             await w.client.get(REVISIONS, "iris-00001", "default")
+
+
+async def test_one_made_again_is_ready_by_replicas_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reconciler is late, and sees one revision where there were two."""
+    go_on = asyncio.Event()
+
+    async def held(_calm_s: float) -> None:
+        await go_on.wait()
+
+    async with world(tmp_path) as w:
+        await ready_service(w)
+        former = uid_of(await w.client.get(REVISIONS, KEY.name, KEY.namespace))
+        monkeypatch.setattr(w.engine.activator, "calm", held)
+        w.node.auto = False
+        await w.client.delete(KNATIVE_SERVICES, "iris", "default")
+        await w.until_true(lambda: not w.node.pods)
+        await w.client.create(knative_service("iris"))
+        await w.until(REVISIONS, KEY.name, lambda r: uid_of(r) != former)
+        go_on.set()
+        await w.until_true(lambda: w.node.pods)
+        revision = await w.until(REVISIONS, KEY.name, lambda r: r["status"]["conditions"])
+        await asyncio.sleep(0.1)  # nothing is to happen
+        revision = await w.client.get(REVISIONS, KEY.name, KEY.namespace)
+        assert not is_ready(revision)
+        [pod] = w.node.pods
+        w.node.become_ready(pod)
+        await w.until(KNATIVE_SERVICES, "iris", is_ready)
 
 
 async def test_a_refused_pod_does_not_run_unseen(
