@@ -84,7 +84,7 @@ def measure(
     servers: Mapping[str, Contestant],
     scenarios: Sequence[Scenario],
     rounds: int,
-    seconds: float,
+    seconds: int,
     scratch: Path,
 ) -> Rounds:
     """The loads of each scenario and server, one for each round."""
@@ -98,12 +98,12 @@ def measure(
     return loads
 
 
-def _run(scenario: Scenario, server: Contestant, seconds: float, scratch: Path) -> load.Load:
+def _run(scenario: Scenario, server: Contestant, seconds: int, scratch: Path) -> load.Load:
     generate, port = (load.grpc, server.grpc) if scenario.grpc else (load.http, server.http)
     server.resume()
     try:
         # A second of warm-up: the rate of a server that has just been resumed says little.
-        for length in (1.0, seconds):
+        for length in (1, seconds):
             one = generate(
                 port,
                 scenario.body,
@@ -172,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m perf.peers", description=__doc__)
     default = Path.home() / ".cache" / "rouse-peers"
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
     parser.add_argument("--environments", type=Path, default=default)
     parser.add_argument("--sklearnserver", type=Path, help="folder that holds the package")

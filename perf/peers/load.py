@@ -29,7 +29,7 @@ def missing_tools() -> list[str]:
     return [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
 
 
-def http(port: int, body: Body, *, connections: int, seconds: float, scratch: Path) -> Load:
+def http(port: int, body: Body, *, connections: int, seconds: int, scratch: Path) -> Load:
     """POST the body over that many connections. Raises SystemExit when answers fail."""
     content, script = scratch / "body", scratch / "post.lua"
     content.write_bytes(body.content)
@@ -51,7 +51,7 @@ def http(port: int, body: Body, *, connections: int, seconds: float, scratch: Pa
     return Load(float(rate[1]), float(p99[1]) * _UNITS[p99[2]])
 
 
-def grpc(port: int, body: Body, *, connections: int, seconds: float, scratch: Path) -> Load:
+def grpc(port: int, body: Body, *, connections: int, seconds: int, scratch: Path) -> Load:
     """Unary calls, one at a time on each connection. Raises SystemExit when answers fail."""
     content = scratch / "frame"
     content.write_bytes(body.content)
@@ -66,7 +66,7 @@ def grpc(port: int, body: Body, *, connections: int, seconds: float, scratch: Pa
     return Load(float(rate[1]), 0.0)
 
 
-def _run(*argv: str, seconds: float) -> str:
+def _run(*argv: str, seconds: int) -> str:
     done = subprocess.run(
         ["taskset", "-c", LOAD_CORE, *argv],
         capture_output=True,
