@@ -109,6 +109,7 @@ def _flattened(value: Any) -> Array:
     if isinstance(value, dict):
         value = [value]
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        # Converters of classifiers write the maps' keys in the order of classes_.
-        return np.array([list(row.values()) for row in value])
+        # Converters of classifiers write the maps' keys in the order of classes_; ONNX's maps of
+        # probabilities hold FP32, which Python widened.
+        return np.array([list(row.values()) for row in value], np.float32)
     return np.asarray(value)

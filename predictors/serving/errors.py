@@ -14,6 +14,7 @@
     │   ├── InferenceError        500  the model itself failed
     │   ├── UnsupportedError      501  the model or server has no such ability
     │   ├── ModelNotReadyError    503
+    │   ├── RepositoryError       503  the repository itself cannot be read just now
     │   ├── OverloadedError       503  with Retry-After
     │   └── DeadlineError         504  the answer was not there in the time the client gave
     └── StartupError             the process cannot serve and exits 1
@@ -39,6 +40,7 @@ __all__ = [
     "ModelNotReadyError",
     "NotFoundError",
     "OverloadedError",
+    "RepositoryError",
     "RequestError",
     "ServingError",
     "StartupError",
@@ -133,6 +135,12 @@ class ModelNotReadyError(RequestError):
     def headers(self) -> Sequence[tuple[str, str]]:
         """Seconds until a retry makes sense."""
         return (("retry-after", "1"),)
+
+
+class RepositoryError(RequestError):
+    """The model repository cannot be read; what is loaded goes on answering."""
+
+    status = 503
 
 
 class OverloadedError(RequestError):

@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _KEEPALIVE_MS: Final = 60_000
 _KEEPALIVE_TIMEOUT_MS: Final = 20_000
 _LEAST_PING_MS: Final = 10_000
+_WINDOW_BYTES: Final = 1024 * 1024
 _METADATA_BYTES: Final = 64 * 1024
 _FRAMING_BYTES: Final = 64 * 1024
 """What a message may be larger than the body limit, for all that is not tensors' values."""
@@ -94,6 +95,9 @@ def _options(limits: Limits, *, shared: bool) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", _METADATA_BYTES),
         ("grpc.max_concurrent_streams", limits.in_flight),
+        # Measuring the bandwidth costs a ping for every read; a wide window does without.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", _WINDOW_BYTES),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -12,7 +12,12 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from predictors.serving.dataplane import DataPlane
-from predictors.serving.errors import InvalidInputError, RequestError
+from predictors.serving.errors import (
+    InvalidInputError,
+    RepositoryError,
+    RequestError,
+    StorageError,
+)
 from predictors.serving.grpc import encoding, parameters
 from predictors.serving.grpc.decoding import decode, parsed
 from predictors.serving.grpc.framing import framed
@@ -178,6 +183,9 @@ def _guarded(method: Callable[[bytes], Awaitable[Message]]) -> _Method:
             return (await method(data)).SerializeToString()
         except RequestError as error:
             await refuse(context, error)
+        except StorageError as error:
+            told = f"The model repository cannot be read: {error}"
+            await refuse(context, RepositoryError(told))
         except Exception:
             _log.exception("unforeseen error on %s", method.__name__)
             await refuse(context, RequestError("Internal server error."))

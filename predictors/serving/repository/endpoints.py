@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from predictors.serving.dataplane import DataPlane
-from predictors.serving.errors import InvalidInputError
+from predictors.serving.errors import InvalidInputError, RepositoryError, StorageError
 
 __all__ = ["Action", "action"]
 
@@ -23,12 +23,20 @@ def action(plane: DataPlane, parts: list[str]) -> Action | None:
     """What a path below ``/v2/repository/`` does; None if there is no such path."""
     match parts:
         case ["index"]:
-            return Action(lambda body: _index(plane, body))
+            return Action(lambda body: _read(_index(plane, body)))
         case ["models", name, "load"]:
-            return Action(lambda body: _load(plane, name, body))
+            return Action(lambda body: _read(_load(plane, name, body)))
         case ["models", name, "unload"]:
             return Action(lambda body: _unload(plane, name, body))
     return None
+
+
+async def _read(answering: Awaitable[bytes]) -> bytes:
+    """The answer, or that the repository itself is not in order."""
+    try:
+        return await answering
+    except StorageError as error:
+        raise RepositoryError(f"The model repository cannot be read: {error}") from error
 
 
 async def _index(plane: DataPlane, body: bytes) -> bytes:

@@ -135,6 +135,12 @@ async def test_a_repository_is_served_with_the_reasons_of_what_fails(
             assert (await client.get("/v2/health/ready")).status_code == 200
             failed = await client.post("/v2/repository/models/broken/load")
             assert failed.status_code == 400
+            (tmp_path / "models").rename(tmp_path / "elsewhere")
+            for path in ("index", "models/line/load"):
+                gone = await client.post(f"/v2/repository/{path}")
+                assert gone.status_code == 503
+                assert "models is no folder" in gone.json()["error"]
+            assert (await _ask(url)).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 20) == 0
 
