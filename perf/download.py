@@ -165,7 +165,7 @@ def compare(size: int, rounds: int, folder: Path) -> int:
     publish(
         "download",
         [
-            Figure("agent_vs_plain_download", ratio, "x", note=f"{spread}; at least 0.8 wanted"),
+            Figure("agent_vs_plain_download", ratio, "x", 0.8, f"({spread})", at_least=True),
             Figure("agent_download_mb_s", statistics.median(rates["ours"]), "MB/s"),
             Figure("plain_download_mb_s", statistics.median(rates["plain"]), "MB/s"),
         ],
