@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
-from rouse.compiler.podwebhook import admission_response, concerns, diff, mutate
+from rouse.compiler.podwebhook import concerns, diff, mutate
 from rouse.compiler.storage import Facts
 from rouse.embedded.apiserver.jsonpatch import json_patch
 
@@ -365,58 +365,6 @@ def test_a_second_time_changes_nothing(asked: dict[str, Any]) -> None:
 
 
 # -- the webhook's answer
-
-
-def review(obj: dict[str, Any] | None, **request: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "u-1",
-            "operation": "CREATE",
-            "namespace": "models",
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "object": obj,
-            **request,
-        },
-    }
-
-
-def test_the_answer_is_a_patch_that_makes_the_pod() -> None:
-    asked = pod({SOURCE: "hf://o/m", **LOGGED}, QUEUE_PROXY, serviceAccountName="sa")
-    answer = admission_response(review(asked), config=CONFIG, facts=HF)
-    assert answer["apiVersion"] == "admission.k8s.io/v1"
-    response = answer["response"]
-    assert (response["uid"], response["allowed"]) == ("u-1", True)
-    assert response["patchType"] == "JSONPatch"
-    patched = json_patch(asked, orjson.loads(base64.b64decode(response["patch"])))
-    placed = deepcopy(asked)
-    placed["metadata"]["namespace"] = "models"
-    wanted = mutate(placed, config=CONFIG, facts=HF)
-    del wanted["metadata"]["namespace"]
-    assert patched == wanted
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        review(pod({})),
-        review(pod({SOURCE: "s3://b/m"}), operation="DELETE"),
-        review(pod({SOURCE: "s3://b/m"}), resource={"resource": "deployments", "group": "apps"}),
-        review(pod({SOURCE: "s3://b/m"}), subResource="eviction"),
-        review(None),
-    ],
-)
-def test_anything_else_is_allowed_as_it_is(asked: dict[str, Any]) -> None:
-    response = admission_response(asked, config=CONFIG)["response"]
-    assert response == {"uid": "u-1", "allowed": True}
-
-
-def test_a_pod_that_cannot_be_made_right_is_refused_with_the_reason() -> None:
-    response = admission_response(review(pod({URIS: "x"})), config=CONFIG)["response"]
-    assert response["allowed"] is False
-    assert response["status"]["code"] == 422
-    assert "storage-uris" in response["status"]["message"]
 
 
 JSON = st.recursive(
