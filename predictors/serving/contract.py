@@ -96,6 +96,8 @@ class Contract:
             array = inputs[0].array
             if array.ndim == 2 and array.shape[1] == len(self.inputs):
                 return inputs
+            if inputs[0].name in _BARE:
+                raise InvalidInputError(self._wrong_width(inputs[0]))
         self._check_names(inputs, [spec.name for spec in self.inputs])
         by_name = {tensor.name: (index, tensor) for index, tensor in enumerate(inputs)}
         fitted = []
@@ -103,6 +105,17 @@ class Contract:
             index, tensor = by_name[spec.name]
             fitted.append(self._fitted(tensor, spec, _label(tensor, index)))
         return fitted
+
+    def _wrong_width(self, rows: Tensor) -> str:
+        """What is wrong with V1 rows of a model whose inputs are columns."""
+        names = _listed([spec.name for spec in self.inputs])
+        has = "single values" if rows.array.ndim == 1 else f"rows of shape {rows.array.shape[1:]}"
+        if rows.array.ndim == 2:
+            has = f"{rows.array.shape[1]}"
+        return (
+            f"Model {self._model} expects {len(self.inputs)} values per row ({names}), "
+            f"{rows.name} has {has}."
+        )
 
     def _check_names(self, inputs: Sequence[Tensor], names: Sequence[str]) -> None:
         given = [tensor.name for tensor in inputs]
