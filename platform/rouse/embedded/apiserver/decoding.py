@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -113,7 +114,13 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_yaml(body: bytes) -> Any:
-    """Parsed YAML, with only what JSON can say; 400 with the position of the mistake."""
+    """Parsed YAML, with only what JSON can say; 400 with the position of the mistake.
+
+    Controllers apply JSON under YAML's media type: it is tried first, at a hundredth of the time.
+    """
+    if body.startswith(b"{"):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(body)
     try:
         return _Plain().value(yaml.load(body, Loader=_Loader), 0)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
