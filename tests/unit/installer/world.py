@@ -136,5 +136,5 @@ async def world(*, slept: Callable[[float], Any] | None = None) -> AsyncIterator
         await client.delete(NAMESPACES, NAMESPACE)
         async with asyncio.timeout(10):
             while await made.get("Namespace", NAMESPACE, ""):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.01)
         yield made
