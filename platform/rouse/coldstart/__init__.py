@@ -1,4 +1,4 @@
-"""Cold starts: the ledger of activations and, later, residency and keep-alive plans. Pure."""
+"""Cold starts: the ledger of activations, and plans to keep services awake. Pure."""
 
 from rouse.coldstart.activation import ANNOTATION, PHASES, Activation
 

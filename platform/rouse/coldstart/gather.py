@@ -1,0 +1,189 @@
+"""An activation on a cluster, from what is truly there: timestamps, Events, the server's report.
+
+Kubernetes writes times to the second, so a phase read from them is right to a second; what the
+kubelet says in words (how long a pull took) and what the model server reports is exact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rouse.coldstart.activation import Activation
+
+__all__ = ["REPORTED", "gather", "parse_report"]
+
+REPORTED: Final = ("import", "fetch", "load", "warmup", "total")
+"""What a model server reports of its start; ``total`` is from its process to its being ready."""
+
+_MAIN: Final = "kserve-container"
+_INITIALIZER: Final = "storage-initializer"
+_PULLED: Final = re.compile(
+    r"^Successfully pulled image .*? in ([0-9.a-zµ]+)(?: \(([0-9.a-zµ]+) inc)?"
+)
+_PART: Final = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
+_UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_SAMPLE: Final = re.compile(
+    r'^(?:startup_phase_seconds|cold_start_seconds_sum)\{[^}]*?phase="(\w+)"[^}]*\} (\S+)'
+)
+
+
+def gather(
+    pod: Mapping[str, Any],
+    events: Iterable[Mapping[str, Any]] = (),
+    node: Mapping[str, Any] | None = None,
+    server_report: Mapping[str, float] | None = None,
+) -> Activation | None:
+    """Return how a pod came to be ready; None while it is not, or when its start was disturbed.
+
+    ``events`` are those about the pod, ``node`` is the one it runs on, ``server_report`` has the
+    seconds of `REPORTED`, as far as they are known. A container that was restarted tells nothing
+    of the start before.
+    """
+    created, ready = _time(_metadata(pod).get("creationTimestamp")), _since(pod, "Ready")
+    main = _container(pod, "containerStatuses", _MAIN)
+    started = _time(((main.get("state") or {}).get("running") or {}).get("startedAt"))
+    if created is None or ready is None or started is None or main.get("restartCount"):
+        return None
+    noted = list(events)
+    scheduled = _within(created, _since(pod, "PodScheduled") or created, started)
+    phases = _placing(created, scheduled, noted, node)
+    phases |= _containers(pod, scheduled, started, noted)
+    phases |= _serving(_seconds(started, max(started, ready)), server_report or {})
+    total = _seconds(created, max(started, ready))
+    told = {name: seconds for name, seconds in phases.items() if seconds > 0}
+    return Activation(created, total, told, pod=str(_metadata(pod).get("name", "")))
+
+
+def parse_report(exposition: str) -> dict[str, float]:
+    """Read `REPORTED` from a model server's /metrics; what it does not tell is absent."""
+    found: dict[str, float] = {}
+    for line in exposition.splitlines():
+        sample = _SAMPLE.match(line)
+        if sample is None or sample[1] not in REPORTED:
+            continue
+        try:
+            seconds = float(sample[2])
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            found[sample[1]] = seconds
+    return found
+
+
+def _placing(
+    created: datetime,
+    scheduled: datetime,
+    events: Sequence[Mapping[str, Any]],
+    node: Mapping[str, Any] | None,
+) -> dict[str, float]:
+    """From the pod's creation to its node: a node younger than the pod was made for such pods."""
+    waited = _seconds(created, scheduled)
+    born = _time(_metadata(node or {}).get("creationTimestamp"))
+    if born is None or born <= created:
+        return {"schedule": waited}
+    triggers = (_event_time(one) for one in events if one.get("reason") == "TriggeredScaleUp")
+    asked = min((one for one in triggers if one is not None), default=created)
+    up = _since(node or {}, "Ready") or born
+    provisioning = _seconds(
+        _within(created, asked, scheduled), _within(created, max(born, up), scheduled)
+    )
+    return {"node": provisioning, "schedule": waited - provisioning}
+
+
+def _containers(
+    pod: Mapping[str, Any],
+    scheduled: datetime,
+    started: datetime,
+    events: Sequence[Mapping[str, Any]],
+) -> dict[str, float]:
+    """From the node to the start of the model server's container."""
+    whole = _seconds(scheduled, started)
+    ended = (_container(pod, "initContainerStatuses", _INITIALIZER).get("state") or {}).get(
+        "terminated"
+    ) or {}
+    begin, end = _time(ended.get("startedAt")), _time(ended.get("finishedAt"))
+    fetched = _seconds(begin, end) if begin is not None and end is not None else 0.0
+    pulled = min(_pulls(events), max(0.0, whole - fetched))
+    return {"pull": pulled, "fetch": fetched, "container": max(0.0, whole - pulled - fetched)}
+
+
+def _pulls(events: Iterable[Mapping[str, Any]]) -> float:
+    """Seconds of all pulls: by the kubelet's words, or from Pulling to Pulled of a container."""
+    began: dict[str, datetime] = {}
+    total = 0.0
+    for event in sorted(
+        events, key=lambda one: _event_time(one) or datetime.max.replace(tzinfo=UTC)
+    ):
+        field = str((event.get("involvedObject") or {}).get("fieldPath", ""))
+        time = _event_time(event)
+        if event.get("reason") == "Pulling" and time is not None:
+            began.setdefault(field, time)
+        elif event.get("reason") == "Pulled":
+            told = _PULLED.match(str(event.get("message", "")))
+            start = began.pop(field, None)
+            if told is not None:
+                total += _duration(told[2] or told[1])
+            elif start is not None and time is not None:
+                total += _seconds(start, time)
+    return total
+
+
+def _serving(whole: float, report: Mapping[str, float]) -> dict[str, float]:
+    """From the container's start to the pod's being ready: what the server reported, and the rest.
+
+    Without a report all of it is ``process``: who made it may say no more.
+    """
+    told = {name: max(0.0, report[name]) for name in REPORTED[:-1] if name in report}
+    known = sum(told.values())
+    if known == 0:
+        return {"process": whole}
+    own = max(known, report.get("total", known))
+    # A report is exact and the pod's times are not: it may be longer than what they span.
+    return told | {"process": own - known, "ready": max(0.0, whole - own)}
+
+
+def _metadata(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    return obj.get("metadata") or {}
+
+
+def _container(pod: Mapping[str, Any], field: str, name: str) -> Mapping[str, Any]:
+    statuses: Sequence[Mapping[str, Any]] = (pod.get("status") or {}).get(field) or ()
+    return next((one for one in statuses if one.get("name") == name), {})
+
+
+def _since(obj: Mapping[str, Any], type_: str) -> datetime | None:
+    """Since when a condition is True; None where it is not."""
+    for condition in (obj.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == type_ and condition.get("status") == "True":
+            return _time(condition.get("lastTransitionTime"))
+    return None
+
+
+def _event_time(event: Mapping[str, Any]) -> datetime | None:
+    return _time(event.get("eventTime")) or _time(event.get("firstTimestamp"))
+
+
+def _time(text: object) -> datetime | None:
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def _within(low: datetime, time: datetime, high: datetime) -> datetime:
+    return max(low, min(time, high))
+
+
+def _seconds(begin: datetime, end: datetime) -> float:
+    return max(0.0, (end - begin).total_seconds())
+
+
+def _duration(text: str) -> float:
+    """Seconds of Go's notation, such as 1m2.5s."""
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
