@@ -17,9 +17,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final, cast
 
 from predictors.serving.errors import StorageError
+from predictors.storage.errors import TooLargeError
 from predictors.storage.plan import Unpack, safe_path
 
-__all__ = ["unpack"]
+__all__ = ["default_limit", "unpack"]
 
 _CHUNK: Final = 1024 * 1024
 _MAX_ENTRIES: Final = 1_000_000
@@ -51,7 +52,7 @@ def unpack(archive: Path, folder: Path, how: Unpack, *, name: str, limit: int = 
     that wants to write outside the folder, or that unpacks to more than ``limit`` bytes (0: 200
     times its size, and 1 GiB at least). ``name`` is what the message calls it.
     """
-    limit = limit or max(_LEAST_LIMIT, _RATIO * archive.stat().st_size)
+    limit = limit or default_limit(archive)
     folder.mkdir(parents=True, exist_ok=True)
     writer = _Writer(folder, how, min(limit, shutil.disk_usage(folder).free), name)
     try:
@@ -71,6 +72,11 @@ def unpack(archive: Path, folder: Path, how: Unpack, *, name: str, limit: int = 
         # How bz2 and gzip tell damage; what a disk refuses has a number.
         raise StorageError(f"{name} is not a valid archive: {error}.") from error
     return writer.files
+
+
+def default_limit(archive: Path) -> int:
+    """The most that an archive may unpack to where nobody said it, in bytes."""
+    return max(_LEAST_LIMIT, _RATIO * archive.stat().st_size)
 
 
 def _zip(archive: Path, stack: ExitStack) -> Iterator[tuple[str, IO[bytes]]]:
@@ -161,7 +167,7 @@ class _Writer:
             while chunk := source.read(_CHUNK):
                 self._left -= len(chunk)
                 if self._left < 0:
-                    raise StorageError(
+                    raise TooLargeError(
                         f"{self._name} unpacks to more than {self._limit} bytes. If that is meant, "
                         "free disk space and set ROUSE_STORAGE_UNPACKED_BYTES."
                     )

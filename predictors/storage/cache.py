@@ -6,6 +6,7 @@
     partial/<digest>/  a download on its way; the next process goes on with it
     latest/<key>       the digest that a location had last
     locks/<digest>     held by who fetches
+    blobs/<sha256>     files that several entries have in common, by a further name
 
 A removed entry goes by a rename too, and whoever has mapped its files keeps them.
 """
@@ -18,19 +19,23 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import time
 from typing import Final
 
 from predictors.serving.errors import StorageError
+from predictors.storage.budget import BUDGET, RESERVED, Budget
 from predictors.storage.download import bring, told
 from predictors.storage.entries import Entry, read_entry, settle, write_manifest
-from predictors.storage.errors import OfflineError, TransientError
+from predictors.storage.errors import BudgetError, DiskFullError, OfflineError, TransientError
 from predictors.storage.fetching import Progress
 from predictors.storage.locks import held, try_lock
+from predictors.storage.plan import Listing
 from predictors.storage.retry import retried
-from predictors.storage.settings import TransferSettings
+from predictors.storage.seal import drop_unused
+from predictors.storage.settings import TransferSettings, peer_settings
 from predictors.storage.sources import Source, source_of
 from predictors.storage.uris import entry_of, redacted, resolved
 
@@ -50,11 +55,29 @@ _ORIGINS: Final = (
 """Variables that make one location mean another place."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A model on its way into the cache."""
+
+    uri: str
+    key: str
+    """The location's name in ``latest``."""
+    digest: str
+    env: Mapping[str, str]
+    settings: TransferSettings
+
+
 class Cache:
     """A cache in a folder; any number of processes may use it at once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, budget: int = 0, peers: Sequence[str] = ()) -> None:
+        """``budget`` is the most bytes it may hold (0: what the environment of a fetch says).
+
+        ``peers`` are other nodes' caches, as folders or URLs, asked in this order before an origin.
+        """
         self.root = root
+        self._budget = budget
+        self._peers = tuple(peers)
 
     def fetch(
         self, uri: str, *, env: Mapping[str, str] = os.environ, progress: Progress | None = None
@@ -91,7 +114,7 @@ class Cache:
                 return None
             with held(self._path("locks", digest), settings.lock_seconds):
                 return self.entry(digest) or self._fetch(
-                    uri, key, digest, source, settings, progress
+                    _Wanted(uri, key, digest, env, settings), source, progress
                 )
 
     def entry(self, digest: str) -> Entry | None:
@@ -124,6 +147,7 @@ class Cache:
         except FileNotFoundError:
             return
         shutil.rmtree(gone, ignore_errors=True)
+        drop_unused(self.root)
 
     def sweep(self, older_than_s: float) -> int:
         """Remove downloads that nobody has gone on with for so many seconds; how many."""
@@ -135,15 +159,8 @@ class Cache:
                     removed += 1
         return removed
 
-    def _fetch(
-        self,
-        uri: str,
-        key: str,
-        digest: str,
-        source: Source,
-        settings: TransferSettings,
-        progress: Progress | None,
-    ) -> Entry:
+    def _fetch(self, wanted: _Wanted, source: Source, progress: Progress | None) -> Entry:
+        uri, digest = wanted.uri, wanted.digest
         target = self._path("models", digest)
         if target.exists():
             _log.warning("the cache's entry of %s is damaged; it is fetched again", redacted(uri))
@@ -151,12 +168,13 @@ class Cache:
         partial = self._path("partial", digest)
         partial.mkdir(exist_ok=True)
         os.utime(partial)
-        listing = bring(uri, source, partial, settings, progress)
+        listing = self._bring(wanted, source, partial, progress)
         try:
-            write_manifest(partial, redacted(uri), listing)
+            write_manifest(partial, redacted(uri), listing, time())
             partial.rename(target)
             (target / "journal").unlink(missing_ok=True)
-            self._remember(key, digest)
+            (target / RESERVED).unlink(missing_ok=True)
+            self._remember(wanted.key, digest)
         except OSError as error:
             raise StorageError(f"{redacted(uri)}: the cache cannot be written: {error}.") from error
         found = self.entry(digest)
@@ -165,6 +183,26 @@ class Cache:
         # The model is served meanwhile; a process that ends before leaves it to `settle`.
         threading.Thread(target=self._settle, args=(found,), name="settle", daemon=True).start()
         return found
+
+    def _bring(
+        self, wanted: _Wanted, source: Source, partial: Path, progress: Progress | None
+    ) -> Listing:
+        """Download from the first peer that has these very bytes, else from the origin."""
+        limit = self._budget or _budget_of(wanted.env)
+        budget = Budget(self.root, wanted.digest, limit) if limit else None
+        if self._peers:
+            from predictors.storage.sources.peer import PeerSource
+
+            patience = peer_settings(wanted.settings)
+            for peer in self._peers:
+                try:
+                    with PeerSource(peer, wanted.digest, wanted.env, patience) as found:
+                        return bring(wanted.uri, found, partial, patience, progress, budget)
+                except StorageError as error:
+                    if isinstance(error.__cause__, BudgetError | DiskFullError):
+                        raise
+                    _log.info("%s is not taken from %s: %s", redacted(wanted.uri), peer, error)
+        return bring(wanted.uri, source, partial, wanted.settings, progress, budget)
 
     def _settle(self, entry: Entry) -> None:
         try:
@@ -213,6 +251,13 @@ def _key(uri: str, env: Mapping[str, str]) -> str:
     if entry.get("endpoint_url"):
         said.append(f"entry={entry['endpoint_url']}")
     return _digest(uri, *said)
+
+
+def _budget_of(env: Mapping[str, str]) -> int:
+    text = env.get(BUDGET, "")
+    if text and not text.isdecimal():
+        raise StorageError(f"{BUDGET} is {text!r}; it takes a number of bytes.")
+    return int(text or 0)
 
 
 def _digest(*words: str) -> str:

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Final
 
 from predictors.serving.errors import StorageError
-from predictors.storage.archives import unpack
-from predictors.storage.errors import ChangedError, ChecksumError, TransientError
+from predictors.storage.archives import default_limit, unpack
+from predictors.storage.budget import Budget
+from predictors.storage.errors import (
+    ChangedError,
+    ChecksumError,
+    TooLargeError,
+    TransientError,
+)
 from predictors.storage.fetching import Progress
-from predictors.storage.plan import Listing, Plan, make_plan
+from predictors.storage.plan import Download, Listing, Plan, make_plan
 from predictors.storage.retry import retried
 from predictors.storage.settings import TransferSettings
 from predictors.storage.sources import Source, source_of
@@ -44,19 +50,20 @@ def bring(
     folder: Path,
     settings: TransferSettings,
     progress: Progress | None = None,
-    listing: Listing | None = None,
+    budget: Budget | None = None,
 ) -> Listing:
     """Download and unpack what the source has; the listing that this was.
 
     An origin whose files change meanwhile is listed again, as is one whose bytes do not have
     their checksum; both at most three times in all.
     """
+    listing: Listing | None = None
     for left in reversed(range(_ROUNDS)):
         try:
             listing = listing or listing_of(uri, source, settings)
             plan = make_plan(listing, settings.part_bytes)
-            transfer(plan, source, folder, settings, progress)
-            _unpack_all(uri, plan, folder, settings)
+            transfer(plan, source, folder, settings, progress, budget)
+            _unpack_all(uri, plan, folder, settings, budget)
             return listing
         except (ChangedError, ChecksumError) as error:
             if not left:
@@ -78,28 +85,36 @@ def listing_of(uri: str, source: Source, settings: TransferSettings) -> Listing:
         raise told(uri, error) from error
 
 
-def _unpack_all(uri: str, plan: Plan, folder: Path, settings: TransferSettings) -> None:
+def _unpack_all(
+    uri: str, plan: Plan, folder: Path, settings: TransferSettings, budget: Budget | None
+) -> None:
     archives = [each for each in plan.downloads if each.file.unpack is not None]
     if not archives:
         return
     if len(archives) == len(plan.downloads):
         shutil.rmtree(folder / "files", ignore_errors=True)
-    files = 0
-    for each in archives:
-        if each.file.unpack is not None:
-            files += unpack(
-                folder / each.target,
-                folder / "files",
-                each.file.unpack,
-                name=each.file.path,
-                limit=settings.unpacked_bytes,
-            )
+    files = sum(_unpack(each, folder, settings.unpacked_bytes, budget) for each in archives)
     if not files and archives[0].file.unpack and archives[0].file.unpack.prefix:
         raise StorageError(
             f"it has no files below /{archives[0].file.unpack.prefix}, where images hold models."
         )
     shutil.rmtree(folder / "archives")
     (folder / "journal").unlink()
+
+
+def _unpack(download: Download, folder: Path, limit: int, budget: Budget | None) -> int:
+    """Unpack one archive within what the cache has left; how many files."""
+    archive, how = folder / download.target, download.file.unpack
+    if how is None:
+        return 0
+    most = limit or default_limit(archive)
+    room = most if budget is None else budget.claim_most(most)
+    try:
+        return unpack(archive, folder / "files", how, name=download.file.path, limit=room)
+    except TooLargeError as error:
+        if budget is None or room == most:
+            raise
+        raise budget.lacks(archive.stat().st_size) from error
 
 
 def told(uri: str, error: StorageError) -> StorageError:

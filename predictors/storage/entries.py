@@ -41,9 +41,11 @@ class Entry:
     """When it was last asked for, in seconds since the epoch."""
     settled: bool
     """Whether it survives a power failure."""
+    fetched_at: float = 0.0
+    """When it was published, in seconds since the epoch."""
 
 
-def write_manifest(folder: Path, uri: str, listing: Listing) -> None:
+def write_manifest(folder: Path, uri: str, listing: Listing, now: float) -> None:
     """Describe what is in ``folder``/files, so that a rename publishes it."""
     files: dict[str, int] = {}
     for path in _files(folder / FILES):
@@ -53,6 +55,7 @@ def write_manifest(folder: Path, uri: str, listing: Listing) -> None:
         "uri": uri,
         "revision": listing.revision,
         "boot": boot_id(),
+        "fetched_at": now,
         "bytes": sum(files.values()),
         "files": files,
         "checksums": checksums,
@@ -89,6 +92,7 @@ def read_entry(folder: Path) -> Entry | None:
             int(said["bytes"]),
             manifest.stat().st_mtime,
             settled,
+            float(said.get("fetched_at", 0.0)),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -6,6 +6,9 @@
     ├── TransientError                          another try may succeed
     ├── ChangedError                            the origin's files are others than when listed
     ├── OfflineError                            nobody may ask the origin
+    ├── BudgetError                             the cache's budget has no room for the model
+    ├── DiskFullError                           the disk has none
+    ├── TooLargeError                           an archive unpacks to more than it may
     └── ChecksumError                           the bytes are not those that the origin promised
 """
 
@@ -13,7 +16,15 @@ from __future__ import annotations
 
 from predictors.serving.errors import StorageError
 
-__all__ = ["ChangedError", "ChecksumError", "OfflineError", "TransientError"]
+__all__ = [
+    "BudgetError",
+    "ChangedError",
+    "ChecksumError",
+    "DiskFullError",
+    "OfflineError",
+    "TooLargeError",
+    "TransientError",
+]
 
 
 class TransientError(StorageError):
@@ -25,6 +36,27 @@ class TransientError(StorageError):
     def __init__(self, message: str, after: float = 0.0) -> None:
         super().__init__(message)
         self.after = after
+
+
+class BudgetError(StorageError):
+    """The model needs ``needed`` bytes of a cache that has ``free`` of ``limit`` for it."""
+
+    def __init__(self, needed: int, free: int, limit: int) -> None:
+        super().__init__(
+            f"{needed} bytes are needed, and the cache has {free} of its {limit} bytes for it. "
+            "Give the cache more room, or keep fewer models in it."
+        )
+        self.needed = needed
+        self.free = free
+        self.limit = limit
+
+
+class DiskFullError(StorageError):
+    """The disk of a download has no room left."""
+
+
+class TooLargeError(StorageError):
+    """An archive unpacks to more than it may."""
 
 
 class ChangedError(StorageError):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from predictors.serving.errors import StorageError
 
-__all__ = ["TransferSettings"]
+__all__ = ["TransferSettings", "peer_settings"]
 
 _PREFIX = "ROUSE_STORAGE_"
 
@@ -48,3 +48,8 @@ class TransferSettings:
             if not 0 < given[field.name] < float("inf"):
                 raise StorageError(f"{name} is {text!r}; it takes a number above 0.")
         return cls(**given)  # type: ignore[arg-type]
+
+
+def peer_settings(settings: TransferSettings) -> TransferSettings:
+    """How a peer is asked: there is an origin behind it, so it is given up soon."""
+    return replace(settings, attempts=1, stall_seconds=min(settings.stall_seconds, 5.0))

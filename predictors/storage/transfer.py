@@ -17,9 +17,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from predictors.serving.errors import StorageError
+from predictors.storage.budget import Budget
 from predictors.storage.checksums import verify
-from predictors.storage.errors import ChecksumError, TransientError
+from predictors.storage.errors import ChecksumError, DiskFullError, TransientError
 from predictors.storage.fetching import Progress
 from predictors.storage.journal import Journal
 from predictors.storage.plan import Download, Part, Plan
@@ -41,17 +41,19 @@ def transfer(
     folder: Path,
     settings: TransferSettings,
     progress: Progress | None = None,
+    budget: Budget | None = None,
 ) -> None:
     """Bring every file of the plan into the folder, complete and with the right checksum.
 
-    Raises `StorageError`; what was brought stays in the folder then, for the next call.
+    What it takes is claimed of ``budget`` first. Raises `StorageError`; what was brought stays in
+    the folder then, for the next call.
     """
     try:
         with Journal(folder / "journal", plan) as journal:
-            _Transfer(plan, source, folder, settings, journal, progress).run()
+            _Transfer(plan, source, folder, settings, journal, progress, budget).run()
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageError(
+            raise DiskFullError(
                 f"the disk of {folder} is full. Free some space, or give the volume more."
             ) from error
         raise
@@ -66,7 +68,10 @@ class _Transfer:
         settings: TransferSettings,
         journal: Journal,
         progress: Progress | None,
+        budget: Budget | None,
     ) -> None:
+        self._budget = budget
+        self._unsized = 0
         self._plan = plan
         self._source = source
         self._folder = folder
@@ -81,6 +86,8 @@ class _Transfer:
         if not self._journal.resumed:
             for name in ("files", "archives"):
                 shutil.rmtree(self._folder / name, ignore_errors=True)
+        if self._budget is not None:
+            self._budget.claim(self._plan.total_bytes)
         self._check_space()
         tasks = []
         for number, download in enumerate(self._plan.downloads):
@@ -117,7 +124,7 @@ class _Transfer:
         needed = sum(map(_length, missing))
         free = shutil.disk_usage(self._folder).free
         if needed and free < needed + _KEPT_FREE:
-            raise StorageError(
+            raise DiskFullError(
                 f"{needed} bytes are to be downloaded, and {self._folder} has {free} bytes free. "
                 "Free some space, or give the volume more."
             )
@@ -141,6 +148,8 @@ class _Transfer:
                         return
                     if part.end is not None:
                         chunk = chunk[: part.end - reached]
+                    elif self._budget is not None:
+                        self._claim_more(len(chunk))
                     _write(fd, chunk, reached)
                     reached += len(chunk)
                     self._meter.add(len(chunk))
@@ -161,6 +170,13 @@ class _Transfer:
         if last:
             self._finish(number, download)
         self._journal.write(number, index)
+
+    def _claim_more(self, count: int) -> None:
+        """Room for bytes of a file whose size the origin did not say."""
+        with self._lock:
+            self._unsized += count
+            if self._budget is not None:
+                self._budget.grow(self._plan.total_bytes + self._unsized)
 
     def _finish(self, number: int, download: Download) -> None:
         """Check a complete file. One that fails is fetched anew by the next call."""

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -151,38 +147,3 @@ def test_old_leftovers_are_swept(origin: Origin, cache: Cache) -> None:
     (cache.root / "partial/dead").mkdir()
     assert cache.sweep(3600) == 0
     assert cache.sweep(0) == 1
-
-
-CODE = """
-import sys
-from pathlib import Path
-from predictors.storage.cache import Cache
-Cache(Path(sys.argv[1])).fetch(sys.argv[2])
-"""
-
-
-@pytest.mark.timeout(120)
-def test_killed_anywhere_no_entry_is_corrupt_and_the_next_goes_on(
-    origin: Origin, cache: Cache
-) -> None:
-    def slowly(_: Handler) -> bool:
-        time.sleep(0.004)
-        return False
-
-    origin.faults.append(slowly)
-    command = [sys.executable, "-c", CODE, str(cache.root), f"{origin.url}/m.bin"]
-    dice = random.Random(3)
-    survived = 0
-    for _ in range(20):
-        process = subprocess.Popen(command, cwd=REPOSITORY)
-        try:
-            survived += process.wait(dice.uniform(0.1, 0.35)) == 0
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        for entry in cache.entries():
-            assert (entry.folder / "m.bin").read_bytes() == BODY
-            if survived:
-                cache.remove(entry.digest)
-                survived = 0
-    assert (have(cache, f"{origin.url}/m.bin").folder / "m.bin").read_bytes() == BODY
