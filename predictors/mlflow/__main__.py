@@ -4,6 +4,7 @@ import sys
 
 from predictors.mlflow.runtime import RUNTIME
 from predictors.serving.cli import main
+from predictors.serving.leaving import leave
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], RUNTIME))
+    leave(main(sys.argv[1:], RUNTIME))

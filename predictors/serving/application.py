@@ -50,10 +50,18 @@ class Application:
         self._limits = plane.settings.limits
         self._bodies = Bodies(self._limits)
         self._executor: ThreadPoolExecutor | None = None
+        self._waiting: set[asyncio.Future[InferenceResponse]] = set()
+        self._cut_off = False
 
     def drain(self) -> None:
         """From now on say in every answer that its connection closes."""
         self._router.draining = True
+
+    def cut_off(self) -> None:
+        """Wait for no model any more: who still waits for one is told to ask elsewhere."""
+        self._cut_off = True
+        for answering in self._waiting:
+            answering.cancel()
 
     def sweep(self) -> None:
         """Give up on bodies that do not arrive; called every now and then."""
@@ -153,12 +161,16 @@ class Application:
         asking = ask(request) if call is None else call.within(ask(request))
         answering = asyncio.ensure_future(asking)
         gone = asyncio.ensure_future(exchange.client_disconnect())
+        self._waiting.add(answering)
         try:
             await asyncio.wait((answering, gone), return_when=asyncio.FIRST_COMPLETED)
+            if self._cut_off and answering.cancelled():
+                raise OverloadedError("The server stops, and cannot wait for the model any longer.")
             if not answering.done():
                 raise _ClientGoneError("The client went away before its answer was there.")
             return answering.result()
         finally:
+            self._waiting.discard(answering)
             gone.cancel()
             answering.cancel()
 

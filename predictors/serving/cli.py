@@ -47,6 +47,7 @@ def _settings(arguments: argparse.Namespace, env: Mapping[str, str]) -> Settings
         listen_fd=env.get("ROUSE_LISTEN_FD"),
         notify_socket=env.get("ROUSE_NOTIFY_SOCKET"),
         drain_seconds=arguments.drain_seconds,
+        hang_seconds=arguments.hang_seconds,
         access_log=arguments.access_log,
         plane=PlaneSettings(
             limits=Limits(
@@ -94,6 +95,7 @@ def _parser(framework: str, env: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--max_batch_latency_ms", type=float, default=latency, help="wait for company that long")
     add("--cache_size", type=int, default=0, help="bytes of answers kept for repeated requests")
     add("--drain_seconds", type=float, default=30.0, help="for requests in flight at SIGTERM")
+    add("--hang_seconds", type=float, default=120.0, help="replace workers that stand still, 0: no")
     add("--log_level", choices=logs.LEVELS, default="info", help="debug adds stack traces")
     form = env.get("LOG_FORMAT", "json")
     add("--log_format", choices=logs.FORMATS, default=form, help="of the log on stderr")

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from predictors.serving.endpoint import Endpoint
 from predictors.serving.errors import (
@@ -59,7 +60,7 @@ class DataPlane:
         self._latest: dict[str, Endpoint | None] = dict.fromkeys(names)
         self._versions: dict[str, dict[str, Endpoint]] = {name: {} for name in names}
         self._states = States()
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._leaving: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[str]:
@@ -196,7 +197,7 @@ class DataPlane:
         """
         if self._repository is None:
             raise UnsupportedError("This server has no model repository (--model_repository).")
-        async with self._locks.setdefault(name, asyncio.Lock()):
+        async with self._locked(name):
             sources = await asyncio.to_thread(self._repository.find)
             wanted = [source for source in sources if source.name == name]
             if not wanted:
@@ -214,11 +215,24 @@ class DataPlane:
 
     async def unload(self, name: str) -> None:
         """Take a model away, after its requests in flight. Raises `ModelNotFoundError`."""
-        async with self._locks.setdefault(name, asyncio.Lock()):
+        async with self._locked(name):
             self.endpoint(name)
             del self._latest[name]
             leaving = [self._leave(found) for found in self._versions.pop(name).values()]
             await asyncio.gather(*leaving)
+
+    async def close(self, seconds: float) -> None:
+        """Take all models down, for good; those that do not let themselves in time are left."""
+        endpoints = [found for each in self._versions.values() for found in each.values()]
+        closing = [asyncio.ensure_future(found.close(seconds)) for found in endpoints]
+        waiting = {*closing, *self._leaving}
+        if waiting:
+            await asyncio.wait(waiting, timeout=seconds)
+        for endpoint, closed in zip(endpoints, closing, strict=True):
+            if not closed.done():
+                _log.warning("model %s did not unload in %g s", endpoint.model.name, seconds)
+            elif (error := closed.exception()) is not None:
+                _log.error("model %s failed to unload", endpoint.model.name, exc_info=error)
 
     async def _load(self, repository: Repository, source: ModelSource) -> LoadFailedError | None:
         name, version = source.name, source.version
@@ -235,6 +249,13 @@ class DataPlane:
         self.publish(model)
         _log.info("model %s version %s is ready", name, version)
         return None
+
+    def _locked(self, name: str) -> asyncio.Lock:
+        """The lock of a name, which anybody may make up: kept as long as it is used only."""
+        lock = self._locks.get(name)
+        if lock is None:
+            lock = self._locks[name] = asyncio.Lock()
+        return lock
 
     def _leave(self, endpoint: Endpoint) -> asyncio.Task[None]:
         """Take a version down once nobody asks it any more."""

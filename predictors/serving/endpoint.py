@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import AsyncIterator, Awaitable
 from time import perf_counter
 
@@ -18,6 +19,8 @@ from predictors.serving.scheduling.scheduler import Scheduler, late
 from predictors.serving.settings import PlaneSettings
 
 __all__ = ["Endpoint"]
+
+_log = logging.getLogger(__name__)
 
 
 class Endpoint:
@@ -115,14 +118,18 @@ class Endpoint:
             self._idle.set()
 
     async def close(self, seconds: float) -> None:
-        """Wait up to `seconds` for requests in flight, then take the model down."""
+        """Wait up to `seconds` for requests in flight and calls of the model, then take it down.
+
+        A call may outlast its request, when nobody waited for the answer any more.
+        """
         self._idle = asyncio.Event()
-        if self.in_flight:
-            try:
-                async with asyncio.timeout(seconds):
+        try:
+            async with asyncio.timeout(seconds):
+                if self.in_flight:
                     await self._idle.wait()
-            except TimeoutError:
-                pass
+                await self._scheduler.idle()
+        except TimeoutError:
+            _log.warning("model %s is unloaded while it is still asked", self.model.name)
         self._scheduler.close()
         self.model.ready = False
         await asyncio.to_thread(self.model.unload)

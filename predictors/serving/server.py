@@ -44,6 +44,7 @@ _LAME_DUCK_SECONDS: Final = 0.2
 _ABORT_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 1.0
 _OBSERVERS_SECONDS: Final = 10.0
+_UNLOAD_SECONDS: Final = 5.0
 
 
 def serve(settings: Settings, runtime: Runtime) -> int:
@@ -81,8 +82,9 @@ def run(
     Among workers `shared` makes the text of their metrics, and one that is `late` takes no
     connection from the others before its model is loaded.
     """
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Server(settings, runtime, notifier, shared).run(sock, late=late))
+    # Never closed: that would wait for the loop's threads, and user code may hang in one of them.
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    return runner.run(_Server(settings, runtime, notifier, shared).run(sock, late=late))
 
 
 class _Server:
@@ -134,6 +136,7 @@ class _Server:
                     listener.start()
                 await stopped.wait()
             code = await self._drain(listener)
+            await self._plane.close(_UNLOAD_SECONDS if code == 0 else _ABORT_SECONDS)
             await self._seen()
             return code
         except BaseException:
@@ -264,6 +267,8 @@ class _Server:
         if drained:
             return 0
         _log.error("%d requests were cut off after the drain deadline", self._metrics.in_flight)
+        self._application.cut_off()
+        await listener.drain(_ABORT_SECONDS)
         return 1
 
 

@@ -51,7 +51,8 @@ class Settings:
 
     `source` is where the one model is, `repository` a folder of many. `listen_fd` and
     `notify_socket` come from the node: a listening socket to use instead of binding `http_port`,
-    and where to report the phases of the start.
+    and where to report the phases of the start. A worker that stands still for `hang_seconds` is
+    replaced; 0 for never.
     """
 
     model_name: str
@@ -64,6 +65,7 @@ class Settings:
     listen_fd: str | None = None
     notify_socket: str | None = None
     drain_seconds: float = 30.0
+    hang_seconds: float = 120.0
     access_log: bool = False
     plane: PlaneSettings = field(default_factory=PlaneSettings)
 

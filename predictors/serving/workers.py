@@ -1,8 +1,9 @@
 """Several processes serving one port: forked after the imports, supervised, counted as one.
 
 The parent imports the framework and fetches the model once, then forks; it serves nothing itself.
-A worker that dies is started again, after longer and longer pauses if it dies young. Workers die
-with their parent.
+A worker that dies is started again, after longer and longer pauses if it dies young; one whose
+event loop stands still is killed first, since connections it has taken would wait for ever. Workers
+die with their parent.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import os
 import select
 import signal
 import socket
+import struct
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -39,6 +42,8 @@ _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 30.0
 _STEADY_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 1.0
+_INDEX: Final = struct.Struct("=I")
 
 Run = Callable[..., int]
 
@@ -68,13 +73,20 @@ def supervise(
 
 @dataclass
 class _Worker:
-    """One place among the workers: its process, or when it may have the next one."""
+    """One place among the workers: its process, or when it may have the next one.
+
+    `missed` counts the looks at which a worker that was `ready` showed no sign of life since
+    `count`.
+    """
 
     index: int
     pid: int = 0
     started: float = 0.0
     pause: float = _FIRST_PAUSE
     due: float = 0.0
+    ready: bool = False
+    count: int = 0
+    missed: int = 0
 
 
 class _Supervisor:
@@ -93,6 +105,8 @@ class _Supervisor:
         self._ready_read, self._ready_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._ready = 0
         self._stopping = False
+        self._hang_seconds = settings.hang_seconds
+        self._look_at = 0.0
 
     def watch(self) -> int:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -103,6 +117,7 @@ class _Supervisor:
             while not self._stopping:
                 self._start_due()
                 self._wait(self._patience())
+                self._look()
                 self._reap()
         except BaseException:
             self._end(signal.SIGKILL, _GRACE_SECONDS)
@@ -117,21 +132,48 @@ class _Supervisor:
             if not worker.pid and monotonic() >= worker.due:
                 late = worker.index > 0 or worker.started > 0
                 worker.started = monotonic()
+                worker.ready, worker.missed = False, 0
                 worker.pid = os.fork()
                 if worker.pid == 0:
                     self._become(worker.index, late=late)
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         dues = [worker.due for worker in self._workers if not worker.pid]
-        return max(0.0, min(dues) - monotonic()) if dues else None
+        return max(0.0, min([*dues, self._look_at]) - monotonic())
 
-    def _wait(self, seconds: float | None) -> None:
+    def _look(self) -> None:
+        """Kill workers that stand still.
+
+        Looks are counted, not seconds: a machine that slept has made nobody hang.
+        """
+        if monotonic() < self._look_at:
+            return
+        self._look_at = monotonic() + _LOOK_SECONDS
+        for worker in self._workers:
+            count = self._texts.count(worker.index)
+            if not worker.pid or not worker.ready or count != worker.count:
+                worker.count, worker.missed = count, 0
+                continue
+            worker.missed += 1
+            if 0 < self._hang_seconds <= worker.missed * _LOOK_SECONDS:
+                _log.error(
+                    "worker %d (process %d) stood still for %g s and is killed",
+                    worker.index,
+                    worker.pid,
+                    worker.missed * _LOOK_SECONDS,
+                )
+                os.kill(worker.pid, signal.SIGKILL)
+                worker.missed = 0
+
+    def _wait(self, seconds: float) -> None:
         readable, _, _ = select.select([self._wake_read, self._ready_read], [], [], seconds)
         if self._wake_read in readable:
             os.read(self._wake_read, 4096)
         if self._ready_read in readable:
             before = self._ready
-            self._ready += len(os.read(self._ready_read, 4096))
+            for (index,) in _INDEX.iter_unpack(os.read(self._ready_read, 4096)):
+                self._workers[index].ready = True
+                self._ready += 1
             if before < len(self._workers) <= self._ready:
                 self._notifier.ready()
                 _log.info("%d workers are ready", len(self._workers))
@@ -147,6 +189,7 @@ class _Supervisor:
             code = os.waitstatus_to_exitcode(status)
             if self._ready < len(self._workers):
                 raise StartupError(f"worker {worker.index} ended with {code}; see the log above.")
+            self._texts.bury(worker.index)
             now = monotonic()
             young = now - worker.started < _STEADY_SECONDS
             worker.pause = min(worker.pause * 2, _LONGEST_PAUSE) if young else _FIRST_PAUSE
@@ -194,7 +237,7 @@ class _Supervisor:
             os.close(self._wake_read)
             os.close(self._wake_write)
             os.close(self._ready_read)
-            notifier = _WorkerNotifier(self._ready_write)
+            notifier = _WorkerNotifier(self._ready_write, index)
             code = self._run(notifier, self._sock.dup(), self._texts.of(index), late=late)
         except StartupError as error:
             _log.error("worker %d: %s", index, error)
@@ -203,16 +246,19 @@ class _Supervisor:
         except BaseException:
             traceback.print_exc()
         finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
             os._exit(code)
 
 
 class _WorkerNotifier(Notifier):
     """Tells the supervisor, which tells the node."""
 
-    def __init__(self, pipe: int) -> None:
+    def __init__(self, pipe: int, index: int) -> None:
         super().__init__(None)
         self._pipe = pipe
+        self._index = index
 
     def ready(self) -> None:
         """The worker answers from now on."""
-        os.write(self._pipe, b"r")
+        os.write(self._pipe, _INDEX.pack(self._index))

@@ -3,7 +3,8 @@
 import sys
 
 from predictors.serving.cli import main
+from predictors.serving.leaving import leave
 from predictors.xgboost.runtime import RUNTIME
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], RUNTIME))
+    leave(main(sys.argv[1:], RUNTIME))

@@ -1,7 +1,8 @@
 """The metrics of several worker processes as one text.
 
 Each worker leaves its text in a slot of memory shared with the others, once a second; whichever is
-asked adds them up, so that a scrape may lag by that second.
+asked adds them up, so that a scrape may lag by that second. What a worker that died has counted
+stays in the sums: a counter that fell would look like a restart of all of them.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ _LARGEST: Final = frozenset(
     {"startup_phase_seconds", "process_max_fds", "process_start_time_seconds"}
 )
 """Gauges of which the largest counts; all others are added up."""
+_GROWING: Final = frozenset({"counter", "histogram"})
 
 
 class SharedTexts:
-    """A slot per worker; made before the workers are forked. Untouched pages take no memory."""
+    """A slot per worker, and one for the dead; made before the workers are forked.
+
+    Untouched pages take no memory.
+    """
 
     def __init__(self, workers: int) -> None:
-        self._memory = mmap.mmap(-1, workers * _SLOT)
+        self._memory = mmap.mmap(-1, (workers + 1) * _SLOT)
         self._workers = workers
 
     def of(self, index: int) -> Callable[[ServerMetrics], WorkerText]:
@@ -37,13 +42,24 @@ class SharedTexts:
     def put(self, index: int, text: bytes) -> None:
         """Leave a text; one too large for its slot is left out."""
         if len(text) > _SLOT - _HEAD.size:
-            return
+            text = b""
         start = index * _SLOT
-        count, _ = _HEAD.unpack_from(self._memory, start)
-        # Odd while it is written: a reader then takes it again.
-        _HEAD.pack_into(self._memory, start, count + 1, len(text))
+        # Odd while it is written: a reader then takes it again. It is odd before, too, if whoever
+        # wrote here last was killed in the middle of it.
+        writing = (self.count(index) + 1) | 1
+        _HEAD.pack_into(self._memory, start, writing, len(text))
         self._memory[start + _HEAD.size : start + _HEAD.size + len(text)] = text
-        _HEAD.pack_into(self._memory, start, count + 2, len(text))
+        _HEAD.pack_into(self._memory, start, writing + 1, len(text))
+
+    def count(self, index: int) -> int:
+        """A number that grows with every text a worker leaves: a sign of life."""
+        return int(_HEAD.unpack_from(self._memory, index * _SLOT)[0])
+
+    def bury(self, index: int) -> None:
+        """Keep what worker `index`, which is dead, has counted, and empty its slot."""
+        dead = self._workers
+        self.put(dead, added([self.get(dead), _counted(self.get(index))]))
+        self.put(index, b"")
 
     def get(self, index: int) -> bytes:
         """The text of a worker; empty if it has left none, or never stops writing."""
@@ -56,8 +72,8 @@ class SharedTexts:
         return b""
 
     def others(self, index: int) -> list[bytes]:
-        """The texts of all workers but one."""
-        return [self.get(other) for other in range(self._workers) if other != index]
+        """The texts of all workers but one, and of the dead."""
+        return [self.get(other) for other in range(self._workers + 1) if other != index]
 
 
 class WorkerText:
@@ -88,6 +104,24 @@ def added(texts: Sequence[bytes]) -> bytes:
         lines.extend(comments)
         lines.extend(f"{key} {_number(value)}" for key, value in samples[family].items())
     return ("\n".join(lines) + "\n").encode()
+
+
+def _counted(text: bytes) -> bytes:
+    """The families of a text that only ever grow: its counters and histograms."""
+    kept: list[str] = []
+    heading: list[str] = []
+    grows = False
+    for line in text.decode().splitlines():
+        if line.startswith("# TYPE "):
+            grows = line.rpartition(" ")[2] in _GROWING
+            kept.extend([*heading, line] if grows else [])
+            heading = []
+        elif line.startswith("# "):
+            heading.append(line)
+            grows = False
+        elif grows:
+            kept.append(line)
+    return "\n".join(kept).encode()
 
 
 def _collect(

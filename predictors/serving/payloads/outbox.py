@@ -35,6 +35,7 @@ class Outbox:
         self._waiting: deque[tuple[float, Event]] = deque()
         self._bytes = 0
         self._busy = 0
+        self._at_work = sink.threads
         self._changed = threading.Condition()
         self._closing = False
         # Set when nobody waits for a delivery any more: pauses between tries end.
@@ -87,7 +88,6 @@ class Outbox:
         else:
             for thread in self._threads:
                 thread.join(max(0.0, until - monotonic()))
-            self._sink.close()
         return lost
 
     def _run(self) -> None:
@@ -99,6 +99,11 @@ class Outbox:
                     self._busy -= len(batch)
                     self._bytes -= sum(event.size for event in batch)
                     self._changed.notify_all()
+        with self._changed:
+            self._at_work -= 1
+            last = not self._at_work
+        if last:  # a delivery that nobody waits for any more may still end
+            self._sink.close()
 
     def _take(self) -> list[Event]:
         """The next batch, when it is full or its first event has waited long enough."""

@@ -81,6 +81,7 @@ class Scheduler:
         self._running = 0
         self._wakeup: asyncio.Handle | None = None
         self._executor: ThreadPoolExecutor | None = None
+        self._ending: asyncio.Event | None = None
         self.cost = 0.0
         self.waiting = 0
 
@@ -125,6 +126,12 @@ class Scheduler:
         finally:
             if timer is not None:
                 timer.cancel()
+
+    async def idle(self) -> None:
+        """Wait until no thread calls the model."""
+        while self._running:
+            self._ending = asyncio.Event()
+            await self._ending.wait()
 
     def close(self) -> None:
         """Let the threads end; what runs is finished first."""
@@ -206,6 +213,8 @@ class Scheduler:
 
     def _ended(self, jobs: list[_Job], waits: list[float], done: asyncio.Future[Ran]) -> None:
         self._running -= 1
+        if self._ending is not None and not self._running:
+            self._ending.set()
         if done.cancelled():
             for job in jobs:
                 job.future.cancel()

@@ -98,6 +98,37 @@ async def test_a_deadline_ends_the_drain(start: Callable[..., Any], iris_folder:
     assert "1 requests were cut off after the drain deadline" in predictor.log.read_text()
 
 
+class Hanging:
+    """Pickles as an estimator whose predict hangs, but for rows of 7, which take 50 ms."""
+
+    def __reduce__(self) -> Any:
+        source = (
+            "type('Hanging', (), {'predict': lambda self, rows:"
+            " (__import__('time').sleep(0.05 if rows[0, 0] == 7 else 600), rows[:, 0])[1],"
+            " 'n_features_in_': 1})()"
+        )
+        return (eval, (source,))
+
+
+async def test_a_model_that_hangs_keeps_no_process(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Its thread cannot be ended; who waits for it is told, and the process goes all the same."""
+    folder = tmp_path / "hanging"
+    folder.mkdir()
+    joblib.dump(Hanging(), folder / "model.joblib")
+    predictor = start(folder, "--drain_seconds=0.3")
+    async with httpx.AsyncClient(base_url=predictor.url, timeout=20) as client:
+        await client.post(V1, json={"instances": [[7]]})  # from now on it runs in a thread
+        hanging = asyncio.create_task(client.post(V1, json={"instances": [[8]]}))
+        await _in_flight(client, 1)
+        predictor.process.send_signal(signal.SIGTERM)
+        answer = await hanging
+    assert answer.status_code == 503
+    assert answer.json()["error"].startswith("The server stops")
+    assert await asyncio.to_thread(predictor.process.wait, 10) == 1
+
+
 async def test_too_many_requests_are_told_to_come_back(
     start: Callable[..., Any], tmp_path: Path
 ) -> None:

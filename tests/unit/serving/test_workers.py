@@ -99,6 +99,35 @@ async def test_workers_die_with_a_parent_that_is_killed(line: Path, tmp_path: Pa
                 await asyncio.sleep(0.02)
 
 
+async def test_a_worker_that_stands_still_is_replaced_and_its_counts_stay(
+    line: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    flags = ("--workers=2", "--hang_seconds=2", f"--model_dir={line}")
+    with _server(*flags, log=log) as (process, url):
+        await _logged(log, "2 workers are ready")
+        for _ in range(8):
+            assert (await _ask(url)).status_code == 200
+        await _answered_count(url, 8.0)
+        stuck = _children(process.pid)[0]
+        os.kill(stuck, signal.SIGSTOP)
+        await _logged(log, f"(process {stuck}) stood still for 2 s and is killed")
+        async with asyncio.timeout(20):
+            while len(_children(process.pid)) < 2:
+                await asyncio.sleep(0.02)
+        for _ in range(4):
+            assert (await _ask(url)).status_code == 200
+        await _answered_count(url, 12.0)
+
+
+async def _answered_count(url: str, count: float) -> None:
+    """Wait until a scrape tells so many answers; it lags by a second."""
+    async with asyncio.timeout(20), httpx.AsyncClient(base_url=url, timeout=10) as client:
+        told = f'model_infer_request_success_total{{model="line"}} {count:g}\n'
+        while told not in (await client.get("/metrics")).text:
+            await asyncio.sleep(0.05)
+
+
 def _runs(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -162,3 +191,29 @@ def test_texts_of_workers_are_added() -> None:
     assert 'request_predict_seconds_sum{model_name="a"} 0.001' in lines
     assert 'startup_phase_seconds{phase="load"} 0.5' in lines
     assert added([mine.text()]).decode().splitlines().count("# TYPE requests_in_flight gauge") == 1
+
+
+def test_a_slot_is_read_again_after_its_writer_was_killed_in_the_middle() -> None:
+    shared = SharedTexts(1)
+    shared.put(0, b"before")
+    torn = shared.count(0) + 1
+    shared._memory[:8] = torn.to_bytes(8, sys.byteorder)  # it died while it wrote
+    assert shared.get(0) == b""
+    shared.put(0, b"after")
+    assert shared.get(0) == b"after"
+
+
+def test_the_dead_keep_their_counters_and_lose_their_gauges() -> None:
+    shared = SharedTexts(2)
+    for index in range(2):
+        metrics = ServerMetrics(["a"])
+        metrics.models["a"].failed(400)
+        metrics.models["a"].predict.observe(0.001)
+        metrics.in_flight = 3
+        shared.of(index)(metrics).leave()
+    shared.bury(0)
+    shared.bury(1)
+    lines = shared.of(0)(ServerMetrics(["a"]))().decode().splitlines()
+    assert 'request_failures_total{model_name="a",status="400"} 2' in lines
+    assert 'request_predict_seconds_count{model_name="a"} 2' in lines
+    assert "requests_in_flight 0" in lines

@@ -242,7 +242,7 @@ async def test_a_file_taken_away_is_made_again(serve: Serve, tmp_path: Path) -> 
     for number in range(3):
         await _ask(url, headers={"ce-id": str(number)})
         path = tmp_path / "log"
-        await _until(path.exists)
+        await _until(lambda: path.exists() and path.stat().st_size > 0)
         if number == 0:
             path.rename(tmp_path / "elsewhere")
     await _closed(logger)
