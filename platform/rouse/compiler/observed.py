@@ -23,6 +23,8 @@ class Observed:
     """Of the mode Standard, by name."""
     pods: Sequence[Object] = ()
     """Of both modes, as far as their metadata and status go."""
+    activations: Sequence[Object] = ()
+    """Wake-ups that were put together from pods, as records of status.coldStart.recent."""
     virtual_service: Object | None = None
     previous_status: Mapping[str, Any] = field(default_factory=dict)
     """The InferenceService's own status as it was written last."""

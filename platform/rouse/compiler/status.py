@@ -21,7 +21,7 @@ from rouse.api.inferenceservice.lifecycle import (
 )
 from rouse.api.inferenceservice.modes import KNATIVE
 from rouse.api.inferenceservice.types import InferenceService
-from rouse.compiler.coldstart import latest_cold_start
+from rouse.compiler.coldstart import budget_findings, make_cold_starts
 from rouse.compiler.component import TRANSFORMER
 from rouse.compiler.conditions import PartFindings, summarize_parts
 from rouse.compiler.config import Config
@@ -60,7 +60,13 @@ def make_status(
     ``routed``: whether there is a VirtualService.
     """
     before = observed.previous_status
-    conditions = summarize_parts(findings, ingress)
+    cold_starts = make_cold_starts(
+        observed.revisions, observed.activations, before.get("coldStart")
+    )
+    conditions = [
+        *summarize_parts(findings, ingress),
+        *budget_findings(isvc.annotations, cold_starts),
+    ]
     predictor = parts[0]
     status: Object = {
         "conditions": set_conditions(conditions, before.get("conditions") or (), timestamp(now)),
@@ -77,9 +83,8 @@ def make_status(
     if runtime is not None:
         field = "servingRuntimeName" if runtime.namespace else "clusterServingRuntimeName"
         status[field] = runtime.name
-    cold_start = latest_cold_start(observed.revisions, (before.get("coldStart") or {}).get("last"))
-    if cold_start is not None:
-        status["coldStart"] = {"last": cold_start}
+    if cold_starts is not None:
+        status["coldStart"] = cold_starts
     return _with_generation(status, isvc.metadata.generation)
 
 

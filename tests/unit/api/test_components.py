@@ -89,6 +89,8 @@ def test_a_finding_names_the_field_and_what_to_do(spec: Object, path: str, messa
         ("rouse.dev/canary-cookie", "a=b;c", "cannot be the value"),
         ("rouse.dev/mirror-percent", "101", "is no percent"),
         ("rouse.dev/mirror-percent", "x", "is no percent"),
+        ("rouse.dev/coldstart-budget", "soon", "is no duration above zero"),
+        ("rouse.dev/coldstart-budget", "0s", "is no duration above zero"),
         ("serving.kserve.io/stop", "yes", "neither true nor false"),
         ("networking.kserve.io/visibility", "hidden", "is unknown; allowed: cluster-local"),
     ],

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rouse.api.names import is_dns_label
-from rouse.compiler.coldstart import LAST_COLD_START, latest_cold_start
 from rouse.compiler.errors import CompileError
 from rouse.compiler.merge import merge_container, merge_pod
 from rouse.compiler.names import component_name
@@ -99,22 +96,3 @@ def test_pods_merge_containers_by_name() -> None:
         "containers": [{"name": "a", "image": "y"}, {"name": "b"}, {"name": "c"}],
         "tolerations": [2],
     }
-
-
-def revision(note: str) -> dict[str, Any]:
-    return {"status": {"annotations": {LAST_COLD_START: note}}}
-
-
-def test_the_newest_cold_start_wins() -> None:
-    revisions = {
-        "r1": revision('{"time": "2026-01-01T00:00:05Z", "totalMs": 5, "phases": {"load": 5}}'),
-        "r2": revision('{"time": "2026-01-01T00:00:09Z", "totalMs": 9}'),
-        "r3": revision("not JSON"),
-        "r4": revision("[1]"),
-        "r5": {},
-    }
-    newest = {"time": "2026-01-01T00:00:09Z", "revision": "r2", "totalMs": 9}
-    assert latest_cold_start(revisions, None) == newest
-    later = {"time": "2026-02-01T00:00:00Z", "revision": "r0", "totalMs": 1}
-    assert latest_cold_start(revisions, later) == later
-    assert latest_cold_start({}, None) is None

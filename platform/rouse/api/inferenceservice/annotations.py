@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterator
 
 from rouse.api.base import Strings
+from rouse.api.inferenceservice.logger import duration_s
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.errors import FieldError
 
 __all__ = [
+    "API_KEYS",
     "AUTH",
     "CANARY_COOKIE",
     "CANARY_HEADER",
+    "COLD_START_BUDGET",
     "MIRROR_PERCENT",
     "STEERING",
     "STOP",
@@ -20,15 +23,21 @@ __all__ = [
     "VISIBILITY",
     "check_annotations",
     "parse_auth",
+    "parse_budget",
     "parse_override",
 ]
 
+API_KEYS = "rouse.dev/api-keys"
+"""The Secret of the keys that open this InferenceService; asks for ``api-key`` by itself."""
 AUTH = "rouse.dev/auth"
-"""``jwt``: who calls through the gateway needs a token. ``none``: nobody does."""
+"""``jwt``: who calls through the gateway needs a token; ``api-key``: a key; both: one of the two.
+``none``: neither."""
 CANARY_HEADER = "rouse.dev/canary-header"
 """``name[=value]``: requests with that header go to the canary whatever its percent."""
 CANARY_COOKIE = "rouse.dev/canary-cookie"
 """``name[=value]``: the same for a cookie."""
+COLD_START_BUDGET = "rouse.dev/coldstart-budget"
+"""How long a wake-up may take at the 95th percentile: a duration such as 500ms or 2s."""
 MIRROR_PERCENT = "rouse.dev/mirror-percent"
 """The canary gets a copy of that many percent of the requests; its answers are thrown away."""
 STOP = "serving.kserve.io/stop"
@@ -36,14 +45,25 @@ TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
 VISIBILITY = "networking.kserve.io/visibility"
 
 STEERING = frozenset(
-    {AUTH, CANARY_COOKIE, CANARY_HEADER, MIRROR_PERCENT, STOP, TAG_ROUTING, VISIBILITY}
+    {
+        AUTH,
+        CANARY_COOKIE,
+        CANARY_HEADER,
+        COLD_START_BUDGET,
+        MIRROR_PERCENT,
+        STOP,
+        TAG_ROUTING,
+        VISIBILITY,
+    }
 )
 """None of them says anything about pods."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _COOKIE_VALUE = re.compile(r"[^\s;,\"\\]*")
 _BOOLEANS = ("true", "false")
-_METHODS = ("jwt", "none")
+_METHODS = ("api-key", "jwt", "none")
+_SECRET = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_MOST_SECRET = 253
 
 
 def parse_override(text: str) -> tuple[str, str | None]:
@@ -58,12 +78,18 @@ def parse_auth(text: str) -> tuple[str, ...]:
     return tuple(part.strip().strip('"') for part in bare.split(","))
 
 
+def parse_budget(text: str) -> float | None:
+    """Read `COLD_START_BUDGET` in seconds; None for what is no duration above zero."""
+    return duration_s(text.strip()) or None
+
+
 def check_annotations(isvc: InferenceService) -> Iterator[FieldError]:
     """Find values that would be misunderstood."""
     annotations = isvc.annotations
     yield from _overrides(annotations)
     yield from _mirror(isvc)
     yield from _auth(annotations)
+    yield from _budget(annotations)
     for name in (STOP, TAG_ROUTING):
         value = annotations.get(name)
         if value is not None and value.lower() not in _BOOLEANS:
@@ -96,6 +122,21 @@ def _auth(annotations: Strings) -> Iterator[FieldError]:
             yield _error(AUTH, f'"{method}" is unknown; allowed: {", ".join(_METHODS)}')
     if "none" in methods and len(methods) > 1:
         yield _error(AUTH, "none does not go with another method; remove one of them")
+    secret = annotations.get(API_KEYS)
+    if secret is None:
+        return
+    if len(secret) > _MOST_SECRET or _SECRET.fullmatch(secret) is None:
+        yield _error(API_KEYS, f'"{secret}" cannot be the name of a Secret')
+    if methods and "api-key" not in methods:
+        yield _error(API_KEYS, f"needs api-key in {AUTH}, or no such annotation")
+
+
+def _budget(annotations: Strings) -> Iterator[FieldError]:
+    text = annotations.get(COLD_START_BUDGET)
+    if text is not None and parse_budget(text) is None:
+        yield _error(
+            COLD_START_BUDGET, f'"{text}" is no duration above zero; write 500ms, 2s or 1m30s'
+        )
 
 
 def _mirror(isvc: InferenceService) -> Iterator[FieldError]:

@@ -15,6 +15,7 @@ from rouse.api.base import Object
 
 __all__ = [
     "CANARY_PREDICTOR_READY",
+    "COLD_START_WITHIN_BUDGET",
     "EXPLAINER_CONFIGURATION_READY",
     "EXPLAINER_READY",
     "EXPLAINER_ROUTE_READY",
@@ -53,6 +54,8 @@ ROUTES_READY = "RoutesReady"
 STOPPED = "Stopped"
 CANARY_PREDICTOR_READY = "CanaryPredictorReady"
 """Of all canaries of the mode Standard."""
+COLD_START_WITHIN_BUDGET = "ColdStartWithinBudget"
+"""Of services with the annotation rouse.dev/coldstart-budget."""
 
 DECIDING = frozenset({READY, PREDICTOR_READY, TRANSFORMER_READY, EXPLAINER_READY, INGRESS_READY})
 
@@ -69,13 +72,16 @@ class Reason:
     INGRESS_REFUSED = "IngressRefused"
     INVALID_SPEC = "InvalidPredictorSpec"
     MODEL_LOAD_FAILED = "ModelLoadFailed"
+    NO_COLD_STARTS = "NoColdStarts"
     NO_SUPPORTING_RUNTIME = "NoSupportingRuntime"
+    OVER_BUDGET = "OverBudget"
     REVISION_FAILED = "RevisionFailed"
     RUNTIME_DISABLED = "RuntimeDisabled"
     RUNTIME_NOT_RECOGNIZED = "RuntimeNotRecognized"
     RUNTIME_UNHEALTHY = "RuntimeUnhealthy"
     STOPPED = "Stopped"
     WAITING_FOR_REVISION = "WaitingForRevision"
+    WITHIN_BUDGET = "WithinBudget"
 
 
 @dataclass(frozen=True, slots=True)

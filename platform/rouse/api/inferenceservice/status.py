@@ -111,19 +111,36 @@ class ColdStart(Model):
     """One wake-up from zero and where its time went."""
 
     time: str
-    """When the request that woke the revision was answered (RFC 3339, UTC)."""
+    """When it began: with the first request that waited, or with the pod (RFC 3339, UTC)."""
     revision: str
     """The revision that woke."""
     total_ms: float
-    """Milliseconds from the request's arrival to the replica being ready."""
+    """Milliseconds from there to the replica being ready, or to its first answer if it is known."""
     phases: dict[str, float] | None = None
-    """Milliseconds per phase: queue, process, import, fetch, load, ready."""
+    """Milliseconds per phase: queue, node, schedule, pull, container, process, import, fetch, load,
+    warmup, ready, answer."""
+    pod: str | None = None
+    """The pod that woke."""
+    trace_id: str | None = None
+    """The W3C trace of the request that waited first."""
 
 
 class ColdStarts(Model):
-    """The wake-ups that were written down."""
+    """The wake-ups that were written down; quantiles are of the recent ones."""
 
     last: ColdStart | None = None
+    p50_ms: float | None = None
+    """The median wake-up in milliseconds."""
+    p95_ms: float | None = None
+    """Nineteen of twenty wake-ups took at most that many milliseconds."""
+    count: int | None = None
+    """How many there were since then."""
+    dominant_phase: str | None = None
+    """The phase that took most of the time."""
+    since: str | None = None
+    """When counting began (RFC 3339, UTC)."""
+    recent: Annotated[list[ColdStart] | None, atomic()] = None
+    """The last 32, the newest last."""
 
 
 class InferenceServiceStatus(Model):
@@ -140,7 +157,7 @@ class InferenceServiceStatus(Model):
     canary_statuses: Annotated[list[CanaryStatus] | None, atomic()] = None
     """How the canaries of the mode Standard do."""
     cold_start: ColdStarts | None = None
-    """The latest wake-up from zero, phase by phase."""
+    """The wake-ups from zero, phase by phase."""
     annotations: Strings | None = None
     deployment_mode: str | None = None
     serving_runtime_name: str | None = None

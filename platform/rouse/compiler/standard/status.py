@@ -15,6 +15,7 @@ from rouse.api.inferenceservice.lifecycle import (
 )
 from rouse.api.inferenceservice.modes import STANDARD
 from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler.coldstart import budget_findings
 from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
 from rouse.compiler.failures import failure_info
@@ -50,6 +51,8 @@ def make_standard_status(
         summarize([each.latest for each in findings], LATEST_DEPLOYMENT_READY),
         *(each.ready for each in findings),
         *([canaries_ready(canaries)] if canaries else []),
+        # Its pods wake for metrics, not for requests that wait: no cold start is written down.
+        *budget_findings(isvc.annotations, None),
     ]
     status: Object = {
         "conditions": set_conditions(conditions, before.get("conditions") or (), time),
