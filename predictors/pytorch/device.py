@@ -132,14 +132,15 @@ class Device:
             if _CPU_EXHAUSTED not in str(error):
                 raise
             reason = _forgotten(error)
-        self._give_back()
+        self.release()
         _log.error("%s: %s is out of memory: %s", model, self.name, reason)
         raise OverloadedError(
             f"Model {model}: the device {self.name} is out of memory ({reason}). Try again in a "
             "second, with a smaller input, or lower --max_batch_size."
         )
 
-    def _give_back(self) -> None:
+    def release(self) -> None:
+        """Give memory that nothing refers to any more back to the device."""
         gc.collect()
         if self.torch.type == "cuda":
             torch.cuda.empty_cache()

@@ -15,20 +15,27 @@ from safetensors import SafetensorError, safe_open
 from predictors.pytorch.device import Device
 from predictors.serving.errors import ModelLoadError, StorageError
 
-__all__ = ["assign", "load_safetensors", "load_state_dict", "read_ahead"]
+__all__ = ["NotOnlyTensorsError", "assign", "load_safetensors", "load_state_dict", "read_ahead"]
 
 _NAMED: Final = 5
+_WORTH_BYTES: Final = 1 << 20
+_REFUSED: Final = "Unsupported global"
+"""In torch's message for a pickle that names a class it does not know to be harmless."""
 
 
-def read_ahead(files: Iterable[Path]) -> threading.Thread:
-    """Have the kernel read `files` into its page cache, in a thread that nobody has to wait for.
+class NotOnlyTensorsError(ModelLoadError):
+    """A pickle holds objects of classes that could run code; it is read with `any_code` only."""
 
-    Reading goes on while the framework is imported and the model is built.
+
+def read_ahead(files: Iterable[Path]) -> None:
+    """Have the kernel read `files` into its page cache, in a thread that nobody waits for.
+
+    Reading goes on while modules are imported and the model is built. Files below 1 MiB are left
+    alone, so that a parent that forks has no thread by this.
     """
-    paths = list(files)
-    thread = threading.Thread(target=_advise, args=(paths,), name="read-ahead", daemon=True)
-    thread.start()
-    return thread
+    paths = [path for path in files if path.stat().st_size >= _WORTH_BYTES]
+    if paths:
+        threading.Thread(target=_advise, args=(paths,), name="read-ahead", daemon=True).start()
 
 
 def load_safetensors(files: Path | Sequence[Path], device: Device) -> dict[str, torch.Tensor]:
@@ -59,27 +66,32 @@ def load_safetensors(files: Path | Sequence[Path], device: Device) -> dict[str, 
     return tensors
 
 
-def load_state_dict(file: Path, device: Device, *, any_code: bool = False) -> dict[str, object]:
-    """What ``torch.save`` wrote into `file`: a state_dict, mapped where its format allows that.
+def load_state_dict(file: Path, device: Device, *, any_code: bool = False) -> object:
+    """What ``torch.save`` wrote into `file`, mapped where its format allows that.
 
-    With `any_code` the pickle may be of any classes, and run code; ask the policy first. Raises
-    `ModelLoadError`.
+    With `any_code` the pickle may be of any classes, and run code: ask the policy first. Raises
+    `NotOnlyTensorsError`, or `ModelLoadError` for a file that is broken.
     """
     read_ahead([file])
     try:
         with device.out_of_memory(str(file)):
             # The format before torch 1.6 is no archive and cannot be mapped.
-            mapped = is_zipfile(file)
-            loaded = torch.load(
-                file, map_location=device.torch, weights_only=not any_code, mmap=mapped
+            return torch.load(
+                file,
+                map_location=device.torch,
+                weights_only=not any_code,
+                mmap=is_zipfile(file),
             )
     except Exception as error:  # unpickling raises whatever it likes
-        raise ModelLoadError(f"{file} cannot be loaded: {_why(error)}") from error
-    if not isinstance(loaded, Mapping):
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if "Weights only load failed" in reason and _REFUSED in str(error):
+            raise NotOnlyTensorsError(
+                f"{file} holds more than tensors. Save model.state_dict() instead."
+            ) from error
         raise ModelLoadError(
-            f"{file} holds a {type(loaded).__name__}, not a state_dict. Save model.state_dict()."
-        )
-    return dict(loaded)
+            f"{file} cannot be loaded: {type(error).__name__}: {reason} Is it complete, and "
+            "written by torch.save?"
+        ) from error
 
 
 def assign(module: torch.nn.Module, tensors: Mapping[str, object], source: object) -> None:
@@ -122,13 +134,3 @@ def _advise(paths: Sequence[Path]) -> None:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_WILLNEED)
         finally:
             os.close(fd)
-
-
-def _why(error: Exception) -> str:
-    lines = (str(error).strip() or type(error).__name__).splitlines()
-    if "weights_only" in str(error) or "Weights only" in str(error):
-        return (
-            "it holds more than tensors, and only those are read "
-            "(ROUSE_UNSAFE_FORMATS and ROUSE_TORCH_PICKLES). " + lines[0]
-        )
-    return f"{type(error).__name__}: {lines[0]}. Is it complete, and written by torch.save?"

@@ -35,6 +35,13 @@ class Model(ABC):
     """Whether rows of axis 0 of all inputs may be joined with other requests', and outputs split
     again."""
 
+    padding: Mapping[str, tuple[int, float]] = {}
+    """By input, the axis along which joined requests may differ in length, and the value that
+    fills the shorter ones."""
+
+    trimmed: Mapping[str, int] = {}
+    """By output, the axis that has that length again: answers are cut back along it."""
+
     gil_free: bool = False
     """Whether `predict` releases the interpreter's lock: then more threads do more work."""
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
 from predictors.serving.inference import InferenceRequest
+from predictors.serving.scheduling.padding import Rules, filled, length, shape_key, trimmed
 from predictors.serving.tensors import Tensor
 
-__all__ = ["SplitError", "join", "joinable", "rows", "split"]
+__all__ = ["SplitError", "cut_back", "join", "joinable", "rows", "split"]
+
+_NO_RULES: Rules = {}
 
 
 class SplitError(Exception):
     """An output does not have one row per row of input: this model's answers cannot be parted."""
 
 
-def joinable(request: InferenceRequest) -> Hashable | None:
+def joinable(request: InferenceRequest, rules: Rules = _NO_RULES) -> Hashable | None:
     """What requests must have in common to be joined; None if this one cannot be.
 
-    Names, datatypes and trailing shapes of the inputs, and the outputs asked for.
+    Names, datatypes and trailing shapes of the inputs, and the outputs asked for. `rules` let
+    shapes differ along an axis.
     """
     inputs = request.inputs
     if not inputs or request.payload is not None:
@@ -30,7 +34,10 @@ def joinable(request: InferenceRequest) -> Hashable | None:
     parts: list[Hashable] = []
     for tensor in inputs:
         told = repr(sorted(tensor.parameters.items())) if tensor.parameters else ""
-        parts.append((tensor.name, tensor.array.dtype, tensor.array.shape[1:], told))
+        shape = tensor.array.shape[1:]
+        if rules:
+            shape = shape_key(tensor, rules, alone=len(inputs) == 1)
+        parts.append((tensor.name, tensor.array.dtype, shape, told))
     return (*parts, *request.wanted)
 
 
@@ -39,12 +46,28 @@ def rows(request: InferenceRequest) -> int:
     return len(request.inputs[0].array)
 
 
-def join(requests: Sequence[InferenceRequest]) -> list[Tensor]:
-    """The inputs of requests that are joinable with each other, in their order."""
-    columns = zip(*(request.inputs for request in requests), strict=True)
+def join(requests: Sequence[InferenceRequest], rules: Rules = _NO_RULES) -> list[Tensor]:
+    """The inputs of requests that are joinable with each other by `rules`, in their order."""
+    columns = list(zip(*(request.inputs for request in requests), strict=True))
+    alone = len(columns) == 1
     return [
-        column[0]._replace(array=np.concatenate([tensor.array for tensor in column]))
+        column[0]._replace(array=np.concatenate(filled(column, rules, alone=alone)))
         for column in columns
+    ]
+
+
+def cut_back(
+    parts: Sequence[Sequence[Tensor]],
+    requests: Sequence[InferenceRequest],
+    rules: Rules,
+    axes: Mapping[str, int],
+) -> list[list[Tensor]]:
+    """The outputs of each request without what `rules` filled in; `axes` are those of outputs."""
+    lengths = [length(request.inputs, rules) or 0 for request in requests]
+    longest = max(lengths)
+    return [
+        [trimmed(output, axes, longest, own) for output in outputs]
+        for outputs, own in zip(parts, lengths, strict=True)
     ]
 
 

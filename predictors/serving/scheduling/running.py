@@ -10,7 +10,7 @@ from typing import NamedTuple
 from predictors.serving.errors import InferenceError, RequestError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.model import Model
-from predictors.serving.scheduling.joining import SplitError, join, rows, split
+from predictors.serving.scheduling.joining import SplitError, cut_back, join, rows, split
 from predictors.serving.tensors import Tensor
 
 __all__ = ["Ran", "failure", "infer", "run_all"]
@@ -61,9 +61,11 @@ def run_all(model: Model, requests: Sequence[InferenceRequest]) -> Ran:
     if len(requests) > 1:
         started = perf_counter()
         try:
-            outputs = model.predict(join(requests), requests[0].wanted)
+            outputs = model.predict(join(requests, model.padding), requests[0].wanted)
             seconds = perf_counter() - started
             parts = split(outputs, [rows(request) for request in requests])
+            if model.padding and model.trimmed:
+                parts = cut_back(parts, requests, model.padding, model.trimmed)
             return Ran([InferenceResponse(part, predict=seconds) for part in parts], seconds)
         except SplitError as error:
             _log.warning("model %s is not batched any more: %s", model.name, error)

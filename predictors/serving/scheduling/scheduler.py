@@ -114,7 +114,7 @@ class Scheduler:
                 "try again in a second."
             )
         loop = asyncio.get_running_loop()
-        key = joinable(request) if self._joins else None
+        key = joinable(request, self._model.padding) if self._joins else None
         future: asyncio.Future[InferenceResponse] = loop.create_future()
         job = _Job(request, rows(request) if key is not None else 1, future)
         self._put(job, key)

@@ -1,0 +1,44 @@
+"""A tiny program loaded and asked before any fork, so that no child pays for a first time."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import torch
+
+from predictors.pytorch.device import Device
+from predictors.pytorch.model import TorchModel
+from predictors.pytorch.options import Options
+from predictors.serving.policy import Policy
+from predictors.tabular.rehearsal import ask_both
+
+__all__ = ["rehearse"]
+
+_OWN = Policy(trusted=("/proc/self/fd",))
+"""What this module has saved itself may be loaded, whatever the server's policy."""
+
+
+def rehearse() -> None:
+    """Load and ask it over both protocols, on the processor and on one thread: no CUDA, no pool.
+
+    CUDA does not survive a fork, so a GPU is first touched by the replica.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit
+        program = torch.jit.trace(torch.nn.Linear(2, 2).eval(), torch.zeros(1, 2))
+        # In memory: a file would be left behind by a process killed in the middle of this.
+        with os.fdopen(os.memfd_create("rehearsal"), "w+b") as file:
+            torch.jit.save(program, file)  # type: ignore[no-untyped-call]
+            file.flush()
+            model = TorchModel(
+                "rehearsal",
+                Path(f"/proc/self/fd/{file.fileno()}"),
+                device=Device("cpu"),
+                policy=_OWN,
+                options=Options(),
+                threads=1,
+            )
+            model.load()
+    ask_both(model)
