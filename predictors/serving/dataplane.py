@@ -39,7 +39,8 @@ class DataPlane:
     """The models of a server, by name and version; without a version the newest one answers.
 
     `names` are there from the start and answer once their model was published; further ones come
-    from `repository`, and a server that has yet to look into it unsets `settled`. Protocols tell
+    from `repository`, and a server that has yet to look into it unsets `settled`; one process of
+    several that serve the same models unsets `alone`. Protocols tell
     `observers`, where there are any, of each call. All methods run in one event loop.
     """
 
@@ -56,6 +57,7 @@ class DataPlane:
         self.changed: list[Callable[[Model], None]] = []
         self.observers: Observers | None = None
         self.settled = True
+        self.alone = True
         self._repository = repository
         self._latest: dict[str, Endpoint | None] = dict.fromkeys(names)
         self._versions: dict[str, dict[str, Endpoint]] = {name: {} for name in names}
@@ -197,6 +199,7 @@ class DataPlane:
         """
         if self._repository is None:
             raise UnsupportedError("This server has no model repository (--model_repository).")
+        self._check_alone()
         async with self._locked(name):
             sources = await asyncio.to_thread(self._repository.find)
             wanted = [source for source in sources if source.name == name]
@@ -215,6 +218,7 @@ class DataPlane:
 
     async def unload(self, name: str) -> None:
         """Take a model away, after its requests in flight. Raises `ModelNotFoundError`."""
+        self._check_alone()
         async with self._locked(name):
             self.endpoint(name)
             del self._latest[name]
@@ -249,6 +253,14 @@ class DataPlane:
         self.publish(model)
         _log.info("model %s version %s is ready", name, version)
         return None
+
+    def _check_alone(self) -> None:
+        """Raises `UnsupportedError` where a change would not reach the other workers."""
+        if self.settled and not self.alone:
+            raise UnsupportedError(
+                "This server has several workers, whose models stay as they were loaded; start it "
+                "with --workers=1 to load and unload models while it runs."
+            )
 
     def _locked(self, name: str) -> asyncio.Lock:
         """The lock of a name, which anybody may make up: kept as long as it is used only."""

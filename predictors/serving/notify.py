@@ -34,6 +34,10 @@ class Notifier:
         """The model answers from now on."""
         self._send({"type": "ready"})
 
+    def answered(self) -> None:
+        """The first request was answered."""
+        self._send({"type": "answered"})
+
     def failed(self, error: str) -> None:
         """The process is about to exit without ever having been ready."""
         self._send({"type": "failed", "error": error})

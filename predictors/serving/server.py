@@ -105,11 +105,12 @@ class _Server:
                 [],
                 FolderRepository(folder, runtime, _fetched, all_versions=settings.all_versions),
             )
-        self._metrics = ServerMetrics(names)
+        self._metrics = ServerMetrics(names, on_answer=self._answered)
         self._plane = DataPlane(
             names, metrics=self._metrics, settings=settings.plane, repository=repository
         )
         self._plane.settled = settings.repository is None
+        self._plane.alone = settings.workers == 1
         self._plane.observers = observers_of(os.environ, access_log=settings.access_log)
         self._tracing: asyncio.Task[None] | None = None
         self._text = shared(self._metrics) if shared is not None else None
@@ -180,6 +181,10 @@ class _Server:
         if tracing.wanted(os.environ):
             self._tracing = asyncio.create_task(self._trace(time.time_ns()))
         return True
+
+    def _answered(self) -> None:
+        # Its caller gets the answer first.
+        asyncio.get_running_loop().call_soon(self._notifier.answered)
 
     async def _trace(self, ready_ns: int) -> None:
         """Trace from now on; the import takes 0.2 s, in which requests are answered already."""

@@ -5,7 +5,7 @@ Everything here is observed from the event loop only, so nothing is locked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from predictors.serving.inference import InferenceResponse
 from predictors.serving.metrics.custom import custom_lines
@@ -16,7 +16,10 @@ __all__ = ["ModelMetrics", "ServerMetrics"]
 
 
 class ModelMetrics:
-    """Latencies and outcomes of one model; those of its versions are added up."""
+    """Latencies and outcomes of one model; those of its versions are added up.
+
+    ``on_answer`` is called once, with its first answer.
+    """
 
     __slots__ = (
         "batch_rows",
@@ -26,6 +29,7 @@ class ModelMetrics:
         "labels",
         "misses",
         "name",
+        "on_answer",
         "postprocess",
         "predict",
         "preprocess",
@@ -34,8 +38,9 @@ class ModelMetrics:
         "successes",
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, on_answer: Callable[[], None] | None = None) -> None:
         self.name = name
+        self.on_answer = on_answer
         self.labels = labelled({"model_name": name})
         self.preprocess = Histogram()
         self.queue = Histogram()
@@ -52,6 +57,9 @@ class ModelMetrics:
     def succeeded(self, response: InferenceResponse) -> None:
         """Count an answered request."""
         self.successes += 1
+        if self.on_answer is not None:
+            told, self.on_answer = self.on_answer, None
+            told()
         self.preprocess.observe(response.preprocess)
         self.predict.observe(response.predict)
         self.postprocess.observe(response.postprocess)
@@ -72,10 +80,14 @@ class ServerMetrics:
     """All a server counts; `in_flight` is read when the text is asked for.
 
     `phase_seconds` are the phases of its start, `start_seconds` all of it, 0 before it is over.
+    ``on_answer`` is called with the first answer of each model.
     """
 
-    def __init__(self, names: Sequence[str] = ()) -> None:
-        self.models = {name: ModelMetrics(name) for name in names}
+    def __init__(
+        self, names: Sequence[str] = (), *, on_answer: Callable[[], None] | None = None
+    ) -> None:
+        self._on_answer = on_answer
+        self.models = {name: ModelMetrics(name, on_answer) for name in names}
         self.in_flight = 0
         self.phase_seconds: dict[str, float] = {}
         self.start_seconds = 0.0
@@ -84,7 +96,7 @@ class ServerMetrics:
         """The metrics of a model, from now on shown."""
         metrics = self.models.get(name)
         if metrics is None:
-            metrics = self.models[name] = ModelMetrics(name)
+            metrics = self.models[name] = ModelMetrics(name, self._on_answer)
         return metrics
 
     def text(self) -> bytes:

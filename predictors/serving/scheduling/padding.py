@@ -45,7 +45,8 @@ def length(inputs: Sequence[Tensor], rules: Rules) -> int | None:
     for tensor in inputs:
         rule = _rule(tensor.name, rules, alone=len(inputs) == 1)
         if rule is not None and rule[0] < tensor.array.ndim:
-            return tensor.array.shape[rule[0]]
+            size: int = tensor.array.shape[rule[0]]
+            return size
     return None
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -238,3 +240,61 @@ def test_a_plane_that_has_yet_to_look_into_its_repository_is_not_ready() -> None
     assert plane.ready()
     plane.settled = False
     assert not plane.ready()
+
+
+async def test_one_of_several_workers_changes_no_models(model: Any) -> None:
+    plane = DataPlane(repository=Shelf(lambda source: model, ModelSource("double", "1", ".")))
+    plane.alone = False
+    plane.settled = False
+    await plane.load("double")  # at the start all workers do so
+    plane.settled = True
+    for change in (plane.load, plane.unload):
+        with pytest.raises(UnsupportedError, match="several workers"):
+            await change("double")
+    assert plane.get("double") is model
+
+
+async def test_names_that_anybody_makes_up_are_not_kept(make: Any) -> None:
+    plane = DataPlane(repository=Shelf(lambda source: make()))
+    for number in range(50):
+        with pytest.raises(ModelNotFoundError):
+            await plane.load(f"made-up-{number}")
+    assert not plane._locks
+
+
+async def test_a_call_that_outlasts_its_request_ends_before_the_model_is_unloaded(
+    make: Any,
+) -> None:
+    model = make()
+    plane = DataPlane()
+    plane.publish(model)
+    plane.endpoint("double")._scheduler.spent(1.0)  # dear: in a thread from now on
+    model.gate.clear()
+    asking = asyncio.create_task(plane.infer("double", None, _ask(1)))
+    await asyncio.to_thread(model.entered.acquire, timeout=20)
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    unloading = asyncio.create_task(plane.unload("double"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not model.unloaded.is_set()
+    model.gate.set()
+    await unloading
+    assert model.unloaded.is_set()
+
+
+async def test_close_leaves_a_model_that_does_not_end(
+    make: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck = make("stuck")
+    release = threading.Event()
+    stuck.unload = lambda: release.wait(20) and None
+    plane = DataPlane()
+    plane.publish(stuck)
+    fine = make("fine")
+    plane.publish(fine)
+    await plane.close(0.1)
+    assert fine.unloaded.is_set()
+    assert "model stuck did not unload in 0.1 s" in caplog.text
+    release.set()

@@ -239,9 +239,9 @@ async def test_a_place_that_hangs_holds_no_answer(serve: Serve, receiver: Any) -
 async def test_a_file_taken_away_is_made_again(serve: Serve, tmp_path: Path) -> None:
     logger = _logger(url=f"file://{tmp_path}/log?max_bytes=1", mode="request")
     url = serve(logger)
+    path = tmp_path / "log"
     for number in range(3):
         await _ask(url, headers={"ce-id": str(number)})
-        path = tmp_path / "log"
         await _until(lambda: path.exists() and path.stat().st_size > 0)
         if number == 0:
             path.rename(tmp_path / "elsewhere")
