@@ -27,10 +27,11 @@ def rehearse() -> None:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit
-        program = torch.jit.trace(torch.nn.Linear(2, 2).eval(), torch.zeros(1, 2))
+        tiny = torch.nn.Linear(2, 2).eval()
+        program = torch.jit.trace(tiny, torch.zeros(1, 2))  # type: ignore[no-untyped-call]
         # In memory: a file would be left behind by a process killed in the middle of this.
         with os.fdopen(os.memfd_create("rehearsal"), "w+b") as file:
-            torch.jit.save(program, file)  # type: ignore[no-untyped-call]
+            torch.jit.save(program, file)
             file.flush()
             model = TorchModel(
                 "rehearsal",

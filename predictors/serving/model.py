@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from predictors.serving.errors import UnsupportedError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
@@ -15,7 +15,7 @@ from predictors.serving.tensors import Tensor, TensorSpec
 if TYPE_CHECKING:
     from predictors.serving.routes import Route
 
-__all__ = ["BatchSettings", "Model", "RequestModel", "Runtime"]
+__all__ = ["BatchSettings", "Model", "PlacesWorkers", "RequestModel", "Runtime"]
 
 
 class Model(ABC):
@@ -130,3 +130,11 @@ class Runtime(Protocol):
 
     def model(self, name: str, folder: Path) -> Model:
         """The model kept in `folder`, not yet loaded. Raises `StartupError`."""
+
+
+@runtime_checkable
+class PlacesWorkers(Protocol):
+    """A `Runtime` whose workers each have a device of their own."""
+
+    def become_worker(self, index: int) -> None:
+        """Choose that device, in the worker, before anything of the framework touches one."""

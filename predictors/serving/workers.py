@@ -27,7 +27,7 @@ from typing import Final, NoReturn
 
 from predictors.serving.errors import StartupError
 from predictors.serving.metrics.shared import SharedTexts
-from predictors.serving.model import Runtime
+from predictors.serving.model import PlacesWorkers, Runtime
 from predictors.serving.notify import Notifier
 from predictors.serving.settings import Settings
 from predictors.storage import fetched
@@ -68,6 +68,8 @@ def supervise(
         gc.collect()
         gc.freeze()
         supervisor = _Supervisor(settings, notifier, partial(run, settings, runtime), sock)
+        if isinstance(runtime, PlacesWorkers):
+            supervisor.place = runtime.become_worker
         return supervisor.watch()
 
 
@@ -94,6 +96,7 @@ class _Supervisor:
         self, settings: Settings, notifier: Notifier, run: Callable[..., int], sock: socket.socket
     ) -> None:
         self._run = run
+        self.place: Callable[[int], None] | None = None
         # All workers share this flag: one that made it blocking would make the others hang.
         sock.setblocking(False)
         self._sock = sock
@@ -237,6 +240,8 @@ class _Supervisor:
             os.close(self._wake_read)
             os.close(self._wake_write)
             os.close(self._ready_read)
+            if self.place is not None:
+                self.place(index)
             notifier = _WorkerNotifier(self._ready_write, index)
             code = self._run(notifier, self._sock.dup(), self._texts.of(index), late=late)
         except StartupError as error:

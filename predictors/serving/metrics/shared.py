@@ -19,7 +19,15 @@ __all__ = ["SharedTexts", "WorkerText", "added"]
 _SLOT: Final = 1024 * 1024
 _HEAD: Final = struct.Struct("=QI")
 _LARGEST: Final = frozenset(
-    {"startup_phase_seconds", "process_max_fds", "process_start_time_seconds"}
+    {
+        "startup_phase_seconds",
+        "process_max_fds",
+        "process_start_time_seconds",
+        # Of one device, which several workers may see.
+        "rouse_device_memory_used_bytes",
+        "rouse_device_memory_free_bytes",
+        "rouse_device_memory_total_bytes",
+    }
 )
 """Gauges of which the largest counts; all others are added up."""
 _GROWING: Final = frozenset({"counter", "histogram"})
