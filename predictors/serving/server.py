@@ -35,6 +35,7 @@ from predictors.storage import fetched, redacted
 if TYPE_CHECKING:
     from predictors.serving.grpc.server import GrpcServer
     from predictors.serving.metrics.shared import WorkerText
+    from predictors.twins.choosing import Choice
 
 __all__ = ["run", "serve"]
 
@@ -113,6 +114,7 @@ class _Server:
         self._plane.alone = settings.workers == 1
         self._plane.observers = observers_of(os.environ, access_log=settings.access_log)
         self._tracing: asyncio.Task[None] | None = None
+        self._choice: Choice | None = None
         self._text = shared(self._metrics) if shared is not None else None
         router = Router(self._plane, _server_metadata(runtime), self._text)
         self._application = Application(self._plane, router)
@@ -135,7 +137,10 @@ class _Server:
             if await self._loaded(stopped, inherited):
                 if late:
                     listener.start()
+                translation = asyncio.create_task(self._translate())
                 await stopped.wait()
+                translation.cancel()
+                await asyncio.wait([translation])
             code = await self._drain(listener)
             await self._plane.close(_UNLOAD_SECONDS if code == 0 else _ABORT_SECONDS)
             await self._seen()
@@ -240,20 +245,46 @@ class _Server:
     def _load(self) -> Model:
         settings, notifier = self._settings, self._notifier
         try:
-            with notifier.phase("import"):
-                self._runtime.prepare()
             with ExitStack() as stack:
                 with notifier.phase("fetch"):
                     folder = stack.enter_context(fetched(settings.source, env=os.environ))
+                # A twin is looked for first: with one the framework is not imported.
+                choice = self._twin(folder)
+                if choice is not None and choice.twin is not None:
+                    with notifier.phase("load"):
+                        choice.twin.load()
+                    return choice.twin
+                with notifier.phase("import"):
+                    self._runtime.prepare()
                 with notifier.phase("load"):
                     model = self._runtime.model(settings.model_name, folder)
                     model.load()
+                if choice is not None:
+                    choice.note(model)
         except StartupError:
             raise
         except Exception as error:
             where = redacted(settings.source)
             raise ModelLoadError(f"{where}: {type(error).__name__}: {error}") from error
         return model
+
+    def _twin(self, folder: Path) -> Choice | None:
+        """What is known of the model's twin; None where the framework's models have none."""
+        if not getattr(self._runtime, "twin_files", ()):
+            return None
+        from predictors.twins.choosing import choose
+
+        runtime: Any = self._runtime
+        self._choice = choose(runtime, self._settings.model_name, folder, os.environ)
+        return self._choice
+
+    async def _translate(self) -> None:
+        """Make the twin that was missed, for the next start."""
+        if self._choice is None or self._choice.pending is None:
+            return
+        from predictors.twins.translating import translate_later
+
+        await translate_later(self._runtime.name, *self._choice.pending)
 
     async def _drain(self, listener: Listener) -> int:
         """Stop without a failed request.

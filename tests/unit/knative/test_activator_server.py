@@ -44,6 +44,22 @@ async def test_a_request_at_zero_waits_and_learns_what_for(tmp_path: Path) -> No
     assert "process;dur=4.0" in response.headers["server-timing"]
 
 
+async def test_the_trace_of_the_first_that_waited_is_noted(tmp_path: Path) -> None:
+    bench = Bench()
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    traced = HEADERS | {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    async with bench.served(tmp_path) as socket, client(socket) as http:
+        first = asyncio.create_task(http.get("/", headers=traced))
+        await bench.until_held(1)
+        second = asyncio.create_task(http.get("/", headers=HEADERS | {"traceparent": "made up"}))
+        await bench.until_held(2)
+        bench.ready()
+        assert {(await one).status_code for one in (first, second)} == {200}
+    [(_, activation)] = bench.recorded
+    assert activation.trace_id == trace
+    assert activation.pod == bench.node.launched[-1].name
+
+
 async def test_by_host_where_there_are_no_headers(tmp_path: Path) -> None:
     bench = Bench()
     bench.replicas.scale_to(bench.deployment, 1)

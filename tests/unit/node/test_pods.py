@@ -42,6 +42,22 @@ async def test_timings_add_up_and_carry_the_reports(watched: Watched, make_pod: 
     assert all(seconds >= 0 for seconds in state.timings.values())
 
 
+async def test_the_first_answer_ends_the_timings(watched: Watched, make_pod: MakePod) -> None:
+    watched.node.launch(make_pod())
+    pid = (await watched.ready()).containers[0].pid
+    told = json.dumps({"type": "answered", "pid": pid}).encode()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.connect(str(watched.node._notify.path))
+        channel.send(told)
+        first = await watched.until(lambda s: "answer" in s.timings)
+        channel.send(told)
+        watched.node._notify.receive()
+    assert first.timings["answer"] > 0
+    again = watched.node.status("default", "iris-1")
+    assert again is not None
+    assert again.timings["answer"] == first.timings["answer"]
+
+
 async def test_launch_is_idempotent(watched: Watched, make_pod: MakePod) -> None:
     watched.node.launch(make_pod())
     pid = (await watched.ready()).containers[0].pid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -82,6 +83,11 @@ class Notices:
             self.seen.append(message)
             if message["type"] in types:
                 return message
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing more was told."""
+        return not select.select([self._socket], [], [], 0)[0]
 
     def close(self) -> None:
         self._socket.close()

@@ -237,7 +237,15 @@ def test_phases_of_the_start_are_told(start: Callable[..., Any], iris_folder: Pa
         "ready",
     ]
     assert {message["pid"] for message in told} == {predictor.process.pid}
+    body = {"instances": [[6.8, 2.8, 4.8, 1.4]]}
+    for _ in range(2):
+        httpx.post(f"{predictor.url}/v1/models/iris:predict", json=body).raise_for_status()
+    assert predictor.notices.until("answered") == {
+        "type": "answered",
+        "pid": predictor.process.pid,
+    }
     assert predictor.stop() == 0
+    assert predictor.notices.empty
 
 
 class Slow:

@@ -74,6 +74,8 @@ class _Queue:
 
     began: float
     """By the clock that only grows: the time of day may be set back meanwhile."""
+    trace_id: str = ""
+    """Of the first of them."""
     waiting: dict[asyncio.Future[Replica], None] = field(default_factory=dict)
 
 
@@ -122,9 +124,10 @@ class Activator:
         except TimeoutError:
             pass
 
-    async def admit(self, key: Key) -> Admission:
+    async def admit(self, key: Key, *, trace_id: str = "") -> Admission:
         """Answer with a replica's address as soon as there is a ready one.
 
+        ``trace_id`` is the W3C trace the request belongs to, empty where it has none.
         Raises one of this module's errors; cancelling gives the place in the queue back.
         """
         timeout = self._timeout_of(key)
@@ -138,16 +141,16 @@ class Activator:
         failure = self._replicas.failure(_deployment(key))
         if failure is not None:
             raise _failed(key, failure)
-        replica = await self._wait(key, timeout)
+        replica = await self._wait(key, timeout, trace_id)
         if replica.endpoint is None:
             # It stopped between the moment it was ready and this one.
             raise ActivationFailedError(f"revision {key}: its replica ended as it became ready")
-        activation = self._activation(came, replica)
+        activation = self._activation(came, replica, trace_id)
         cluster = await self._cluster_of(key, replica.endpoint)
         return Admission(replica.endpoint, cluster, activation)
 
-    async def _wait(self, key: Key, timeout: float) -> Replica:
-        queue = self._queues.setdefault(key, _Queue(self._clock.now()))
+    async def _wait(self, key: Key, timeout: float, trace_id: str) -> Replica:
+        queue = self._queues.setdefault(key, _Queue(self._clock.now(), trace_id))
         if len(queue.waiting) >= self._limit:
             raise QueueFullError(
                 f"revision {key} is starting and {self._limit} requests wait already; "
@@ -193,7 +196,7 @@ class Activator:
             self._refuse(key, _failed(key, failure))
 
     def _release(self, key: Key, queue: _Queue, first: Replica) -> None:
-        self._record(key, self._activation(queue.began, first))
+        self._record(key, self._activation(queue.began, first, queue.trace_id))
         for turn in self._taken(key):
             if not turn.done():
                 turn.set_result(self._pick(key) or first)
@@ -222,10 +225,16 @@ class Activator:
         self._turns[key] = turn + 1
         return ready[turn % len(ready)]
 
-    def _activation(self, began: float, replica: Replica) -> Activation:
+    def _activation(self, began: float, replica: Replica, trace_id: str) -> Activation:
         waited = self._clock.now() - began
         timings = replica.state.timings if replica.state else {}
-        return Activation.measured(self._clock.utc() - timedelta(seconds=waited), waited, timings)
+        return Activation.measured(
+            self._clock.utc() - timedelta(seconds=waited),
+            waited,
+            timings,
+            pod=replica.key.name,
+            trace_id=trace_id,
+        )
 
 
 async def _unlimited(_key: Key, _endpoint: Endpoint) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -36,6 +37,8 @@ __all__ = ["ActivatorApp", "ActivatorServer", "answer", "refusal"]
 logger = logging.getLogger(__name__)
 
 DESTINATION_HEADER: Final = "x-envoy-original-dst-host"
+_TRACE: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C's traceparent."""
 _CONNECTIONS: Final = 65536
 _START_TIMEOUT_S: Final = 5.0
 _STOP_TIMEOUT_S: Final = 5.0
@@ -108,7 +111,7 @@ class ActivatorApp:
             )
             protocol.response_bytes(*refusal(error))
             return
-        admission = asyncio.ensure_future(self._answer(key))
+        admission = asyncio.ensure_future(self._answer(key, _trace_id(scope)))
         # What is ready at once is answered at once: no watch over the client is needed.
         await asyncio.sleep(0)
         if not admission.done():
@@ -116,9 +119,9 @@ class ActivatorApp:
         if not admission.cancelled():
             protocol.response_bytes(*admission.result())
 
-    async def _answer(self, key: Key) -> Answer:
+    async def _answer(self, key: Key, trace_id: str) -> Answer:
         try:
-            return answer(await self._activator.admit(key))
+            return answer(await self._activator.admit(key, trace_id=trace_id))
         except EngineError as error:
             return refusal(error)
         except Exception:
@@ -144,6 +147,12 @@ class ActivatorApp:
             return Key(namespace, revision)
         host = scope.headers.get("host") or scope.authority or ""
         return self._by_host(host.partition(":")[0])
+
+
+def _trace_id(scope: _Scope) -> str:
+    """The trace a request belongs to; empty where it has none."""
+    found = _TRACE.fullmatch(scope.headers.get("traceparent") or "")
+    return found[1] if found else ""
 
 
 class ActivatorServer:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from rouse.coldstart import Activation
 from rouse.embedded.knative import names
 from rouse.embedded.knative.activator import QUEUE_LIMIT, ActivationTimeoutError, Activator
 from rouse.embedded.knative.activator_server import ActivatorApp, ActivatorServer
@@ -17,6 +16,7 @@ from rouse.embedded.knative.configuration import BY_CONFIGURATION, Configuration
 from rouse.embedded.knative.deployments import Deployments
 from rouse.embedded.knative.endpoints import Endpoints
 from rouse.embedded.knative.hosts import revision_of_host
+from rouse.embedded.knative.ledger import Ledger
 from rouse.embedded.knative.make.endpoints import Endpoint
 from rouse.embedded.knative.make.revision import container_concurrency, timeout_s
 from rouse.embedded.knative.ports import Clock, Mesh, Node, PodState
@@ -105,7 +105,7 @@ class KnativeEngine:
         self._clock = clock or SystemClock()
         self._settle_s = settle_s
         self._settings = Settings()
-        self._activations: dict[Key, Activation] = {}
+        self._ledger = Ledger(lambda key: self._controllers["revisions"].enqueue(key))
         self._tasks: list[asyncio.Task[None]] = []
         self._in = {
             name: Informer(client, resource, namespace)
@@ -166,7 +166,7 @@ class KnativeEngine:
             timeout_of=self._timeout_of,
             cluster_of=self._cluster_of,
             poke=self.scaler.poke,
-            record=self._record,
+            record=self._ledger.record,
             queue_limit=queue_limit,
         )
         self._server = ActivatorServer(
@@ -201,6 +201,7 @@ class KnativeEngine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         self.activator.close()
+        self._ledger.close()
         await self._server.stop()
         await self.scaler.stop()
         await asyncio.gather(*(one.stop() for one in self._controllers.values()))
@@ -271,7 +272,7 @@ class KnativeEngine:
                 services=informers["core_services"],
             ),
             settings=lambda: self._settings,
-            last_activation=self._activations.get,
+            last_activation=self._ledger.newest,
             events=events,
             clock=clock,
         )
@@ -351,6 +352,7 @@ class KnativeEngine:
             self._controllers["scheduler"].enqueue(key_of(obj))
 
     def _on_state(self, state: PodState) -> None:
+        self._ledger.observe(state)
         pod = self._in["pods"].get(Key(state.namespace, state.name))
         if pod is not None:
             self._enqueue_services(state.namespace, labels_of(pod))
@@ -364,7 +366,7 @@ class KnativeEngine:
         key = key_of(obj)
         if type_ is EventType.DELETED:
             self.activator.forget(key)
-            self._activations.pop(key, None)
+            self._ledger.forget(key)
         for name in ("revisions", "endpoints"):
             self._controllers[name].enqueue(key)
         configuration = labels_of(obj).get(names.CONFIGURATION_LABEL, "")
@@ -436,8 +438,3 @@ class KnativeEngine:
         return revision_of_host(
             host, revision=self._in["revisions"].get, route=self._in["routes"].get
         )
-
-    def _record(self, key: Key, activation: Activation) -> None:
-        """Kept here and written by the revision's reconciler: no write is in a request's way."""
-        self._activations[key] = activation
-        self._controllers["revisions"].enqueue(key)

@@ -15,7 +15,7 @@ from rouse.embedded.node.gate import Pass
 from rouse.embedded.node.images import LocalCommand
 from rouse.embedded.node.logs import ContainerLog
 from rouse.embedded.node.monitor import Monitor, Probes
-from rouse.embedded.node.notify import Failed, Phase, Ready, Report
+from rouse.embedded.node.notify import Answered, Failed, Phase, Ready, Report
 from rouse.embedded.node.podports import PodPorts
 from rouse.embedded.node.ports import serving_container
 from rouse.embedded.node.probes import Probe, ProbeResult, asks_known_port, check, parse_probe
@@ -29,6 +29,8 @@ __all__ = ["Attempt", "PodParts"]
 
 _MESSAGE_CHARS: Final = 2048
 _DEFAULT_GRACE_S: Final = 30
+_MEASURED: Final = frozenset({"process", "ready", "answer"})
+"""Phases of the node's own clock, which no replica reports."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,10 @@ class Attempt:
 
     @property
     def timings(self) -> Mapping[str, float]:
-        """Seconds by phase: process, what the replica reported, ready; once ready, all of it."""
+        """Seconds by phase: process, what the replica reported, ready; once ready, all of it.
+
+        Once it has answered, ``answer`` too: from its being ready to the end of the first answer.
+        """
         return MappingProxyType(self._timings)
 
     @property
@@ -208,12 +213,20 @@ class Attempt:
     def _on_report(self, report: Report) -> None:
         match report:
             case Phase(_, name, seconds):
-                if name not in ("process", "ready") and len(self._timings) < 16:
+                if name not in _MEASURED and len(self._timings) < 16:
                     self._timings[name] = seconds
             case Ready():
                 self._reported.set()
+            case Answered():
+                self._on_answered()
             case Failed(_, error):
                 self.failure = error
+
+    def _on_answered(self) -> None:
+        if "ready" in self._timings and "answer" not in self._timings:
+            spent = sum(self._timings.values())
+            self._timings["answer"] = max(0.0, time.monotonic() - self._began - spent)
+            self._on_change()
 
     def _on_started(self) -> None:
         self.started = True

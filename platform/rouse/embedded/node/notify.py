@@ -1,6 +1,7 @@
 """Replicas report to the node: an AF_UNIX datagram socket, one JSON object per datagram.
 
 ``{"type": "phase", "name": "load", "seconds": 0.004, "pid": 7}``, ``{"type": "ready", "pid": 7}``,
+``{"type": "answered", "pid": 7}`` after the first answer,
 ``{"type": "failed", "error": "...", "pid": 7}``. Anything else is ignored. A report only hastens a
 probe; it never makes a pod ready by itself.
 """
@@ -19,7 +20,7 @@ from typing import Final
 
 import orjson
 
-__all__ = ["Failed", "NotifySocket", "Phase", "Ready", "Report", "parse_report"]
+__all__ = ["Answered", "Failed", "NotifySocket", "Phase", "Ready", "Report", "parse_report"]
 
 _EARLY: Final = 256
 _EARLY_S: Final = 5.0
@@ -44,6 +45,13 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The first request was answered."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The server gives up, and why."""
 
@@ -51,7 +59,7 @@ class Failed:
     error: str
 
 
-Report = Phase | Ready | Failed
+Report = Phase | Ready | Answered | Failed
 
 
 def parse_report(data: bytes) -> Report | None:
@@ -68,6 +76,8 @@ def parse_report(data: bytes) -> Report | None:
     match message.get("type"):
         case "ready":
             return Ready(pid)
+        case "answered":
+            return Answered(pid)
         case "failed":
             return Failed(pid, str(message.get("error", ""))[:4096])
         case "phase":
