@@ -1,0 +1,103 @@
+"""Images and sound in requests: base64, data URLs, or raw bytes. Pure."""
+
+from __future__ import annotations
+
+import io
+import wave
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from predictors.huggingface.calls import Call
+from predictors.serving.codecs import AudioCodec, ImageCodec
+from predictors.serving.errors import InvalidInputError
+from predictors.serving.tensors import Array, Tensor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["example_image", "example_sound", "images_of", "png", "resampled", "sounds_of"]
+
+
+def images_of(call: Call, field: str = "image") -> list[Image]:
+    """The images of a call, as RGB. Raises `InvalidInputError` naming the one that is none."""
+    found = []
+    for file in _files(call, field, "an image"):
+        [image] = ImageCodec().decode(file)
+        found.append(image.convert("RGB"))
+    return found
+
+
+def sounds_of(call: Call, rate: int, field: str = "audio") -> list[Array]:
+    """The sounds of a call: float32 of one channel at `rate`. Raises `InvalidInputError`."""
+    found = []
+    for file in _files(call, field, "a sound"):
+        [sound] = AudioCodec().decode(file)
+        samples = np.asarray(sound.samples, np.float32)
+        if sound.samples.dtype == np.int16:
+            samples /= 32768.0
+        if not samples.size:
+            raise InvalidInputError(f"{file.name} is a sound without samples.")
+        found.append(resampled(samples.mean(axis=1), sound.rate, rate))
+    return found
+
+
+def resampled(samples: Array, rate: int, wanted: int) -> Array:
+    """`samples` at another rate; frequencies beyond half of the lower rate are cut off."""
+    if rate == wanted:
+        return samples
+    count = max(1, round(len(samples) * wanted / rate))
+    spectrum = np.fft.rfft(samples)
+    kept = np.zeros(count // 2 + 1, spectrum.dtype)
+    size = min(len(kept), len(spectrum))
+    kept[:size] = spectrum[:size]
+    scaled = np.fft.irfft(kept, count) * (count / len(samples))
+    return scaled.astype(np.float32)
+
+
+def png(image: Image) -> str:
+    """An image as base64 of PNG, which a browser shows behind ``data:image/png;base64,``."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return b64encode(file.getvalue()).decode()
+
+
+def example_image() -> str:
+    """A small image, for documentation that works."""
+    return png(Pillow.new("RGB", (32, 32), (120, 90, 200)))
+
+
+def example_sound() -> str:
+    """A twentieth of a second of silence."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(16000)
+        writer.writeframes(bytes(1600))
+    return b64encode(file.getvalue()).decode()
+
+
+def _files(call: Call, field: str, kind: str) -> Sequence[Tensor]:
+    """Each item's file as a tensor of one element, named for errors."""
+    files = []
+    for item, where in zip(call.items, call.where, strict=True):
+        value: Any = item[field]
+        if isinstance(value, dict) and set(value) == {"b64"}:
+            value = value["b64"]
+        if isinstance(value, str) and value.startswith("data:"):
+            value = value.partition(",")[2]
+        if isinstance(value, str) and value.startswith(("http://", "https://")):
+            raise InvalidInputError(
+                f"{where} is an address; this server fetches nothing for a request. "
+                f"Send {kind} itself, as base64 or binary."
+            )
+        if not isinstance(value, str | bytes) or not value:
+            raise InvalidInputError(f"{where} must be {kind}: a file as base64, or binary.")
+        array: Array = np.empty(1, dtype=object)
+        array[0] = value
+        files.append(Tensor(where, array))
+    return files

@@ -1,0 +1,139 @@
+"""Text as a model's tokens, by the Rust tokenizer itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from tokenizers import Encoding, Tokenizer
+
+from predictors.huggingface.config import ModelFolder
+from predictors.huggingface.loading import allow_code
+from predictors.huggingface.options import Options
+from predictors.serving.errors import InvalidInputError, ModelLoadError
+
+__all__ = ["Cut", "TextTokenizer", "load_tokenizer"]
+
+Cut = Literal["longest_first", "only_first", "only_second"]
+"""Which text of a pair is cut when both are too long together."""
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+class TextTokenizer:
+    """Makes encodings of at most `limit` tokens. Safe in several threads.
+
+    With a `stride` a text that is too long becomes several encodings, which overlap by that many
+    tokens (``overflowing``), and is not refused.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        limit: int,
+        *,
+        cut: Cut = "longest_first",
+        stride: int = 0,
+        truncate: bool = True,
+        special_tokens: bool = True,
+        lower_case: bool = False,
+    ) -> None:
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(limit, stride=stride, strategy=cut)
+        self.rust = tokenizer
+        self.limit = limit
+        self._truncate = truncate or stride > 0
+        self._special = special_tokens
+        self._lower = lower_case
+
+    def encode(
+        self,
+        text: str,
+        pair: str | None = None,
+        *,
+        where: str = "text",
+        truncate: bool | None = None,
+    ) -> Encoding:
+        """The tokens of a text, or of a pair. Raises `InvalidInputError` naming `where`."""
+        if self._lower:
+            text, pair = text.lower(), pair.lower() if pair is not None else None
+        try:
+            encoding = self.rust.encode(text, pair, add_special_tokens=self._special)
+        except Exception as error:  # tokenizers raises bare Exceptions
+            raise InvalidInputError(f"{where} cannot be tokenized: {error}") from None
+        allowed = self._truncate if truncate is None else truncate
+        if not allowed and encoding.overflowing:
+            raise InvalidInputError(
+                f"{where} has more than {self.limit} tokens, which is all this model reads. "
+                'Shorten it, or ask for truncation ("parameters": {"truncation": true}).'
+            )
+        if not len(encoding):
+            raise InvalidInputError(f"{where} has no tokens.")
+        return encoding
+
+    def special(self, name: str, told: object) -> tuple[str, int] | None:
+        """A special token's text and id, from what tokenizer_config.json says of it."""
+        text = told.get("content") if isinstance(told, dict) else told
+        number = self.rust.token_to_id(text) if isinstance(text, str) else None
+        return (text, number) if isinstance(text, str) and number is not None else None
+
+    def decode(self, tokens: Sequence[int], *, skip_special: bool = False) -> str:
+        """Text of tokens."""
+        return self.rust.decode(list(tokens), skip_special_tokens=skip_special)
+
+
+def load_tokenizer(
+    files: ModelFolder,
+    options: Options,
+    *,
+    cut: Cut = "longest_first",
+    stride: int = 0,
+    limit: int = 0,
+) -> TextTokenizer:
+    """The tokenizer of a folder; a slow one is converted. Raises `ModelLoadError`."""
+    file = files.path / "tokenizer.json"
+    if file.is_file():
+        try:
+            rust = Tokenizer.from_file(str(file))
+        except Exception as error:  # tokenizers raises bare Exceptions
+            raise ModelLoadError(f"{file} is no tokenizer: {error}") from error
+    else:
+        rust = _converted(files, options)
+    if options.lower_case is False and rust.normalizer is not None:
+        try:
+            rust.normalizer.lowercase = False
+        except AttributeError:
+            pass  # a normalizer that does not touch capitals
+    most = files.max_length(options.max_length)
+    return TextTokenizer(
+        rust,
+        min(limit, most) if limit else most,
+        cut=cut,
+        stride=stride,
+        truncate=options.truncate,
+        special_tokens=options.special_tokens,
+        lower_case=bool(files.sentence.get("do_lower_case")),
+    )
+
+
+def _converted(files: ModelFolder, options: Options) -> Tokenizer:
+    """A tokenizer of files that only Python reads, as transformers converts it."""
+    from transformers import AutoTokenizer
+
+    try:
+        made = AutoTokenizer.from_pretrained(
+            str(files.path), local_files_only=True, trust_remote_code=allow_code(files, options)
+        )
+        rust: Tokenizer = made.backend_tokenizer
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelLoadError(
+            f"{files.path} has no tokenizer.json, and none can be made of its other files: "
+            f"{reason}. Save one by tokenizer.save_pretrained()."
+        ) from error
+    if rust.get_vocab_size() == 0 or rust.get_vocab_size() < 8:
+        raise ModelLoadError(
+            f"{files.path} has no tokenizer.json and no vocabulary to make one of."
+        )
+    return rust
