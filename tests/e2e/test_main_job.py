@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -176,3 +177,37 @@ async def test_an_unknown_model_is_404(
 
 def _of(pod: Object, name: str) -> bool:
     return bool(pod["metadata"]["labels"].get("serving.kserve.io/inferenceservice") == name)
+
+
+async def test_an_api_key_opens_the_model_and_a_revoked_one_does_not(
+    engine: Engine, client: AsyncClient, name: str, deploy: Deploy
+) -> None:
+    obj = isvc(name)
+    obj["metadata"]["annotations"] = {"rouse.dev/auth": "api-key"}
+    first = engine.rouse("apikey", "create", name, "--key=ann").stdout.strip()
+    await client.apply(deploy(obj))
+    await client.wait_ready(name, timeout_s=60)
+    url = f"{engine.gateway}/v1/models/{name}:predict"
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+
+        async def status(**headers: str) -> int:
+            host = {"host": f"{name}.default.localhost"}
+            sent = await http.post(url, json={"instances": ROW}, headers={**host, **headers})
+            return sent.status_code
+
+        assert await status() == 401
+        assert await status(authorization="Bearer rk_guess") == 403
+        assert await status(authorization=f"Bearer {first}") == 200
+        second = engine.rouse("apikey", "create", name, "--key=ann", "--rotate").stdout.strip()
+        async with asyncio.timeout(1):
+            while await status(authorization=f"Bearer {second}") != 200:
+                await asyncio.sleep(0.02)
+        assert await status(authorization=f"Bearer {first}") == 200
+        engine.rouse("apikey", "revoke", name, "--key=ann", "--old")
+        async with asyncio.timeout(1):
+            while await status(authorization=f"Bearer {first}") != 403:
+                await asyncio.sleep(0.02)
+        listed = engine.rouse("apikey", "list", name).stdout
+    assert "ann" in listed
+    assert first not in listed + (engine.home.logs / "engine.log").read_text()
+    engine.rouse("apikey", "revoke", name, "--key=ann")

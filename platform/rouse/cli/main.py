@@ -9,6 +9,8 @@ import click
 
 from rouse import __version__, lean  # noqa: F401 - lean before anything that imports httpx
 from rouse.cli import (
+    apikey,
+    authorizer,
     autoscaler,
     cluster,
     coldstart,
@@ -53,6 +55,8 @@ for _command in (
     coldstart.coldstart,
     cluster.controller,
     webhook.webhook,
+    authorizer.authorizer,
+    apikey.apikey,
     install.install,
     install.uninstall,
 ):

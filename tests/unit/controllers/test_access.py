@@ -92,5 +92,5 @@ async def test_the_policy_outlives_the_routes_of_a_deleted_service(world: Harnes
 
 
 async def test_a_method_that_is_not_known_is_refused(world: Harness) -> None:
-    with pytest.raises(RejectedError, match=r"rouse.dev/auth.: .magic. is unknown; allowed: jwt"):
+    with pytest.raises(RejectedError, match=r"auth.: .magic. is unknown; allowed: api-key, jwt"):
         await protected(world, auth="magic")

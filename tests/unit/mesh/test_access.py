@@ -5,12 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from rouse.api.apikeys import Key, hash_of
+from rouse.authorizer.decision import Verdict, decide
+from rouse.authorizer.hosts import HostTable
+from rouse.authorizer.server import AuthorizationServer
 from rouse.kube.objects import Object
 from tests.unit.mesh.harness import (
     Bench,
@@ -74,6 +80,42 @@ def no_token_no_entry(**operation: Any) -> Object:
         "to": [{"operation": {"hosts": HOSTS, **operation}}],
     }
     return policy("AuthorizationPolicy", {"action": "DENY", "rules": [rule]})
+
+
+def keys_only(*, tokens_too: bool = False) -> Object:
+    rules = [{"to": [{"operation": {"hosts": HOSTS}}]}]
+    provider = {"name": "rouse-authorizer"}
+    made = policy("AuthorizationPolicy", {"action": "CUSTOM", "provider": provider, "rules": rules})
+    made["metadata"] |= {
+        "name": "rouse-api-key-default.iris",
+        "labels": {
+            "rouse.dev/inferenceservice-namespace": "default",
+            "serving.kserve.io/inferenceservice": "iris",
+        },
+        "annotations": {"rouse.dev/api-keys": "iris-api-keys"}
+        | ({"rouse.dev/tokens-too": "true"} if tokens_too else {}),
+    }
+    return made
+
+
+def key(name: str, text: str) -> Key:
+    return Key(name, bytes.fromhex(hash_of(text).removeprefix("sha256:")))
+
+
+@asynccontextmanager
+async def authorizer(bench: Bench, policies: Sequence[Object], *keys: Key) -> AsyncIterator[None]:
+    """What the engine runs, with these policies and keys."""
+    table = HostTable.of(policies)
+
+    def judge(host: str, path: str, headers: Mapping[str, str]) -> Verdict:
+        return decide(host, path, headers, table=table, keys_of=lambda _: keys)
+
+    server = AuthorizationServer(judge, bench.paths.authorizer_socket)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop()
 
 
 async def status(bench: Bench, host: str = "iris", path: str = "/", **headers: str) -> int:
@@ -143,6 +185,63 @@ async def test_a_token_in_a_header_of_its_own_does_not_reach_the_model(
         seen = answer.json()["headers"]
         assert "x-token" not in seen
         assert seen["authorization"] == "sk-123"
+
+
+async def test_a_key_opens_the_protected_host_and_stays_at_the_gateway(bench: Bench) -> None:
+    closed = keys_only()
+    keys = (key("old", "rk_old"), key("new", "rk_new"))
+    async with backend("a") as a, authorizer(bench, [closed], *keys):
+        routes = [virtual_service(name, {"route": [target("a")]}) for name in ("iris", "open")]
+        bench.apply(service("a"), endpoint_slice("a", a.port), *routes, closed)
+        await bench.settle()
+
+        none = await bench.ask("iris", "/v1/models/iris:predict", method="POST")
+        assert none.status_code == 401
+        assert none.headers["www-authenticate"].startswith("Bearer")
+        assert 'send "Authorization: Bearer <key>" or "x-api-key' in none.json()["error"]
+        wrong = await bench.ask("iris", headers={"x-api-key": "rk_other"})
+        assert wrong.status_code == 403
+        assert "ask the model's owner" in wrong.json()["error"]
+        assert "rk_other" not in wrong.text
+
+        for text, name in (("rk_old", "old"), ("rk_new", "new")):
+            for sent in ({"x-api-key": text}, {"authorization": f"Bearer {text}"}):
+                # Whoever makes up a name gets that of the key.
+                answer = await bench.ask("iris", headers={**sent, "x-rouse-api-key-name": "root"})
+                assert answer.status_code == 200
+                seen = answer.json()["headers"]
+                assert seen["x-rouse-api-key-name"] == name
+                assert text not in str(seen)
+        assert await status(bench, host="iris.default.localhost:8080") == 401
+        assert await status(bench, host="IRIS.default.localhost") == 401
+        assert await status(bench, host="open") == 200
+        assert bench.findings == []
+        asked = await bench.ask("open", headers={"authorization": "Bearer mine"})
+        assert asked.json()["headers"]["authorization"] == "bearer mine"
+
+    # Nobody to ask: closed.
+    assert await status(bench, **{"x-api-key": "rk_new"}) == 503
+
+
+async def test_a_key_or_a_token_will_do(bench: Bench, issuer: Issuer) -> None:
+    closed = keys_only(tokens_too=True)
+    denied = no_token_no_entry()
+    when = {"key": "request.headers[x-rouse-api-key-name]", "notValues": ["*"]}
+    denied["spec"]["rules"][0]["when"] = [when]
+    async with backend("a") as a, authorizer(bench, [closed], key("ann", "rk_ann")):
+        bench.apply(service("a"), endpoint_slice("a", a.port))
+        bench.apply(virtual_service("iris", {"route": [target("a")]}))
+        bench.apply(authentication(issuer), denied, closed)
+        await bench.settle()
+
+        assert await status(bench) == 403
+        assert await status(bench, **{"x-rouse-api-key-name": "root"}) == 403
+        assert await status(bench, authorization="Bearer rk_ann") == 200
+        assert await status(bench, **{"x-api-key": "rk_ann"}) == 200
+        assert await status(bench, **{"x-api-key": "rk_other"}) == 403
+        assert await status(bench, **issuer.token()) == 200
+        assert await status(bench, **Issuer().token()) == 401
+        assert bench.findings == []
 
 
 async def test_what_is_not_understood_is_told_and_never_lets_more_through(bench: Bench) -> None:

@@ -2,8 +2,9 @@
 
 from rouse.compiler.access.policies import (
     ACCESS_NAMESPACE_LABEL,
+    TOKENS_TOO,
     make_auth_objects,
-    wants_jwt,
+    methods_of,
 )
 
-__all__ = ["ACCESS_NAMESPACE_LABEL", "make_auth_objects", "wants_jwt"]
+__all__ = ["ACCESS_NAMESPACE_LABEL", "TOKENS_TOO", "make_auth_objects", "methods_of"]

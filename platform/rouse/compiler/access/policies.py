@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rouse.api.apikeys import NAME_HEADER, default_secret
 from rouse.api.base import Object
-from rouse.api.inferenceservice.annotations import AUTH, parse_auth
+from rouse.api.inferenceservice.annotations import API_KEYS, AUTH, parse_auth
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.config import Config
@@ -20,10 +21,13 @@ from rouse.compiler.hosts import external_hosts, local_host, public_path
 from rouse.compiler.metadata import is_cluster_local
 from rouse.compiler.names import MANAGED_BY, SERVICE_LABEL, shorten
 
-__all__ = ["ACCESS_NAMESPACE_LABEL", "make_auth_objects", "wants_jwt"]
+__all__ = ["ACCESS_NAMESPACE_LABEL", "TOKENS_TOO", "make_auth_objects", "methods_of"]
 
 ACCESS_NAMESPACE_LABEL = "rouse.dev/inferenceservice-namespace"
 """Of a policy: the namespace of the InferenceService whose hosts it is for."""
+
+TOKENS_TOO = "rouse.dev/tokens-too"
+"""Of a policy that asks for keys: ``true`` where a token is as good as one."""
 
 _API = "security.istio.io/v1"
 _AUTHENTICATION = "rouse-jwt"
@@ -31,19 +35,23 @@ _MOST_NAME = 253
 _ANYBODY = ["*"]
 
 
-def wants_jwt(isvc: InferenceService, config: Config) -> bool:
-    """Return whether callers need a token. Raises CompileError where none could be checked."""
+def methods_of(isvc: InferenceService, config: Config) -> frozenset[str]:
+    """Return what opens it: ``jwt``, ``api-key``, either, or nothing where everybody may call.
+
+    Raises CompileError where a token is asked for and none could be checked.
+    """
     text = isvc.annotations.get(AUTH)
-    methods = parse_auth(text) if text is not None else (config.auth.default,)
-    if "jwt" not in methods:
-        return False
-    if not config.auth.jwt:
+    if text is not None:
+        methods = frozenset(parse_auth(text))
+    else:
+        methods = frozenset({"api-key" if API_KEYS in isvc.annotations else config.auth.default})
+    if "jwt" in methods and not config.auth.jwt:
         raise CompileError(
             Reason.INVALID_SPEC,
             f"metadata.annotations[{AUTH}]: jwt needs an issuer, and auth.jwt of ConfigMap "
             "rouse-config has none; add one there, or remove the annotation",
         )
-    return True
+    return methods - {"none"}
 
 
 def make_auth_objects(isvc: InferenceService, config: Config) -> list[Object]:
@@ -51,12 +59,17 @@ def make_auth_objects(isvc: InferenceService, config: Config) -> list[Object]:
 
     Raises CompileError for a bad template of hosts, or where no token could be checked.
     """
-    if not wants_jwt(isvc, config):
-        return []
-    operations = list(_operations(isvc, config))
+    methods = methods_of(isvc, config)
+    operations = list(_operations(isvc, config)) if methods else []
     if not operations:
         return []
-    return [_request_authentication(config), _policy(isvc, operations, config)]
+    objects: list[Object] = []
+    if "api-key" in methods:
+        objects.append(_keys_policy(isvc, operations, config, tokens_too="jwt" in methods))
+    if "jwt" in methods:
+        objects.append(_request_authentication(config))
+        objects.append(_tokens_policy(isvc, operations, config, keys_too="api-key" in methods))
+    return objects
 
 
 def _request_authentication(config: Config) -> Object:
@@ -91,35 +104,64 @@ def _jwt_rule(issuer: JwtIssuer) -> Object:
     return rule
 
 
-def _policy(isvc: InferenceService, operations: list[Object], config: Config) -> Object:
-    # A namespace has no dot, so that no two InferenceServices share a name.
-    name = shorten(f"rouse-jwt-{isvc.namespace}.{isvc.name}", _MOST_NAME)
+def _keys_policy(
+    isvc: InferenceService, operations: list[Object], config: Config, *, tokens_too: bool
+) -> Object:
+    """Let the authorizer decide; it reads here whose host it is, and where the keys are."""
+    settings = config.auth.api_keys
+    secret = isvc.annotations.get(API_KEYS) or settings.secret or default_secret(isvc.name)
+    policy = _policy("rouse-api-key", isvc, config)
+    policy["metadata"]["annotations"] = {
+        API_KEYS: secret,
+        **({TOKENS_TOO: "true"} if tokens_too else {}),
+    }
+    policy["spec"] |= {
+        "action": "CUSTOM",
+        "provider": {"name": settings.provider},
+        "rules": [{"to": _to(operations)}],
+    }
+    return policy
+
+
+def _tokens_policy(
+    isvc: InferenceService, operations: list[Object], config: Config, *, keys_too: bool
+) -> Object:
+    # DENY of who has no token, not ALLOW of who has one: a first ALLOW would close every other
+    # host of the same gateway.
+    rule: Object = {
+        "from": [{"source": {"notRequestPrincipals": _ANYBODY}}],
+        "to": _to(operations),
+    }
+    if keys_too:
+        # The authorizer was asked before: only it can have put a name there.
+        key_name = f"request.headers[{NAME_HEADER}]"
+        rule["when"] = [{"key": key_name, "notValues": _ANYBODY}]
+    policy = _policy("rouse-jwt", isvc, config)
+    policy["spec"] |= {"action": "DENY", "rules": [rule]}
+    return policy
+
+
+def _policy(prefix: str, isvc: InferenceService, config: Config) -> Object:
     labels = {
         **MANAGED_BY,
         SERVICE_LABEL: isvc.name,
         ACCESS_NAMESPACE_LABEL: isvc.namespace,
     }
-    # DENY of who has no token, not ALLOW of who has one: a first ALLOW would close every other
-    # host of the same gateway.
     return {
         "apiVersion": _API,
         "kind": "AuthorizationPolicy",
         "metadata": {
-            "name": name,
+            # A namespace has no dot, so that no two InferenceServices share a name.
+            "name": shorten(f"{prefix}-{isvc.namespace}.{isvc.name}", _MOST_NAME),
             "namespace": config.auth.gateway_namespace,
             "labels": labels,
         },
-        "spec": {
-            "selector": {"matchLabels": dict(config.auth.gateway_selector)},
-            "action": "DENY",
-            "rules": [
-                {
-                    "from": [{"source": {"notRequestPrincipals": _ANYBODY}}],
-                    "to": [{"operation": operation} for operation in operations],
-                }
-            ],
-        },
+        "spec": {"selector": {"matchLabels": dict(config.auth.gateway_selector)}},
     }
+
+
+def _to(operations: list[Object]) -> list[Object]:
+    return [{"operation": operation} for operation in operations]
 
 
 def _operations(isvc: InferenceService, config: Config) -> Iterable[Object]:

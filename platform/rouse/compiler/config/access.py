@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from rouse.errors import FieldError
 
-__all__ = ["Auth", "FromHeader", "JwtIssuer", "auth_rules"]
+__all__ = ["ApiKeys", "Auth", "FromHeader", "JwtIssuer", "auth_rules"]
 
 _CLOSED = ConfigDict(extra="forbid", alias_generator=to_camel, coerce_numbers_to_str=True)
 
@@ -43,16 +43,30 @@ class JwtIssuer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeys:
+    """Where API keys are, and who checks them."""
+
+    __pydantic_config__ = _CLOSED
+
+    secret: str = ""
+    """The Secret, in each namespace, of InferenceServices that name none; empty:
+    ``<name>-api-keys``, one for each."""
+    provider: str = "rouse-authorizer"
+    """The authorizer's name among the extensionProviders of Istio's mesh configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
     """Who may call InferenceServices through the gateway."""
 
     __pydantic_config__ = _CLOSED
 
-    default: Literal["none", "jwt"] = "none"
+    default: Literal["none", "jwt", "api-key"] = "none"
     """Of InferenceServices without the annotation rouse.dev/auth."""
     cluster_local: bool = False
     """Ask callers of the host inside the cluster as well."""
     jwt: tuple[JwtIssuer, ...] = ()
+    api_keys: ApiKeys = field(default_factory=ApiKeys)
     gateway_namespace: str = "istio-system"
     """Of the gateway's pods: Istio reads a policy for pods from their own namespace."""
     gateway_selector: Mapping[str, str] = field(default_factory=lambda: {"istio": "ingressgateway"})
@@ -71,6 +85,8 @@ def auth_rules(auth: Auth) -> Iterator[FieldError]:
             yield FieldError(f"{path}.jwksUri", f'is no http or https URL: "{each.jwks_uri}"')
     if auth.default == "jwt" and not auth.jwt:
         yield FieldError("auth.default", "jwt needs at least one issuer in auth.jwt")
+    if not auth.api_keys.provider:
+        yield FieldError("auth.apiKeys.provider", "must not be empty")
     if not auth.gateway_selector:
         yield FieldError("auth.gatewaySelector", "must not be empty: it would mean every pod")
     if not auth.gateway_namespace:

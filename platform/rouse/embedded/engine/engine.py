@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from rouse import __version__
+from rouse.authorizer import Authorizer
 from rouse.embedded.engine.child import Child
 from rouse.embedded.engine.daemon import EngineOptions
 from rouse.embedded.engine.state import EngineLock, EngineState, process_start
@@ -109,9 +110,13 @@ async def _start_engine(
     for framework in options.warm:
         node.warm_up_framework(framework)
     activator_socket = home.run / "activator.sock"
+    paths = MeshPaths(home.mesh, run=home.run, log=home.logs / "envoy.log")
+    authorizer = Authorizer(client, paths.authorizer_socket)
+    stack.push_async_callback(authorizer.stop)
+    await authorizer.start()
     mesh = Mesh(
         client,
-        MeshPaths(home.mesh, run=home.run, log=home.logs / "envoy.log"),
+        paths,
         ports,
         activator_socket=activator_socket,
     )

@@ -12,6 +12,7 @@ from rouse.embedded.mesh.translate.envoy import typed
 from rouse.embedded.mesh.translate.listeners import DNS_CACHE, make_activator, make_gateway
 from rouse.embedded.mesh.translate.names import (
     ACTIVATOR_CHECK,
+    AUTHORIZER,
     ENDPOINT_SERVER,
     INGRESS,
     LOCAL,
@@ -74,6 +75,7 @@ def make_bootstrap(
             "clusters": [
                 _static(ENDPOINT_SERVER, _pipe(paths.endpoints_socket), http2=True),
                 _static(ACTIVATOR_CHECK, _pipe(activator_socket)),
+                _static(AUTHORIZER, _pipe(paths.authorizer_socket)),
                 _static(static_cluster(INGRESS), _tcp(ports.host, ports.ingress)),
                 _static(static_cluster(LOCAL), _tcp(ports.host, ports.local)),
                 _replicas(),

@@ -55,6 +55,11 @@ class MeshPaths:
         """Where Envoy asks for endpoints (gRPC)."""
         return self._socket("envoy-eds.sock")
 
+    @property
+    def authorizer_socket(self) -> Path:
+        """Where Envoy asks whether an API key is good."""
+        return self._socket("authorizer.sock")
+
     def _socket(self, name: str) -> Path:
         path = self.run / name
         if len(str(path).encode()) >= _SOCKET_PATH_LIMIT:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from rouse.embedded.mesh.translate.authentication import make_authentication
 from rouse.embedded.mesh.translate.authorization import make_authorization
+from rouse.embedded.mesh.translate.authorizer import make_check
 from rouse.embedded.mesh.translate.names import POLICIES
 from rouse.embedded.mesh.translate.problems import UNSUPPORTED, Finding
 from rouse.kube.objects import Object, key_of
@@ -40,8 +41,10 @@ def make_access(objects: PolicySource) -> Access:
     findings: list[Finding] = []
     authentication = make_authentication(_ours("RequestAuthentication", objects, findings))
     rules, unknown = make_authorization(_ours("AuthorizationPolicy", objects, findings))
+    # As Istio orders them: the authorizer may take a key out of a header that tokens come in.
+    filters = (rules.custom, make_check(), authentication.filter, rules.deny, rules.allow)
     return Access(
-        filters=dict(zip(POLICIES, (authentication.filter, *rules), strict=True)),
+        filters=dict(zip(POLICIES, filters, strict=True)),
         clusters=authentication.clusters,
         findings=(*findings, *authentication.findings, *unknown),
     )

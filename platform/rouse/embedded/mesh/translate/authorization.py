@@ -1,4 +1,4 @@
-"""AuthorizationPolicy -> the rules of Envoy's RBAC filters: one of DENY, one of ALLOW.
+"""AuthorizationPolicy -> the rules of Envoy's RBAC filters: CUSTOM, DENY and ALLOW.
 
 What cannot be translated is never read as permission: such a condition is left out of a DENY, which
 then refuses more, and its whole rule is left out of an ALLOW, which then lets less through.
@@ -7,19 +7,26 @@ then refuses more, and its whole rule is left out of an ALLOW, which then lets l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from rouse.embedded.mesh.translate.authentication import PAYLOAD
 from rouse.embedded.mesh.translate.envoy import typed
+from rouse.embedded.mesh.translate.names import AUTHORIZER
 from rouse.embedded.mesh.translate.problems import UNSUPPORTED, Finding
 from rouse.kube.objects import Object, key_of
 
-__all__ = ["make_authorization"]
+__all__ = ["NOTE", "Authorization", "make_authorization"]
 
+NOTE: Final = "rouse_custom_"
+"""Begins the name of what the filter of CUSTOM leaves in the metadata of its requests."""
+
+_RBAC: Final = "envoy.extensions.filters.http.rbac.v3.RBAC"
 _JWT: Final = "envoy.filters.http.jwt_authn"
 _ANY: Final[Object] = {"any": True}
 _CLAIM: Final = "request.auth.claims["
+_HEADER: Final = "request.headers["
 
 Matcher = Callable[[str], Object]
 
@@ -28,22 +35,32 @@ class _UnsupportedError(Exception):
     """A condition that has no translation; its text is the condition's path."""
 
 
-def make_authorization(objects: Iterable[Object]) -> tuple[list[Object], tuple[Finding, ...]]:
-    """Return the filters' configurations, DENY first, and what was not understood."""
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The configurations of the filters, in the order requests pass them."""
+
+    custom: Object
+    """Notes which requests the authorizer is to be asked about; stops none."""
+    deny: Object
+    allow: Object
+
+
+def make_authorization(objects: Iterable[Object]) -> tuple[Authorization, tuple[Finding, ...]]:
+    """Return the filters' configurations, and what was not understood."""
     findings: list[Finding] = []
-    rules: dict[str, dict[str, Object]] = {"DENY": {}, "ALLOW": {}}
+    rules: dict[str, dict[str, Object]] = {"CUSTOM": {}, "DENY": {}, "ALLOW": {}}
     has_allow = False
     for obj in objects:
         spec = obj.get("spec") or {}
         action = spec.get("action") or "ALLOW"
-        if action not in rules:
-            message = f"spec.action: {action} is not supported by the embedded engine"
+        if problem := _problem(action, spec):
+            message = f"{problem} is not supported by the embedded engine"
             findings.append(Finding("AuthorizationPolicy", key_of(obj), UNSUPPORTED, message))
             # Nobody can say yes to what nobody checks.
             action = "DENY"
         has_allow = has_allow or action == "ALLOW"
         for index, rule in enumerate(spec.get("rules") or ()):
-            made, unknown = _rule(rule or {}, lenient=action == "DENY")
+            made, unknown = _rule(rule or {}, lenient=action != "ALLOW")
             for path in unknown:
                 message = f"spec.rules[{index}].{path}: not supported by the embedded engine"
                 findings.append(Finding("AuthorizationPolicy", key_of(obj), UNSUPPORTED, message))
@@ -51,10 +68,21 @@ def make_authorization(objects: Iterable[Object]) -> tuple[list[Object], tuple[F
                 rules[action][f"{key_of(obj)}/{index}"] = made
     allow = {"rules": {"action": "ALLOW", "policies": rules["ALLOW"]}} if has_allow else {}
     deny = {"rules": {"action": "DENY", "policies": rules["DENY"]}} if rules["DENY"] else {}
-    made_filters = [
-        typed("envoy.extensions.filters.http.rbac.v3.RBAC", one) for one in (deny, allow)
-    ]
-    return made_filters, tuple(findings)
+    # Rules in the shadow only leave a note, by which the next filter knows.
+    shadow = {"action": "DENY", "policies": rules["CUSTOM"]}
+    custom = {"shadow_rules": shadow, "shadow_rules_stat_prefix": NOTE} if rules["CUSTOM"] else {}
+    filters = (typed(_RBAC, one) for one in (custom, deny, allow))
+    return Authorization(*filters), tuple(findings)
+
+
+def _problem(action: str, spec: Mapping[str, Any]) -> str:
+    """Return what of a policy's action nobody here can do; empty where all is well."""
+    if action not in ("ALLOW", "CUSTOM", "DENY"):
+        return f"spec.action: {action}"
+    provider = (spec.get("provider") or {}).get("name", "")
+    if action == "CUSTOM" and provider != AUTHORIZER:
+        return f'spec.action: CUSTOM by provider "{provider}", which is not {AUTHORIZER},'
+    return ""
 
 
 def _rule(rule: Mapping[str, Any], *, lenient: bool) -> tuple[Object | None, list[str]]:
@@ -107,6 +135,8 @@ def _condition(when: Mapping[str, Any]) -> Object:
     elif key.startswith(_CLAIM):
         path = tuple(key.removeprefix(_CLAIM).removesuffix("]").split("]["))
         matcher = partial(_claim, path)
+    elif key.startswith(_HEADER):
+        matcher = partial(_header, key.removeprefix(_HEADER).removesuffix("]"))
     else:
         raise _UnsupportedError(key)
     parts: list[Object] = []
@@ -131,6 +161,10 @@ def _claim(path: Iterable[str], value: str) -> Object:
     either = {"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}}
     keys = [{"key": key} for key in (PAYLOAD, *path)]
     return {"metadata": {"filter": _JWT, "path": keys, "value": either}}
+
+
+def _header(name: str, value: str) -> Object:
+    return {"header": {"name": name, "string_match": _text(value)}}
 
 
 def _host(value: str) -> Object:

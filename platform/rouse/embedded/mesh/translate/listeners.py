@@ -107,6 +107,7 @@ def _policy(name: str, source: Object) -> Object:
     types = (
         "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
         "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+        "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
     )
     discovery = {"config_source": source, "type_urls": list(types)}
     return {"name": name, "config_discovery": discovery}

@@ -10,6 +10,7 @@ from rouse.kube.objects import Key
 __all__ = [
     "ACTIVATOR",
     "ACTIVATOR_CHECK",
+    "AUTHORIZER",
     "ENDPOINT_SERVER",
     "INGRESS",
     "LOCAL",
@@ -29,9 +30,11 @@ ACTIVATOR: Final = "activator"
 
 ENDPOINT_SERVER: Final = "rouse-endpoints"
 ACTIVATOR_CHECK: Final = "rouse-activator-check"
+AUTHORIZER: Final = "rouse-authorizer"
+"""The cluster of what checks API keys, and its name in policies of action CUSTOM."""
 OUTSIDE: Final = "rouse-outside"
 
-POLICIES: Final = ("rouse-jwt", "rouse-deny", "rouse-allow")
+POLICIES: Final = ("rouse-custom", "rouse-authorizer", "rouse-jwt", "rouse-deny", "rouse-allow")
 """The gateways' filters that decide who may call, in the order requests pass them (ECDS)."""
 
 _SUFFIX: Final = ".svc.cluster.local"
