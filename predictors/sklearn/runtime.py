@@ -53,6 +53,7 @@ class SklearnRuntime:
     """The runtime of joblib, pickle and skops files."""
 
     name = "sklearn"
+    twin_files = _FILES
 
     def prepare(self) -> None:
         """Import scikit-learn itself, joblib and numpy."""
@@ -64,6 +65,7 @@ class SklearnRuntime:
         """Import the modules pickled estimators commonly refer to."""
         importlib.import_module("scipy.stats")
         self.prepare()
+        importlib.import_module("predictors.twins.choosing")
         for module in _COMMON:
             importlib.import_module(f"sklearn.{module}")
         self.rehearse()

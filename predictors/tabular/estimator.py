@@ -13,6 +13,7 @@ from predictors.serving.errors import InvalidInputError, ModelLoadError
 from predictors.serving.model import Model
 from predictors.serving.policy import Policy
 from predictors.serving.tensors import Array, Tensor, TensorSpec, datatype_of
+from predictors.tabular.columns import Columns
 from predictors.tabular.signature import columns_of
 
 __all__ = ["METHODS", "EstimatorModel", "refusal"]
@@ -65,6 +66,21 @@ class EstimatorModel(Model):
         self._columns = columns_of(estimator)
         self.inputs = self._columns.specs()
         self.outputs = tuple(_output_spec(estimator, method) for method in methods)
+
+    @property
+    def estimator(self) -> Any:
+        """The fitted object, once loaded."""
+        return self._estimator
+
+    @property
+    def columns(self) -> Columns:
+        """What it expects as rows, once loaded."""
+        return self._columns
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Those of `METHODS` that it has, once loaded; the first is the default."""
+        return self._methods
 
     def predict(self, inputs: Sequence[Tensor], wanted: Sequence[str]) -> list[Tensor]:
         """Call the methods named in `wanted` on the rows. Raises `InvalidInputError`."""

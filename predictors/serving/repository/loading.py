@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from predictors.serving.errors import ModelLoadError, StartupError
 from predictors.serving.model import Model, Runtime
@@ -46,11 +47,10 @@ class FolderRepository:
     def load(self, source: ModelSource) -> Model:
         """The loaded model. Raises `StartupError`."""
         runtime = runtime_of(source.implementation, self._runtime)
-        runtime.prepare()
         with ExitStack() as stack:
             folder = stack.enter_context(self._fetched(str(source.location)))
             try:
-                model = runtime.model(source.name, folder)
+                model = _model(runtime, source.name, folder)
                 model.version = source.version
                 if source.batching is not None:
                     model.batching = source.batching
@@ -61,6 +61,23 @@ class FolderRepository:
                 where = f"{source.location}: {type(error).__name__}: {error}"
                 raise ModelLoadError(where) from error
         return model
+
+
+def _model(runtime: Runtime, name: str, folder: Path) -> Model:
+    """The model's twin where it has one, else its original; not yet loaded."""
+    choice = None
+    if getattr(runtime, "twin_files", ()):
+        from predictors.twins.choosing import choose
+
+        twins: Any = runtime
+        choice = choose(twins, name, folder, os.environ)
+        if choice.twin is not None:
+            return choice.twin
+    runtime.prepare()
+    model = runtime.model(name, folder)
+    if choice is not None:
+        choice.note(model)
+    return model
 
 
 def runtime_of(implementation: str, own: Runtime) -> Runtime:

@@ -1,0 +1,217 @@
+"""scikit-learn's classifiers and regressors, alone or at the end of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from predictors.serving.tensors import Array
+from predictors.twins.artifact import Operation
+from predictors.twins.translation.base import (
+    Heads,
+    Translated,
+    UntranslatableError,
+    kind,
+    operation,
+    reals,
+)
+from predictors.twins.translation.ensembles import (
+    forest,
+    gradient_boosting,
+    histogram_boosting,
+    tree,
+)
+from predictors.twins.translation.transformers import transforming
+
+__all__ = ["translate"]
+
+_KEPT: Final = frozenset({"<i8", "<f8", "|b1"})
+"""Dtypes of classes that come back from a twin's file as they were."""
+
+_LINKS: Final = {"PoissonRegressor": "exp", "GammaRegressor": "exp"}
+
+
+def translate(estimator: Any) -> Translated:
+    """The arithmetic of a fitted estimator or pipeline. Raises `UntranslatableError`."""
+    name = kind(estimator)
+    if name == "Pipeline":
+        before = [each for _, step in estimator.steps[:-1] for each in transforming(step)]
+        last = estimator.steps[-1][1]
+        if last is None or isinstance(last, str):
+            return Translated(before or [operation("same")], {"transform": [[operation("same")]]})
+        inner = translate(last)
+        return Translated([*before, *inner.base], inner.heads)
+    make = _ESTIMATORS.get(name)
+    if make is not None:
+        return make(estimator)
+    if hasattr(estimator, "transform") and not hasattr(estimator, "predict"):
+        same = [operation("same")]
+        return Translated(transforming(estimator) or same, {"transform": [same]})
+    return _linear(estimator, name)
+
+
+def _linear(estimator: Any, name: str) -> Translated:
+    from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
+
+    # A class that does more than its base with its weights fails the check of agreement.
+    if isinstance(estimator, LinearClassifierMixin):
+        return _classifier(estimator)
+    if isinstance(estimator, LinearModel):
+        return Translated(_weighted(estimator), {"predict": [[operation("same")]]})
+    if name in _LINKS:
+        return Translated(_weighted(estimator), {"predict": [[operation(_LINKS[name])]]})
+    raise UntranslatableError(f"there is no translation of {name}")
+
+
+def _weighted(estimator: Any) -> list[Operation]:
+    weights, intercept = reals(estimator, "coef_"), reals(estimator, "intercept_")
+    return [operation("linear", weights=weights, intercept=intercept)]
+
+
+def _classifier(estimator: Any) -> Translated:
+    classes = _classes(estimator)
+    binary = len(reals(estimator, "coef_")) == 1
+    label = operation("above" if binary else "best", classes=classes)
+    heads: dict[str, list[list[Operation]]] = {
+        "predict": [[label]],
+        "decision_function": [[operation("flat")] if binary else [operation("same")]],
+    }
+    ways = ["sigmoid"] if binary else ["softmax", "one_versus_rest"]
+    if hasattr(estimator, "predict_proba"):
+        heads["predict_proba"] = [[operation(way)] for way in ways]
+        heads["predict_log_proba"] = [[operation(way), operation("log")] for way in ways]
+    return Translated(_weighted(estimator), heads)
+
+
+def _classes(estimator: Any) -> Array:
+    classes = estimator.classes_
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+        raise UntranslatableError(f"{type(estimator).__name__} has several outputs")
+    if classes.dtype.kind == "O" and not all(isinstance(each, str) for each in classes):
+        raise UntranslatableError(f"the classes of {type(estimator).__name__} are no strings")
+    if classes.dtype.kind not in "OU" and classes.dtype.str not in _KEPT:
+        raise UntranslatableError(f"its classes are {classes.dtype}")
+    return classes
+
+
+def _naive_bayes(estimator: Any) -> Translated:
+    base = operation(
+        "gaussian",
+        means=reals(estimator, "theta_"),
+        variances=reals(estimator, "var_"),
+        priors=np.log(reals(estimator, "class_prior_")),
+    )
+    heads: Heads = {
+        "predict": [[operation("best", classes=_classes(estimator))]],
+        "predict_proba": [[operation("log_normalized"), operation("exp")]],
+        "predict_log_proba": [[operation("log_normalized")]],
+    }
+    return Translated([base], heads)
+
+
+def _network(estimator: Any) -> list[Operation]:
+    layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
+    made = []
+    for index, (weights, bias) in enumerate(layers):
+        if weights.dtype != np.float64:
+            raise UntranslatableError(f"its weights are {weights.dtype}")
+        final = index == len(layers) - 1
+        activation = estimator.out_activation_ if final else estimator.activation
+        made.append(operation("dense", weights=weights, bias=bias, activation=activation))
+    return made
+
+
+def _network_classifier(estimator: Any) -> Translated:
+    classes = _classes(estimator)
+    if estimator.out_activation_ == "softmax":
+        label, proba = operation("best", classes=classes), [operation("same")]
+    elif estimator.n_outputs_ == 1:
+        label, proba = operation("majority", classes=classes), [operation("pair")]
+    else:
+        raise UntranslatableError("MLPClassifier has several outputs")
+    heads = {
+        "predict": [[label]],
+        "predict_proba": [proba],
+        "predict_log_proba": [[*proba, operation("log")]],
+    }
+    return Translated(_network(estimator), heads)
+
+
+def _network_regressor(estimator: Any) -> Translated:
+    end = operation("flat" if estimator.n_outputs_ == 1 else "same")
+    return Translated(_network(estimator), {"predict": [[end]]})
+
+
+def _tree_classifier(estimator: Any) -> Translated:
+    return _voted(estimator, tree(estimator))
+
+
+def _forest_classifier(estimator: Any) -> Translated:
+    return _voted(estimator, forest(estimator))
+
+
+def _voted(estimator: Any, base: Operation) -> Translated:
+    heads = {
+        "predict": [[operation("best", classes=_classes(estimator))]],
+        "predict_proba": [[operation("same")]],
+        "predict_log_proba": [[operation("log")]],
+    }
+    return Translated([base], heads)
+
+
+def _boosted_classifier(estimator: Any) -> Translated:
+    return _scored(estimator, gradient_boosting(estimator), inclusive=True)
+
+
+def _histogram_classifier(estimator: Any) -> Translated:
+    return _scored(estimator, histogram_boosting(estimator), inclusive=False)
+
+
+def _scored(estimator: Any, base: Operation, *, inclusive: bool) -> Translated:
+    """Labels and probabilities from the raw scores of boosted trees."""
+    classes = _classes(estimator)
+    if len(classes) == 2:
+        label = operation("above", classes=classes, inclusive=inclusive)
+        # The exponential loss's scores are half of the log odds.
+        ways = [operation("sigmoid"), operation("sigmoid", factor=2.0)]
+        decision = operation("flat")
+    else:
+        label, ways = operation("best", classes=classes), [operation("softmax")]
+        decision = operation("same")
+    heads = {
+        "predict": [[label]],
+        "decision_function": [[decision]],
+        "predict_proba": [[way] for way in ways],
+        "predict_log_proba": [[way, operation("log")] for way in ways],
+    }
+    return Translated([base], heads)
+
+
+def _regressed(make: Callable[[Any], Operation]) -> Callable[[Any], Translated]:
+    def translated(estimator: Any) -> Translated:
+        # A loss of counts or amounts has a logarithm between its scores and the prediction.
+        ways = [[operation("flat")], [operation("flat"), operation("exp")]]
+        return Translated([make(estimator)], {"predict": ways})
+
+    return translated
+
+
+_ESTIMATORS: Final[Mapping[str, Callable[[Any], Translated]]] = {
+    "GaussianNB": _naive_bayes,
+    "MLPClassifier": _network_classifier,
+    "MLPRegressor": _network_regressor,
+    "DecisionTreeClassifier": _tree_classifier,
+    "ExtraTreeClassifier": _tree_classifier,
+    "RandomForestClassifier": _forest_classifier,
+    "ExtraTreesClassifier": _forest_classifier,
+    "GradientBoostingClassifier": _boosted_classifier,
+    "HistGradientBoostingClassifier": _histogram_classifier,
+    "DecisionTreeRegressor": _regressed(tree),
+    "ExtraTreeRegressor": _regressed(tree),
+    "RandomForestRegressor": _regressed(forest),
+    "ExtraTreesRegressor": _regressed(forest),
+    "GradientBoostingRegressor": _regressed(gradient_boosting),
+    "HistGradientBoostingRegressor": _regressed(histogram_boosting),
+}
