@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch.export import ExportedProgram
@@ -19,7 +19,10 @@ from predictors.pytorch.types import datatype
 from predictors.serving.errors import ModelLoadError
 from predictors.serving.tensors import TensorSpec
 
-__all__ = ["load_pt2"]
+__all__ = ["load_pt2", "open_runner"]
+
+_RUNNERS: Final = 4
+"""Calls that one compiled model can run at a time; they share its constants."""
 
 
 def load_pt2(file: Path, config: ModelConfig, device: Device) -> Program:
@@ -27,27 +30,47 @@ def load_pt2(file: Path, config: ModelConfig, device: Device) -> Program:
 
     Raises `ModelLoadError`.
     """
-    from torch.export.pt2_archive import _package as package
-
     try:
-        contents = package.load_pt2(str(file))
+        compiled, programs = _contents(file)
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelLoadError(
             f"{file} cannot be loaded by torch {torch.__version__}: {type(error).__name__}: "
             f"{reason}. Is it complete, and written by this version of torch?"
         ) from error
-    compiled, programs = contents.aoti_runners, contents.exported_programs
-    chosen: Mapping[str, Any] = compiled or programs
+    chosen = compiled or list(programs)
     if len(chosen) != 1:
         raise ModelLoadError(
             f"{file} holds {len(chosen)} models ({', '.join(chosen) or 'none'}); exactly one is "
             "expected."
         )
-    [(name, found)] = chosen.items()
+    [name] = chosen
     if compiled:
-        return _compiled(file, found, config, programs.get(name))
-    return _traced(file, name, found, config, device)
+        return _compiled(file, open_runner(file, name), config, programs.get(name))
+    return _traced(file, name, programs[name], config, device)
+
+
+def open_runner(file: Path, name: str) -> Any:
+    """The machine code of model `name`, callable by as many threads as the server has.
+
+    torch's own function for this imports its compiler, which takes seconds, for a warning.
+    """
+    from torch.export.pt2_archive._package import AOTICompiledModel
+
+    loader = torch._C._aoti.AOTIModelPackageLoader(str(file), name, False, _RUNNERS, -1)
+    return AOTICompiledModel(loader)
+
+
+def _contents(file: Path) -> tuple[list[str], dict[str, ExportedProgram]]:
+    """The names of compiled models in an archive, and the traced programs."""
+    from torch.export.pt2_archive import _package as package
+    from torch.export.pt2_archive.constants import AOTINDUCTOR_DIR
+
+    with package.PT2ArchiveReader(str(file)) as reader:
+        names = reader.get_file_names()
+        programs = package._load_exported_programs(reader, names, None)
+    folders = (name.removeprefix(AOTINDUCTOR_DIR) for name in names if AOTINDUCTOR_DIR in name)
+    return sorted({folder.partition("/")[0] for folder in folders}), programs
 
 
 def _traced(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -39,7 +40,10 @@ def load_torchscript(file: Path, config: ModelConfig, device: Device) -> Program
     `ModelLoadError`.
     """
     try:
-        module = torch.jit.load(str(file), map_location=device.torch)  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            # Whoever saved it may heed torch's advice to export instead; its server cannot.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module = torch.jit.load(str(file), map_location=device.torch)  # type: ignore[no-untyped-call]
     except Exception as error:  # RuntimeError, and what unpickling raises
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelLoadError(
