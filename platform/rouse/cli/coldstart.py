@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 import click
 import orjson
 
+from rouse.cli.ledger import explain, show, top
 from rouse.cli.output import aligned
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ _PRICE_S = 850.0
 @click.group()
 def coldstart() -> None:
     """Cold starts: what they cost, and what would take them away."""
+
+
+for _command in (explain, show, top):
+    coldstart.add_command(_command)
 
 
 @coldstart.command()
