@@ -20,7 +20,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
 from typing import Final
@@ -220,7 +220,7 @@ class Cache:
             raise told(uri, error) from error
         _log.warning("%s: %s; the cached revision is used", redacted(uri), error)
         _used(found)
-        return found
+        return replace(found, stale=str(told(uri, error)))
 
     def _remember(self, key: str, digest: str) -> None:
         path = self._path("latest", key)

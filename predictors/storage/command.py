@@ -3,8 +3,8 @@
 ::
 
     fetch URI    {"event": "progress", "done", "total"} ..., then {"event": "fetched", "digest",
-                 "uri", "bytes", "seconds", "new"} or {"event": "failed", "reason", "message",
-                 "needed"}
+                 "uri", "bytes", "seconds", "new", "stale"} or {"event": "failed", "reason",
+                 "message", "needed"}
     list         {"event": "model", ...} for each entry, {"event": "partial", ...} for each download
                  on its way, then {"event": "cache", "bytes", "budget"}
     verify       {"event": "damaged", "digest", "files"} for each entry that is; it is removed
@@ -90,6 +90,7 @@ def _fetch(cache: Cache, uri: str) -> int:
             bytes=entry.bytes,
             seconds=round(took, 3),
             new=moved[0],
+            stale=entry.stale,
         )
         # Servers have it by now: checksums and the flush are for later.
         seal(cache.root, entry.digest)

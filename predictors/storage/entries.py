@@ -43,6 +43,8 @@ class Entry:
     """Whether it survives a power failure."""
     fetched_at: float = 0.0
     """When it was published, in seconds since the epoch."""
+    stale: str = ""
+    """Why nobody knows whether the origin has another revision by now; empty: it was asked."""
 
 
 def write_manifest(folder: Path, uri: str, listing: Listing, now: float) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rouse.api.base import Model, Object, Strings, atomic
-from rouse.api.meta import ObjectMeta
+from rouse.api.meta import Condition, ObjectMeta
 
 __all__ = [
     "LocalModel",
@@ -61,6 +61,8 @@ class LocalModelNodeStatus(Model):
 
     model_status: dict[str, ModelState] | None = None
     """How far the download is, by model."""
+    conditions: list[Condition] | None = None
+    """Why a model is not there, as Rouse's agent says it; not a field of KServe's."""
 
 
 class LocalModelNode(Model):

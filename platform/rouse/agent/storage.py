@@ -1,0 +1,124 @@
+"""``python -m predictors.storage`` as a process: the platform and the predictors share no code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from rouse.agent.plan import Copy
+from rouse.errors import EngineError
+
+__all__ = ["Event", "Storage"]
+
+logger = logging.getLogger(__name__)
+
+Event = Mapping[str, Any]
+"""One line of the process' answer; see `predictors.storage.command`."""
+
+_LINE_BYTES: Final = 1024 * 1024
+_QUICK_S: Final = 120.0
+_TOLD_BYTES: Final = 2000
+
+
+class Storage:
+    """The cache in ``folder``, which holds at most ``budget`` bytes.
+
+    ``env`` is laid over this process' environment: credentials, a proxy.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        budget: int,
+        *,
+        env: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+    ) -> None:
+        self.folder = folder
+        self.budget = budget
+        self._env = {**os.environ, **(env or {})}
+        self._python = python
+
+    async def fetch(self, uri: str, peers: Sequence[str] = ()) -> AsyncGenerator[Event, None]:
+        """Bring a model; yields the process' events. Closed early, the process is ended."""
+        options = [word for peer in peers for word in ("--peer", peer)]
+        async with aclosing(self._run(*options, "fetch", uri)) as events:
+            async for event in events:
+                yield event
+
+    async def copies(self) -> list[Copy]:
+        """What is there, whole."""
+        return [
+            Copy(event["digest"], event["bytes"], event["fetched_at"])
+            for event in await self._quick("list")
+            if event["event"] == "model"
+        ]
+
+    async def evict(self, digests: Sequence[str]) -> None:
+        """Remove copies."""
+        if digests:
+            await self._quick("evict", *digests)
+
+    async def sweep(self, older_than_s: float) -> None:
+        """Remove downloads that nobody has gone on with for so long."""
+        await self._quick("sweep", "--older_than", str(older_than_s))
+
+    async def verify(self) -> list[str]:
+        """Read every copy, remove the damaged ones; their digests."""
+        return [each["digest"] for each in await self._quick("verify", limit_s=3600.0)]
+
+    async def _quick(self, *words: str, limit_s: float = _QUICK_S) -> list[Event]:
+        try:
+            async with asyncio.timeout(limit_s), aclosing(self._run(*words)) as events:
+                return [event async for event in events]
+        except TimeoutError as error:
+            message = f"the cache {self.folder} did not answer {words[0]} within {limit_s:g} s"
+            raise EngineError(f"{message}; look at its disk") from error
+
+    async def _run(self, *words: str) -> AsyncGenerator[Event, None]:
+        command = [self._python, "-m", "predictors.storage", "--cache", str(self.folder)]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            "--budget",
+            str(self.budget),
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._env,
+            limit=_LINE_BYTES,
+        )
+        assert process.stdout is not None  # noqa: S101 - they are pipes
+        assert process.stderr is not None  # noqa: S101
+        errors = asyncio.create_task(_tail(process.stderr))
+        told = False
+        try:
+            async for line in process.stdout:
+                told = True
+                yield orjson.loads(line)
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            said = (await errors).decode(errors="replace").strip()
+        if said:
+            logger.info("predictors.storage %s: %s", words[0], said)
+        if code and not told and words[0] != "verify":
+            raise EngineError(f"predictors.storage ended with {code}: {said or 'it said nothing'}")
+
+
+async def _tail(stream: asyncio.StreamReader) -> bytes:
+    """Read all of a stream, keep its end."""
+    kept = b""
+    while chunk := await stream.read(65536):
+        kept = (kept + chunk)[-_TOLD_BYTES:]
+    return kept
