@@ -89,10 +89,6 @@ class Generation(Protocol):
     def prompt_tokens(self) -> int:
         """How many tokens the prompt has."""
 
-    @property
-    def prompt_logprobs(self) -> Sequence[TokenLogprob]:
-        """Those of the prompt, where `echo` and log-probabilities were asked for."""
-
     def __aiter__(self) -> AsyncIterator[Piece]:
         """The pieces, as they come. Raises `RequestError` where the engine failed."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Final, TypeVar
@@ -204,12 +204,14 @@ class Application:
             body = await self._bodies.read(scope, exchange)
             query = scope.query_string
             request = HttpRequest(route.method, scope.path, query, headers, body)
-            answer = await (route.handle(request) if call is None else call.routed(route, request))
+            asking = route.handle(request) if call is None else call.routed(route, request)
+            answer = await _while_there(exchange, asking)
             told = [("content-type", answer.content_type), *answer.headers]
             if answer.stream is None:
                 self._respond(scope, exchange, answer.status, told, answer.body)
             else:
-                await send(exchange, answer.stream, self._closing(scope, told), answer.status)
+                sending = send(exchange, answer.stream, self._closing(scope, told), answer.status)
+                await _while_there(exchange, sending)
         except RequestError as error:
             if call is not None:
                 call.refused(error.status, str(error))
@@ -270,6 +272,20 @@ class _ClientGoneError(RequestError):
     """Nobody is there to be answered."""
 
     status = _CLIENT_GONE
+
+
+async def _while_there(exchange: Exchange, answering: Awaitable[_T]) -> _T:
+    """The result, unless the client goes away before: then what is left to do is cancelled."""
+    task = asyncio.ensure_future(answering)
+    gone = asyncio.ensure_future(exchange.client_disconnect())
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise _ClientGoneError("The client went away before its answer was there.")
+        return task.result()
+    finally:
+        gone.cancel()
+        task.cancel()
 
 
 def _begun(observers: Observers, lane: Lane, endpoint: Endpoint, scope: Scope) -> Call | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -28,6 +28,7 @@ Page = Callable[[], tuple[str, bytes]]
 Target = Page | Lane | Action | Route
 
 _V1_VERBS: Final[Mapping[str, Verb]] = {"predict": Verb.INFER, "explain": Verb.EXPLAIN}
+_OPENAI_ABILITIES: Final = ("complete", "chat", "embed", "rerank")
 _V2_VERBS: Final[Mapping[str, Verb]] = {
     "infer": Verb.INFER,
     "explain": Verb.EXPLAIN,
@@ -84,8 +85,16 @@ class Router:
 
     def _changed(self, model: Model) -> None:
         self._learn(model.name)
-        for route in model.routes():
+        for route in (*model.routes(), *self._openai(model)):
             self.add(route)
+
+    def _openai(self, model: Model) -> Sequence[Route]:
+        """OpenAI's endpoints, for a model that has one of its abilities."""
+        if not any(hasattr(model, ability) for ability in _OPENAI_ABILITIES):
+            return ()
+        from predictors.openai.service import OpenAI  # models of tables never need it
+
+        return OpenAI(self._plane).routes(model)
 
     def _learn(self, name: str) -> None:
         """Know a model's common paths by heart. Whether it answers is the data plane's to say."""

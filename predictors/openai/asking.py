@@ -1,0 +1,160 @@
+"""Asking models of a data plane: by name or adapter, counted, within a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
+from typing import NamedTuple
+
+from predictors.openai.abilities import Adapted, Chats, Completes, Generation, Piece
+from predictors.openai.errors import FieldError
+from predictors.openai.requests import Asked
+from predictors.serving.dataplane import DataPlane
+from predictors.serving.endpoint import Endpoint
+from predictors.serving.errors import (
+    DeadlineError,
+    InvalidInputError,
+    ModelNotFoundError,
+    RequestError,
+    UnsupportedError,
+)
+from predictors.serving.inference import InferenceResponse
+from predictors.serving.observation import CLIENT_GONE
+
+__all__ = ["Target", "begin", "counted", "deadline_of", "find", "merged"]
+
+_TIMEOUT_HEADER = "x-request-timeout-ms"
+
+
+class Target(NamedTuple):
+    """What answers for the name that a body has as ``model``."""
+
+    endpoint: Endpoint
+    adapter: str | None
+
+
+def find(plane: DataPlane, name: object) -> Target:
+    """The model, or the one that has an adapter, of that name. Raises `RequestError`."""
+    if not isinstance(name, str) or not name:
+        raise FieldError("model", f"the name of a model is expected; there are {_names(plane)}.")
+    if name in plane:
+        return Target(plane.endpoint(name), None)
+    for entry in plane.index(ready_only=True):
+        endpoint = plane.endpoint(entry.name)
+        if isinstance(endpoint.model, Adapted) and name in endpoint.model.adapters:
+            return Target(endpoint, name)
+    raise ModelNotFoundError(f"The model {name!r} does not exist; there are {_names(plane)}.")
+
+
+def _names(plane: DataPlane) -> str:
+    return ", ".join(plane) or "none"
+
+
+def deadline_of(plane: DataPlane, headers: Mapping[str, str]) -> float | None:
+    """The event loop's time after which nobody wants the answer. Raises `InvalidInputError`."""
+    text = headers.get(_TIMEOUT_HEADER)
+    seconds = plane.settings.limits.request_seconds
+    if text is not None:
+        try:
+            seconds = float(text) / 1e3
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < float("inf"):
+            raise InvalidInputError(f"{_TIMEOUT_HEADER} must be milliseconds, got {text!r}.")
+    elif not seconds:
+        return None
+    return asyncio.get_running_loop().time() + seconds
+
+
+@contextmanager
+def counted(endpoint: Endpoint) -> Iterator[None]:
+    """Count a request in and out, how long it took, and what became of it."""
+    started = perf_counter()
+    endpoint.enter()
+    try:
+        yield
+    except RequestError as error:
+        endpoint.metrics.failed(error.status)
+        raise
+    except TimeoutError:
+        endpoint.metrics.failed(DeadlineError.status)
+        raise DeadlineError(
+            f"Model {endpoint.model.name} did not answer within the request's time."
+        ) from None
+    except (asyncio.CancelledError, GeneratorExit):
+        endpoint.metrics.failed(CLIENT_GONE)
+        raise
+    except Exception:
+        endpoint.metrics.failed(RequestError.status)
+        raise
+    else:
+        endpoint.metrics.succeeded(InferenceResponse((), predict=perf_counter() - started))
+    finally:
+        endpoint.leave()
+
+
+async def begin(target: Target, asked: Asked) -> list[Generation]:
+    """Begin all texts that are wanted, `n` of each prompt, or none. Raises `RequestError`."""
+    begun: list[Generation] = []
+    try:
+        for start in _starts(target, asked):
+            begun.append(await start())  # noqa: PERF401 - those begun are closed on failure
+    except BaseException:
+        for generation in begun:
+            generation.close()
+        raise
+    return begun
+
+
+def _starts(target: Target, asked: Asked) -> Iterator[Callable[[], Awaitable[Generation]]]:
+    model, adapter = target.endpoint.model, target.adapter
+    seed = asked.sampling.seed
+    for index in range(asked.n):
+        sampling = asked.sampling
+        if seed is not None and index:
+            sampling = replace(sampling, seed=seed + index)
+        if asked.messages:
+            if not isinstance(model, Chats):
+                raise UnsupportedError(f"Model {model.name} does not chat.")
+            yield partial(
+                model.chat, asked.messages, sampling, adapter=adapter, template=asked.template
+            )
+            continue
+        if not isinstance(model, Completes):
+            raise UnsupportedError(f"Model {model.name} does not complete texts.")
+        for prompt in asked.prompts:
+            yield partial(model.complete, prompt, sampling, adapter=adapter, echo=asked.echo)
+
+
+async def merged(generations: Sequence[Generation]) -> AsyncGenerator[tuple[int, Piece]]:
+    """The pieces of several texts as they come, with the text's index."""
+    if len(generations) == 1:
+        async for piece in generations[0]:
+            yield 0, piece
+        return
+    queue: asyncio.Queue[tuple[int, Piece] | RequestError] = asyncio.Queue(len(generations))
+
+    async def forward(index: int, generation: Generation) -> None:
+        try:
+            async for piece in generation:
+                await queue.put((index, piece))
+        except RequestError as error:
+            await queue.put(error)
+
+    tasks = [asyncio.create_task(forward(*each)) for each in enumerate(generations)]
+    left = len(tasks)
+    try:
+        while left:
+            item = await queue.get()
+            if isinstance(item, RequestError):
+                raise item
+            left -= item[1].finish is not None
+            yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,106 @@
+"""Embeddings and rerank."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from predictors.openai.abilities import Embeds, Reranks
+from predictors.openai.asking import Target, counted
+from predictors.openai.errors import FieldError
+from predictors.openai.fields import Fields
+from predictors.serving.errors import UnsupportedError
+from predictors.serving.routes import HttpAnswer
+
+__all__ = ["embeddings", "rerank"]
+
+_MOST_TEXTS: Final = 2048
+_LITTLE: Final = np.dtype("<f4")
+
+
+async def embeddings(target: Target, body: Mapping[str, Any], deadline: float | None) -> HttpAnswer:
+    """The answer to ``embeddings``. Raises `RequestError`."""
+    fields = Fields(body)
+    texts = _texts(fields.get("input"), "input")
+    form = fields.text("encoding_format", "float")
+    if form not in ("float", "base64"):
+        raise FieldError("encoding_format", "it must be float or base64.")
+    model = target.endpoint.model
+    if not isinstance(model, Embeds):
+        raise UnsupportedError(f"Model {model.name} makes no embeddings.")
+    with counted(target.endpoint):
+        async with asyncio.timeout_at(deadline):
+            rows, tokens = await model.embed(texts)
+    width = fields.whole("dimensions", 1)
+    if width is not None and width != rows.shape[1]:
+        raise FieldError("dimensions", f"model {model.name} makes vectors of {rows.shape[1]}.")
+    rows = np.ascontiguousarray(rows, dtype=_LITTLE)
+    data = [
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": row if form == "float" else b64encode(row.tobytes()).decode(),
+        }
+        for index, row in enumerate(rows)
+    ]
+    answer = {
+        "object": "list",
+        "data": data,
+        "model": body["model"],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+    return HttpAnswer(body=orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+async def rerank(
+    target: Target, body: Mapping[str, Any], deadline: float | None, answer_id: str
+) -> HttpAnswer:
+    """The answer to ``rerank``: documents by falling score. Raises `RequestError`."""
+    fields = Fields(body)
+    query = fields.text("query")
+    given = fields.get("documents")
+    if isinstance(given, list):
+        given = [each.get("text") if isinstance(each, dict) else each for each in given]
+    documents = _texts(given, "documents")
+    most = fields.whole("top_n", 1) or len(documents)
+    shown = body.get("return_documents") is None or fields.flag("return_documents")
+    model = target.endpoint.model
+    if not isinstance(model, Reranks):
+        raise UnsupportedError(f"Model {model.name} does not rerank.")
+    with counted(target.endpoint):
+        async with asyncio.timeout_at(deadline):
+            scores, tokens = await model.rerank(query, documents)
+    order = sorted(range(len(documents)), key=lambda index: -scores[index])[:most]
+    results = [
+        {
+            "index": index,
+            "relevance_score": float(scores[index]),
+            **({"document": {"text": documents[index]}} if shown else {}),
+        }
+        for index in order
+    ]
+    answer = {
+        "id": f"rerank-{answer_id}",
+        "object": "list",
+        "model": body["model"],
+        "results": results,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+    return HttpAnswer(body=orjson.dumps(answer))
+
+
+def _texts(value: object, name: str) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts:
+        raise FieldError(name, "a text, or a list of texts, is expected.")
+    if len(texts) > _MOST_TEXTS:
+        raise FieldError(name, f"at most {_MOST_TEXTS} texts are taken.")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str) or not text:
+            raise FieldError(f"{name}[{index}]", "a text that is not empty is expected.")
+    return texts
