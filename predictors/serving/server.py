@@ -30,12 +30,12 @@ from predictors.serving.observers import observers_of
 from predictors.serving.repository.loading import FolderRepository
 from predictors.serving.router import Router
 from predictors.serving.settings import Settings
+from predictors.serving.twins import TwinChoice, TwinRuntime
 from predictors.storage import fetched, redacted
 
 if TYPE_CHECKING:
     from predictors.serving.grpc.server import GrpcServer
     from predictors.serving.metrics.shared import WorkerText
-    from predictors.twins.choosing import Choice
 
 __all__ = ["run", "serve"]
 
@@ -114,7 +114,7 @@ class _Server:
         self._plane.alone = settings.workers == 1
         self._plane.observers = observers_of(os.environ, access_log=settings.access_log)
         self._tracing: asyncio.Task[None] | None = None
-        self._choice: Choice | None = None
+        self._choice: TwinChoice | None = None
         self._text = shared(self._metrics) if shared is not None else None
         router = Router(self._plane, _server_metadata(runtime), self._text)
         self._application = Application(self._plane, router)
@@ -268,23 +268,16 @@ class _Server:
             raise ModelLoadError(f"{where}: {type(error).__name__}: {error}") from error
         return model
 
-    def _twin(self, folder: Path) -> Choice | None:
+    def _twin(self, folder: Path) -> TwinChoice | None:
         """What is known of the model's twin; None where the framework's models have none."""
-        if not getattr(self._runtime, "twin_files", ()):
-            return None
-        from predictors.twins.choosing import choose
-
-        runtime: Any = self._runtime
-        self._choice = choose(runtime, self._settings.model_name, folder, os.environ)
+        if isinstance(self._runtime, TwinRuntime):
+            self._choice = self._runtime.choose_twin(self._settings.model_name, folder)
         return self._choice
 
     async def _translate(self) -> None:
         """Make the twin that was missed, for the next start."""
-        if self._choice is None or self._choice.pending is None:
-            return
-        from predictors.twins.translating import translate_later
-
-        await translate_later(self._runtime.name, *self._choice.pending)
+        if self._choice is not None:
+            await self._choice.translate()
 
     async def _drain(self, listener: Listener) -> int:
         """Stop without a failed request.

@@ -13,6 +13,7 @@ from predictors.tabular.diet import lean_imports
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model
+    from predictors.twins.choosing import Choice
 
 __all__ = ["RUNTIME", "SklearnRuntime"]
 
@@ -73,6 +74,12 @@ class SklearnRuntime:
     def rehearse(self) -> None:
         """Load and ask a made-up classifier."""
         importlib.import_module("predictors.sklearn.rehearsal").rehearse()
+
+    def choose_twin(self, name: str, folder: Path) -> Choice:
+        """Whether the model in `folder` is served by its twin. Raises `ModelLoadError`."""
+        from predictors.twins.choosing import choose
+
+        return choose(self, name, folder, os.environ)
 
     def model(self, name: str, folder: Path) -> Model:
         """The model of the one model file in `folder`. Raises `StorageError`."""

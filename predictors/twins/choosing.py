@@ -14,13 +14,13 @@ from predictors.storage import find_one
 from predictors.twins.model import TwinModel
 from predictors.twins.store import Mode, Place
 
-__all__ = ["Choice", "TwinRuntime", "choose"]
+__all__ = ["Choice", "FileRuntime", "choose"]
 
 _log = logging.getLogger(__name__)
 
 
-class TwinRuntime(Runtime, Protocol):
-    """A runtime whose models may have twins."""
+class FileRuntime(Runtime, Protocol):
+    """A runtime whose models are one file each."""
 
     @property
     def twin_files(self) -> tuple[str, ...]:
@@ -28,19 +28,26 @@ class TwinRuntime(Runtime, Protocol):
 
 
 class Choice(NamedTuple):
-    """The twin, or None and why; `pending` are model file and place of one that could be made."""
+    """The twin, or None and why; `pending` is what `translate_later` needs to make one."""
 
     twin: Model | None
     reason: str
-    pending: tuple[Path, Place] | None = None
+    pending: tuple[str, Path, Place] | None = None
 
     def note(self, original: Model) -> None:
         """Say in the original's metadata that it serves, and why."""
         told: dict[str, Any] = {"twin": "none", "twin_reason": self.reason}
         original.metadata_extra = {**original.metadata_extra, **told}
 
+    async def translate(self) -> None:
+        """Make a twin that was missed, for the next start."""
+        if self.pending is not None:
+            from predictors.twins.translating import translate_later
 
-def choose(runtime: TwinRuntime, name: str, folder: Path, env: Mapping[str, str]) -> Choice:
+            await translate_later(*self.pending)
+
+
+def choose(runtime: FileRuntime, name: str, folder: Path, env: Mapping[str, str]) -> Choice:
     """The twin of the model in `folder`, not yet loaded, if it has one and ROUSE_TWIN lets it.
 
     With ``require`` one that is missing is made now. Raises `ModelLoadError` when there is none
@@ -73,7 +80,9 @@ def choose(runtime: TwinRuntime, name: str, folder: Path, env: Mapping[str, str]
             reason = str(error)
             _log.warning("model %s: %s", name, reason)
     wanted = not found.settled and place.writable()
-    return _without(mode, name, Choice(None, reason, (file, place) if wanted else None))
+    return _without(
+        mode, name, Choice(None, reason, (runtime.name, file, place) if wanted else None)
+    )
 
 
 def _original(runtime: Runtime, name: str, file: Path) -> Model:

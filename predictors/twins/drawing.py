@@ -32,7 +32,7 @@ def rows_near(
 
 def extreme_rows(rows: Array) -> Array:
     """Some of `rows` with one or all values replaced by zeros and by the ends of float64."""
-    made = []
+    made: list[Array] = []
     for value in (0.0, -0.0, 5e-324, 1e-30, 1e12, 1e30, 1e37, 3.4e38, 1e39, 1e200, 1.7e308):
         for signed in (value, -value):
             whole = np.full(rows.shape[1], signed)

@@ -138,7 +138,7 @@ def _ordinal(categories: Sequence[Array], unknown: float | None) -> Step:
             known = values[places] == column
             if unknown is None and not known.all():
                 raise AskTheOriginal
-            made[:, index] = np.where(known, places, unknown)
+            made[:, index] = np.where(known, places, np.nan if unknown is None else unknown)
         return made
 
     return encode

@@ -43,14 +43,14 @@ _SERVER_EXTRAS: Final = ("serving", "storage", "grpc", "tracing")
 _TABULAR: Final = ("sklearn", "xgboost", "lightgbm", "onnx", "mlflow")
 
 
-_ALL_TABULAR: Final = tuple(f"predictors/{framework}" for framework in ("tabular", *_TABULAR))
+_ALL_TABULAR: Final = tuple(f"predictors/{each}" for each in ("tabular", "twins", *_TABULAR))
 
 
 def _predictor(
     framework: str,
     title: str,
     *extras: str,
-    packages: tuple[str, ...] = ("predictors/tabular",),
+    packages: tuple[str, ...] = ("predictors/tabular", "predictors/twins"),
     debian: tuple[str, ...] = (),
 ) -> Image:
     return Image(

@@ -28,6 +28,7 @@ from rouse.compiler.multinode import make_group, resolve_workers
 from rouse.compiler.placeholders import fill, values_of
 from rouse.compiler.runtimes import Runtime, RuntimeSet, select_runtime
 from rouse.compiler.storage import attach, storage_of
+from rouse.compiler.twins import attach_twin
 
 __all__ = ["resolve_predictor"]
 
@@ -84,6 +85,7 @@ def resolve_predictor(
         )
         annotations = {**annotations, **decrypted}
     server = main if own else None
+    pod = attach_twin(pod, isvc, server)
     pod, logging = attach_agent(pod, isvc, PREDICTOR, predictor, own=server, config=config)
     annotations = {**annotations, **logging}
     pod = collocate(isvc, pod)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from predictors.serving.errors import ModelLoadError, StartupError
 from predictors.serving.model import Model, Runtime
 from predictors.serving.repository.folder import find_models
 from predictors.serving.repository.source import ModelSource
+from predictors.serving.twins import TwinRuntime
 
 __all__ = ["FolderRepository", "runtime_of"]
 
@@ -66,11 +66,8 @@ class FolderRepository:
 def _model(runtime: Runtime, name: str, folder: Path) -> Model:
     """The model's twin where it has one, else its original; not yet loaded."""
     choice = None
-    if getattr(runtime, "twin_files", ()):
-        from predictors.twins.choosing import choose
-
-        twins: Any = runtime
-        choice = choose(twins, name, folder, os.environ)
+    if isinstance(runtime, TwinRuntime):
+        choice = runtime.choose_twin(name, folder)
         if choice.twin is not None:
             return choice.twin
     runtime.prepare()

@@ -165,7 +165,7 @@ def _indices(columns: Any, names: Any, width: int) -> Array:
     if chosen.dtype.kind == "b":
         return np.flatnonzero(chosen)
     if chosen.dtype.kind in "iu":
-        return np.arange(width)[chosen]
+        return np.asarray(np.arange(width)[chosen])
     if names is None:
         raise UntranslatableError("ColumnTransformer chooses columns by unknown names")
     listed = list(names)

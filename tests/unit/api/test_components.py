@@ -89,6 +89,7 @@ def test_a_finding_names_the_field_and_what_to_do(spec: Object, path: str, messa
         ("rouse.dev/canary-cookie", "a=b;c", "cannot be the value"),
         ("rouse.dev/mirror-percent", "101", "is no percent"),
         ("rouse.dev/mirror-percent", "x", "is no percent"),
+        ("rouse.dev/twin", "always", "allowed: auto, off, require"),
         ("rouse.dev/coldstart-budget", "soon", "is no duration above zero"),
         ("rouse.dev/coldstart-budget", "0s", "is no duration above zero"),
         ("serving.kserve.io/stop", "yes", "neither true nor false"),

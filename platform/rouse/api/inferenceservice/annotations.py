@@ -20,6 +20,7 @@ __all__ = [
     "STEERING",
     "STOP",
     "TAG_ROUTING",
+    "TWIN",
     "VISIBILITY",
     "check_annotations",
     "parse_auth",
@@ -42,6 +43,9 @@ MIRROR_PERCENT = "rouse.dev/mirror-percent"
 """The canary gets a copy of that many percent of the requests; its answers are thrown away."""
 STOP = "serving.kserve.io/stop"
 TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
+TWIN = "rouse.dev/twin"
+"""``auto``: a translation of the model that needs no framework serves it where it agrees with the
+original; ``off``: the original does; ``require``: without such a twin the model is not served."""
 VISIBILITY = "networking.kserve.io/visibility"
 
 STEERING = frozenset(
@@ -61,6 +65,7 @@ STEERING = frozenset(
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _COOKIE_VALUE = re.compile(r"[^\s;,\"\\]*")
 _BOOLEANS = ("true", "false")
+_TWINS = ("auto", "off", "require")
 _METHODS = ("api-key", "jwt", "none")
 _SECRET = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _MOST_SECRET = 253
@@ -94,6 +99,9 @@ def check_annotations(isvc: InferenceService) -> Iterator[FieldError]:
         value = annotations.get(name)
         if value is not None and value.lower() not in _BOOLEANS:
             yield _error(name, f'"{value}" is neither true nor false')
+    twin = annotations.get(TWIN)
+    if twin is not None and twin not in _TWINS:
+        yield _error(TWIN, f'"{twin}" is unknown; allowed: {", ".join(_TWINS)}')
     visibility = annotations.get(VISIBILITY)
     if visibility not in (None, "cluster-local", "external"):
         yield _error(
