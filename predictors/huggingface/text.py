@@ -106,11 +106,12 @@ def load_tokenizer(
         except AttributeError:
             pass  # a normalizer that does not touch capitals
     most = files.max_length(options.max_length)
+    limit = min(limit, most) if limit else most
     return TextTokenizer(
         rust,
-        min(limit, most) if limit else most,
+        limit,
         cut=cut,
-        stride=stride,
+        stride=min(stride, limit // 3),
         truncate=options.truncate,
         special_tokens=options.special_tokens,
         lower_case=bool(files.sentence.get("do_lower_case")),
