@@ -10,7 +10,8 @@ from rouse.api.base import Object
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.access import make_auth_objects
 from rouse.compiler.config import Config
-from rouse.compiler.gateway import make_tls_gateway
+from rouse.compiler.gateway import make_certificate, make_tls_gateway
+from rouse.compiler.hosts import external_hosts
 from rouse.compiler.lineage import LINEAGE_HEADER, Way
 from rouse.compiler.metadata import is_cluster_local, make_metadata
 from rouse.compiler.names import revision_host, service_host
@@ -50,11 +51,16 @@ class Door:
 
 def make_access(isvc: InferenceService, config: Config) -> list[Object]:
     """Return what the VirtualService's hosts need first: policies, an address, HTTPS if wanted."""
-    gateway = None if is_cluster_local(isvc) else make_tls_gateway(config)
+    shared: list[Object | None] = []
+    if not is_cluster_local(isvc):
+        shared = [
+            make_certificate(external_hosts(isvc, config), config),
+            make_tls_gateway(config),
+        ]
     return [
         *make_auth_objects(isvc, config),
         make_alias(isvc, isvc.name, config),
-        *([gateway] if gateway else []),
+        *filter(None, shared),
     ]
 
 

@@ -153,7 +153,12 @@ class _Process:
     async def _work(self, client: KubeClient, *ends: asyncio.Event) -> None:
         """Run the controllers until one of the events is set, during the start too."""
         metrics = self._metrics
-        manager = make_manager(client, observe=metrics.reconciled, waited=metrics.waited)
+        manager = make_manager(
+            client,
+            observe=metrics.reconciled,
+            waited=metrics.waited,
+            told_balloons=metrics.ballooned,
+        )
         metrics.manager = manager
         waiting = [asyncio.create_task(end.wait()) for end in ends]
         starting = asyncio.create_task(manager.start())

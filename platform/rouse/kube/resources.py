@@ -157,6 +157,7 @@ _ALSO_APPLIED = (
     Resource("rbac.authorization.k8s.io", "v1", "Role", "roles"),
     Resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
     Resource(_ISTIO, "v1", "ServiceEntry", "serviceentries"),
+    Resource("cert-manager.io", "v1", "Certificate", "certificates"),
 )
 
 RESOURCES: Mapping[tuple[str, str], Resource] = {

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from rouse.compiler.config import Config, NodePool, Resources
+from rouse.compiler.errors import CompileError
+from rouse.compiler.gateway import make_certificate
 from rouse.errors import ConfigError
 
 
@@ -98,6 +100,20 @@ def test_where_requests_from_outside_come_in(
 ) -> None:
     config = configured(**settings)
     assert (config.outside_gateways, config.makes_tls_gateway) == (gateways, made)
+
+
+def test_an_issuer_certifies_what_is_said_or_the_domains() -> None:
+    issuer = {"tlsSecret": "cert", "tlsIssuer": "ClusterIssuer/le", "domain": "m.io"}
+    assert configured(**issuer).certified_names == ["m.io", "*.m.io"]
+    named = configured(**issuer, tlsDnsNames='["*.a.m.io"]')
+    assert named.certified_names == ["*.a.m.io"]
+    host = "iris.b.m.io"
+    with pytest.raises(CompileError, match=r'host iris.b.m.io is not covered.* add "\*.b.m.io"'):
+        make_certificate([host], named)
+    with pytest.raises(ConfigError, match="tlsIssuer: needs a tlsSecret"):
+        configured(tlsIssuer="Issuer/le")
+    with pytest.raises(ConfigError, match="must be Issuer/<name> or ClusterIssuer/<name>"):
+        configured(tlsSecret="cert", tlsIssuer="letsencrypt")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ Here belong the settings, their defaults and the ConfigMaps they are read from. 
 leads to does not: that is for the module that makes the object.
 """
 
-from rouse.compiler.config.access import Auth, FromHeader, JwtIssuer
+from rouse.compiler.config.access import ApiKeys, Auth, FromHeader, JwtIssuer
 from rouse.compiler.config.types import (
     CONFIG_MAP,
     CONFIG_NAMESPACE,
     KSERVE_CONFIG_MAP,
     Agent,
+    Balloons,
     Config,
     Credentials,
     DeploymentRollout,
@@ -24,7 +25,9 @@ __all__ = [
     "CONFIG_NAMESPACE",
     "KSERVE_CONFIG_MAP",
     "Agent",
+    "ApiKeys",
     "Auth",
+    "Balloons",
     "Config",
     "Credentials",
     "DeploymentRollout",

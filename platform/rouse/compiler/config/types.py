@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from pydantic import ConfigDict
@@ -20,6 +21,7 @@ __all__ = [
     "CONFIG_NAMESPACE",
     "KSERVE_CONFIG_MAP",
     "Agent",
+    "Balloons",
     "Config",
     "Credentials",
     "DeploymentRollout",
@@ -111,6 +113,20 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCache:
+    """The models that nodes keep on their disks; see LocalModelNodeGroup."""
+
+    __pydantic_config__ = _CLOSED
+
+    demand: bool = False
+    """Keep the model of every InferenceService on the nodes where it may run."""
+    node_group: str = ""
+    """The LocalModelNodeGroup of those nodes, where no annotation names another."""
+    host_path: str = ""
+    """The folder of the nodes' agents, which pods read; empty: they do not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentRollout:
     """How Deployments are rolled out: a number of pods or a percentage; empty: Kubernetes' own."""
 
@@ -140,6 +156,17 @@ class OtelCollector(Resources):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Balloons:
+    """Pods that do nothing and give way to any other: they keep room on the nodes of a pool."""
+
+    __pydantic_config__ = _CLOSED
+
+    count: int = 0
+    resources: Mapping[str, str] = field(default_factory=dict)
+    """What each holds, as limits: a GPU or a part of one, cpu, memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodePool:
     """Nodes of one sort: how a pod is sent there, and which resources they have."""
 
@@ -152,6 +179,7 @@ class NodePool:
     topology_spread_constraints: tuple[Mapping[str, Any], ...] = ()
     resources: tuple[str, ...] = ()
     """Names of what the nodes offer, such as nvidia.com/gpu."""
+    balloons: Balloons = Balloons()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +219,12 @@ class Config:
     """The labels of the gateway's pods that rouse-tls is for."""
     https_redirect: bool = False
     """Lead HTTP requests from outside to HTTPS, by rouse-tls."""
+    tls_issuer: str = ""
+    """cert-manager's issuer of the tlsSecret, as <kind>/<name> with kind Issuer or ClusterIssuer;
+    empty: the secret comes from elsewhere."""
+    tls_dns_names: tuple[str, ...] = ()
+    """What the issuer certifies, such as ``*.default.example.com``; empty: ``*.<domain>``, the
+    domain itself, and the same of the additional domains."""
     auth: Auth = field(default_factory=Auth)
     """Who may call through the gateway."""
     default_deployment_mode: Literal["Knative", "Standard"] = "Knative"
@@ -206,11 +240,14 @@ class Config:
     """Labels of an InferenceService that its pods do not get."""
     annotations_allowed: tuple[str, ...] = ()
     """The only annotations of an InferenceService that its pods get; empty: all not disallowed."""
+    balloon_image: str = "registry.k8s.io/pause:3.10"
+    """What balloons run: a process that waits."""
     node_pools: Mapping[str, NodePool] = field(default_factory=dict)
     """By the name that annotation rouse.dev/node-pool gives."""
     default_gpu_pool: str = ""
     """The pool of pods that ask for a GPU and name no pool; empty: they go where they can."""
     storage_initializer: StorageInitializer = StorageInitializer()
+    model_cache: ModelCache = ModelCache()
     credentials: Credentials = Credentials()
     agent: Agent = Agent()
     logger_default_url: str = ""
@@ -240,6 +277,14 @@ class Config:
         if not self.makes_tls_gateway:
             return self.tls_gateway
         return f"{self.ingress_gateway.partition('/')[0]}/{_TLS_GATEWAY}"
+
+    @property
+    def certified_names(self) -> list[str]:
+        """The names that the certificate of the tlsIssuer is for."""
+        if self.tls_dns_names:
+            return list(self.tls_dns_names)
+        domains = dict.fromkeys([self.domain, *self.additional_domains])
+        return [name for domain in domains for name in (domain, f"*.{domain}")]
 
     @property
     def outside_gateways(self) -> list[str]:
@@ -307,6 +352,7 @@ def _rules(config: Config) -> Iterator[FieldError]:
             if not config.tls_secret
             else f"does not go with tlsGateway: let {config.tls_gateway} redirect, or remove it",
         )
+    yield from _issuer_rules(config)
     if config.path_template and not config.path_template.startswith("/"):
         yield FieldError("pathTemplate", f'must begin with "/": "{config.path_template}"')
     pool = config.default_gpu_pool
@@ -315,13 +361,41 @@ def _rules(config: Config) -> Iterator[FieldError]:
         yield FieldError(
             "defaultGpuPool", f'there is no node pool "{pool}"; nodePools has: {known}'
         )
+    yield from _pool_rules(config)
+    yield from auth_rules(config.auth)
+    for key in ("batcher_max_batch_size", "batcher_max_latency_ms"):
+        if getattr(config, key) < 1:
+            yield FieldError(to_camel(key), f"must be 1 or more, not {getattr(config, key)}")
+
+
+def _issuer_rules(config: Config) -> Iterator[FieldError]:
+    issuer_kind, _, issuer_name = config.tls_issuer.partition("/")
+    if config.tls_issuer and not (issuer_kind in ("Issuer", "ClusterIssuer") and issuer_name):
+        yield FieldError(
+            "tlsIssuer", f'must be Issuer/<name> or ClusterIssuer/<name>, not "{config.tls_issuer}"'
+        )
+    elif config.tls_issuer and not config.tls_secret:
+        yield FieldError("tlsIssuer", "needs a tlsSecret: the name of the secret that is issued")
+
+
+def _pool_rules(config: Config) -> Iterator[FieldError]:
     for name, each in config.node_pools.items():
         for index, constraint in enumerate(each.topology_spread_constraints):
             where = f"nodePools.{name}.topologySpreadConstraints[{index}]"
             for key in ("maxSkew", "topologyKey", "whenUnsatisfiable"):
                 if key not in constraint:
                     yield FieldError(f"{where}.{key}", "must be there: Kubernetes asks for it")
-    yield from auth_rules(config.auth)
-    for key in ("batcher_max_batch_size", "batcher_max_latency_ms"):
-        if getattr(config, key) < 1:
-            yield FieldError(to_camel(key), f"must be 1 or more, not {getattr(config, key)}")
+        where = f"nodePools.{name}.balloons"
+        if each.balloons.count < 0:
+            yield FieldError(f"{where}.count", f"must be 0 or more, not {each.balloons.count}")
+        if each.balloons.count and not each.balloons.resources:
+            yield FieldError(
+                f"{where}.resources", "must say what a balloon holds, such as {nvidia.com/gpu: 1}"
+            )
+        for resource in each.balloons.resources:
+            offered = each.resources
+            if offered and "/" in resource and not any(fnmatchcase(resource, o) for o in offered):
+                has = ", ".join(offered)
+                yield FieldError(
+                    f"{where}.resources.{resource}", f"the pool does not have it; it has: {has}"
+                )

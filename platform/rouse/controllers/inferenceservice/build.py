@@ -1,4 +1,4 @@
-"""Puts the controller of InferenceServices together."""
+"""Puts the controller of InferenceServices together, and that of what their nodes hold ready."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from rouse.controllers.inferenceservice.reconciler import Reconciler
+from rouse.controllers import balloons
+from rouse.controllers.coldstart import Ask, Gatherer, Traces, ask_server
+from rouse.controllers.inferenceservice.reconciler import Reconciler, Woke
 from rouse.controllers.inferenceservice.settings import Settings
 from rouse.controllers.inferenceservice.sources import Sources
 from rouse.controllers.inferenceservice.triggers import connect_triggers
@@ -27,16 +29,25 @@ def make_manager(
     workers: int = 8,
     observe: Callable[[Reconciled], None] | None = None,
     waited: Callable[[str], Callable[[float], None]] | None = None,
+    told_balloons: balloons.Told | None = None,
+    woke: Woke | None = None,
+    ask: Ask = ask_server,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Manager:
     """Make the informers, the controller and the recorder; nothing is started.
 
-    ``waited`` makes, for a controller's name, what is told the seconds a key was in line.
+    ``waited`` makes, for a controller's name, what is told the seconds a key was in line;
+    ``told_balloons`` is told how the balloons of a pool do,
+    ``woke`` of every wake-up once it is written; ``ask`` asks a model server how its start went.
     """
     sources = Sources.of(client)
     recorder = EventRecorder(client, COMPONENT, clock=lambda: clock().timestamp())
     settings = Settings(sources, recorder)
-    reconciler = Reconciler(client, sources, settings, recorder, clock=clock)
+    traces = Traces.of(client)
+    gatherer = Gatherer(sources, traces, ask, told=lambda key: controller.enqueue(key))
+    reconciler = Reconciler(
+        client, sources, settings, recorder, activations=gatherer.of, woke=woke, clock=clock
+    )
     controller = Controller(
         NAME,
         reconciler,
@@ -46,4 +57,15 @@ def make_manager(
     )
     # After the settings' own handlers, so that a reconcile sees the settings that caused it.
     connect_triggers(sources, controller.enqueue)
-    return Manager(informers=sources.all(), controllers=[controller], recorder=recorder)
+    cold_starts = Controller("coldstart", gatherer.reconcile, workers=2, observe=observe)
+    gatherer.connect(cold_starts.enqueue)
+    held = balloons.balloon_informer(client)
+    places = balloons.Reconciler(client, held, lambda: settings.config, told_balloons)
+    pools = Controller("balloons", places, workers=1, observe=observe)
+    for informer in (held, sources.config, sources.kserve_config):
+        informer.add_handler(lambda _type, _obj: pools.enqueue(balloons.KEY))
+    return Manager(
+        informers=[*sources.all(), *traces.all(), held],
+        controllers=[controller, cold_starts, pools],
+        recorder=recorder,
+    )

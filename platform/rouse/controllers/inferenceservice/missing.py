@@ -10,6 +10,7 @@ from rouse.errors import NotFoundError, RejectedError
 __all__ = ["MissingKindError", "explain_missing"]
 
 _ADVICE: Final[Mapping[str, str]] = {
+    "cert-manager.io": "install cert-manager, or remove tlsIssuer from the ConfigMap rouse-config",
     "keda.sh": (
         "install KEDA, or set the annotation serving.kserve.io/autoscalerClass to hpa or none"
     ),

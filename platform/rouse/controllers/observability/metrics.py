@@ -56,6 +56,18 @@ class Metrics:
             ("verb",),
         )
 
+        self.balloons = Family(
+            "gauge",
+            "rouse_balloons",
+            "Balloons of a node pool: wanted, and those that hold a place (ready).",
+            ("pool", "state"),
+        )
+
+    def ballooned(self, pool: str, wanted: int, ready: int) -> None:
+        """Note how many balloons a pool is to have, and how many hold a place."""
+        self.balloons.set(wanted, pool, "wanted")
+        self.balloons.set(ready, pool, "ready")
+
     def called(self, call: ApiCall) -> None:
         """Count a request to the API."""
         self.requests.add(call.verb, str(call.code))
@@ -93,6 +105,7 @@ class Metrics:
                 self.reconcile_seconds,
                 self.requests,
                 self.request_seconds,
+                self.balloons,
                 *_informers(manager.informers if manager else (), self._clock()),
                 dropped,
                 *process_families(),
