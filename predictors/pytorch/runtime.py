@@ -32,8 +32,8 @@ class PytorchRuntime:
         importlib.import_module("predictors.pytorch.threads").before_fork()
         for format_ in _FORMATS:
             importlib.import_module(f"predictors.pytorch.{format_}")
-        importlib.import_module("torch.export.pt2_archive._package")
         self.rehearse()
+        importlib.import_module("predictors.pytorch.rehearsal").rehearse_export()
 
     def rehearse(self) -> None:
         """Load and ask a tiny program."""
