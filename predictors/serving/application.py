@@ -19,7 +19,12 @@ import orjson
 from predictors.serving.bodies import Bodies, Exchange, Scope
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.endpoint import Endpoint
-from predictors.serving.errors import InvalidInputError, OverloadedError, RequestError
+from predictors.serving.errors import (
+    InvalidInputError,
+    MisfitError,
+    OverloadedError,
+    RequestError,
+)
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.lanes import Lane, Verb
 from predictors.serving.observation import Call, Observers
@@ -133,11 +138,14 @@ class Application:
             response.postprocess = perf_counter() - started
             if call is not None:
                 call.answered(encoded.body, encoded.content_type, response)
-        except RequestError as error:
+        except RequestError as refused:
+            error = refused
+            if isinstance(refused, MisfitError) and request.rows:
+                error = refused.of_rows(request.rows)
             endpoint.metrics.failed(error.status)
             if call is not None:
                 call.refused(error.status, str(error))
-            raise
+            raise error from refused.__cause__
         finally:
             metrics.in_flight -= 1
             endpoint.leave()

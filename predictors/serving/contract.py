@@ -64,13 +64,14 @@ class Contract:
             return
         only = self._only
         if only is None:
-            request.inputs = self._several(inputs)
+            request.inputs = self._several(inputs, request.rows)
         elif len(inputs) == 1:
             array = inputs[0].array
             if array.dtype is not self._dtype or not self._fits(array):
-                request.inputs = [self._fitted(inputs[0], only, _label(inputs[0], 0))]
+                label = _label(inputs[0], 0, request.rows)
+                request.inputs = [self._fitted(inputs[0], only, label)]
         elif names := (only.parameters or {}).get("feature_names"):
-            self._check_names(inputs, names)
+            self._check_names(inputs, names, request.rows)
 
     def _fits(self, array: Array) -> bool:
         shape = array.shape
@@ -90,7 +91,7 @@ class Contract:
                     f"{', '.join(sorted(self._outputs))}."
                 )
 
-    def _several(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    def _several(self, inputs: Sequence[Tensor], rows: str) -> Sequence[Tensor]:
         """The inputs in the signature's order. A matrix for columns is left to the model."""
         if len(inputs) == 1 and self._columns and inputs[0].name not in self._specs:
             array = inputs[0].array
@@ -98,12 +99,12 @@ class Contract:
                 return inputs
             if inputs[0].name in _BARE:
                 raise InvalidInputError(self._wrong_width(inputs[0]))
-        self._check_names(inputs, [spec.name for spec in self.inputs])
+        self._check_names(inputs, [spec.name for spec in self.inputs], rows)
         by_name = {tensor.name: (index, tensor) for index, tensor in enumerate(inputs)}
         fitted = []
         for spec in self.inputs:
             index, tensor = by_name[spec.name]
-            fitted.append(self._fitted(tensor, spec, _label(tensor, index)))
+            fitted.append(self._fitted(tensor, spec, _label(tensor, index, rows)))
         return fitted
 
     def _wrong_width(self, rows: Tensor) -> str:
@@ -117,21 +118,22 @@ class Contract:
             f"{rows.name} has {has}."
         )
 
-    def _check_names(self, inputs: Sequence[Tensor], names: Sequence[str]) -> None:
+    def _check_names(self, inputs: Sequence[Tensor], names: Sequence[str], rows: str) -> None:
         given = [tensor.name for tensor in inputs]
         for index, name in enumerate(given):
+            where = f"{rows}[0].{name}" if rows else f"inputs[{index}]"
             if name not in names:
                 raise InvalidInputError(
-                    f"inputs[{index}]: model {self._model} has no input {name}"
+                    f"{where}: model {self._model} has no input {name}"
                     f"{_nearest(name, names)}. It takes: {_listed(names)}."
                 )
             if name in given[:index]:
-                raise InvalidInputError(f"inputs[{index}]: {name} comes twice.")
+                raise InvalidInputError(f"{where}: {name} comes twice.")
         missing = [name for name in names if name not in given]
         if missing:
             raise InvalidInputError(
-                f"inputs: model {self._model} needs {_listed(missing)} as well; "
-                f"given: {_listed(given)}."
+                f"{f'{rows}[0]' if rows else 'inputs'}: model {self._model} needs "
+                f"{_listed(missing)} as well; given: {_listed(given)}."
             )
 
     def _fitted(self, tensor: Tensor, spec: TensorSpec, label: str) -> Tensor:
@@ -184,14 +186,12 @@ class Contract:
             return array.astype(dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             cast: Array = array.astype(dtype)
-            if dtype.kind == "f":
-                kept = bool((np.isfinite(cast) | ~np.isfinite(array)).all())
-            else:
-                kept = bool((cast == array).all())
-        if not kept:
+            kept = np.isfinite(cast) | ~np.isfinite(array) if dtype.kind == "f" else cast == array
+        if not kept.all():
+            row = int(np.argwhere(~kept)[0][0])
             raise InvalidInputError(
-                f"{label} has {datatype_of(array.dtype)} values that {spec.datatype}, which model "
-                f"{self._model} takes, cannot hold."
+                f"{_at(label, row)} has {datatype_of(array.dtype)} values that {spec.datatype}, "
+                f"which model {self._model} takes, cannot hold."
             )
         return cast
 
@@ -210,8 +210,19 @@ def _left_to_the_model(array: Array, dtype: np.dtype[np.generic]) -> bool:
     return array.dtype.kind == "O" and bool(set(map(type, array.flat)) - {str, bytes})
 
 
-def _label(tensor: Tensor, index: int) -> str:
-    return tensor.name if tensor.name in _BARE else f"inputs[{index}] ({tensor.name})"
+def _label(tensor: Tensor, index: int, rows: str) -> str:
+    """What a tensor is called; columns that were rows of objects, by the first of them."""
+    if tensor.name in _BARE:
+        return tensor.name
+    return f"{rows}[0].{tensor.name}" if rows else f"inputs[{index}] ({tensor.name})"
+
+
+def _at(label: str, row: int) -> str:
+    """The label of a column of V1 rows, at another row than the first."""
+    for field in _BARE:
+        if label.startswith(f"{field}[0]."):
+            return label.replace("[0]", f"[{row}]", 1)
+    return label
 
 
 def _nearest(name: str, names: Collection[str]) -> str:

@@ -5,6 +5,7 @@
     ServingError
     ├── RequestError             answered to the client with `status`
     │   ├── InvalidInputError     400  the body or a tensor is wrong; says which field and why
+    │   │   └── MisfitError            a value that the model cannot take
     │   ├── NotFoundError         404  no such path
     │   │   └── ModelNotFoundError     no such model or version
     │   ├── MethodNotAllowedError 405
@@ -35,6 +36,7 @@ __all__ = [
     "InvalidInputError",
     "LoadFailedError",
     "MethodNotAllowedError",
+    "MisfitError",
     "ModelLoadError",
     "ModelNotFoundError",
     "ModelNotReadyError",
@@ -69,6 +71,25 @@ class InvalidInputError(RequestError):
     """The body, or a tensor in it, is wrong; the same request will be refused again."""
 
     status = 400
+
+
+class MisfitError(InvalidInputError):
+    """A value that the model cannot take, in V2's words; `of_rows` puts it in V1's.
+
+    `column` is the input it stands in, `row` its place there, where inputs are columns.
+    """
+
+    def __init__(self, message: str, what: str, row: int = 0, column: str = "") -> None:
+        super().__init__(message)
+        self._what = what
+        self._row = row
+        self._column = column
+
+    def of_rows(self, field: str) -> InvalidInputError:
+        """The same, of rows that are objects in the body's `field`."""
+        if not self._column:
+            return self
+        return InvalidInputError(f"{field}[{self._row}].{self._column}: {self._what}")
 
 
 class NotFoundError(RequestError):

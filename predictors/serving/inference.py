@@ -22,6 +22,7 @@ class RequestedOutput(NamedTuple):
 class InferenceRequest:
     """Named tensors, or for models that take it the body as it came.
 
+    `rows` is the field of a V1 body whose rows the inputs are, in whose words it is refused.
     `headers` have lower-case names. `payload` is V1's parsed body, for models with
     `takes_payload`. `deadline` is the event loop's time after which nobody wants the answer.
     """
@@ -33,6 +34,7 @@ class InferenceRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     payload: object = None
     deadline: float | None = None
+    rows: str = ""
 
     @property
     def wanted(self) -> list[str]:

@@ -31,7 +31,7 @@ class Columns:
 
     `frame` makes a data frame of columns for models that select columns by name; `datatypes` are
     the protocol's names of theirs. `strings` tells that a matrix may hold strings, `text` that a
-    row is one string.
+    row is one string; `texts` are the columns, by name or number, that learned nothing but text.
     """
 
     count: int | None
@@ -40,6 +40,7 @@ class Columns:
     datatypes: Mapping[str, str] = field(default_factory=dict)
     strings: bool = False
     text: bool = False
+    texts: frozenset[str | int] = frozenset()
 
     def specs(self) -> tuple[TensorSpec, ...]:
         """The signature: one matrix, or one column each when columns are told by name."""
@@ -83,7 +84,18 @@ class Columns:
         try:
             return rows.astype(np.float64)
         except (ValueError, TypeError) as error:
-            raise InvalidInputError(f"Model {model} expects numbers: {error}.") from error
+            refused = self.misfit(model, inputs, error)
+            raise refused or InvalidInputError(
+                f"Model {model} expects numbers: {error}."
+            ) from error
+
+    def misfit(
+        self, model: str, inputs: Sequence[Tensor], error: Exception
+    ) -> InvalidInputError | None:
+        """The value that is to blame for an error of the framework, if one plainly is."""
+        from predictors.tabular.misfit import misfit  # only a refusal needs it
+
+        return misfit(model, inputs, self.texts, self.names or (), error)
 
     def _checked(self, model: str, array: Array) -> Array:
         if self.count is not None and (array.ndim != 2 or array.shape[1] != self.count):

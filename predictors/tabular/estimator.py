@@ -86,7 +86,14 @@ class EstimatorModel(Model):
         """Call the methods named in `wanted` on the rows. Raises `InvalidInputError`."""
         rows = self._columns.rows(self.name, inputs)
         names = wanted or self._default
-        return [Tensor(name, self._called(name, rows)) for name in names]
+        try:
+            return [Tensor(name, self._called(name, rows)) for name in names]
+        except (ValueError, TypeError, AttributeError) as error:
+            # An attribute that is missing may be one of a text, where a number was given instead.
+            misfit = self._columns.misfit(self.name, inputs, error)
+            if misfit is None and isinstance(error, AttributeError):
+                raise
+            raise misfit or refusal(self.name, error) from error
 
     def call(self, method: str, rows: Any) -> Any:
         """What a method of the estimator makes of the rows."""
@@ -96,10 +103,7 @@ class EstimatorModel(Model):
         if method not in self._methods:
             offered = ", ".join(self._methods)
             raise InvalidInputError(f"Model {self.name} has no output {method}. It has: {offered}.")
-        try:
-            result = self.call(method, rows)
-        except (ValueError, TypeError) as error:
-            raise refusal(self.name, error) from error
+        result = self.call(method, rows)
         if type(result) is np.ndarray:
             return result
         if isinstance(result, list):  # predict_proba of multi-output classifiers

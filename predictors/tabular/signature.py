@@ -29,6 +29,7 @@ def columns_of(estimator: Any) -> Columns:
         _datatypes(estimator) if by_name else {},
         strings=any(_takes_strings(part) for part in parts(estimator)),
         text=count is None and _is_text(_first(estimator)),
+        texts=_texts(estimator),
     )
 
 
@@ -39,6 +40,34 @@ def parts(estimator: Any) -> Iterator[Any]:
         yield from parts(step)
     for _, transformer, *_ in getattr(estimator, "transformers_", ()):
         yield from parts(transformer)
+
+
+def _texts(estimator: Any) -> frozenset[str | int]:
+    """The columns, by name or number, that learned nothing but text."""
+    if _is_text(_first(estimator)):
+        return frozenset([0, "input"])
+    found: set[str | int] = set()
+    for part in parts(estimator):
+        for _, transformer, columns in getattr(part, "transformers_", ()):
+            chosen = [columns] if isinstance(columns, str | int) else columns
+            if not isinstance(chosen, Sequence | np.ndarray):
+                continue
+            first = _first(transformer)
+            found.update(
+                column
+                for index, column in enumerate(chosen)
+                if type(column) in (str, int) and _learned_text(first, index)
+            )
+    return frozenset(found)
+
+
+def _learned_text(transformer: Any, index: int) -> bool:
+    if _is_text(transformer):
+        return True
+    tables = (getattr(transformer, name, None) for name in _LEARNED)
+    learned = [table[index] for table in tables if table is not None and index < len(table)]
+    values = [value for column in learned for value in np.atleast_1d(column).tolist()]
+    return bool(values) and all(isinstance(value, str) for value in values)
 
 
 def _datatypes(estimator: Any) -> dict[str, str]:

@@ -42,7 +42,7 @@ def decode(model: Model, body: bytes, headers: Headers) -> InferenceRequest:
         return InferenceRequest((), headers=headers, payload=payload)  # type: ignore[arg-type]
     field = "instances" if "instances" in payload else "inputs"
     inputs = rows_to_tensors(payload.get(field), field)
-    return InferenceRequest(inputs, headers=headers)  # type: ignore[arg-type]
+    return InferenceRequest(inputs, headers=headers, rows=field)  # type: ignore[arg-type]
 
 
 def encode(model: Model, request: InferenceRequest, response: InferenceResponse) -> Encoded:

@@ -129,7 +129,7 @@ ROWS = b'{"instances": [[1, 2, 3, 4]]}'
             V1,
             b'{"instances": [["a",2,3,4]]}',
             400,
-            "Model iris refused the input: ",
+            "instances[0][0]: model iris takes a number, got 'a'.",
         ),
         ("POST", V1, b"[" * 1500, 400, "The body is not valid JSON: "),
         ("POST", V1, b'{"a":"' + b"x" * 20000 + b'"}', 413, "The body is 20008 bytes; this server"),

@@ -101,7 +101,7 @@ def test_nan_is_a_value_to_models_that_take_it(tmp_path: Path) -> None:
             [[[1, 2, 3, 4]]],
             "Model m expects instances of shape [-1, 4], got [1, 1, 4].",
         ),
-        ([["a", 2, 3, 4]], "Model m refused the input: could not convert string to float: 'a'"),
+        ([["a", 2, 3, 4]], "instances[0][0]: model m takes a number, got 'a'."),
         ([{"a": 1, "b": 2, "c": 3}], "Model m expects 4 values per row, got 3."),
     ],
 )
@@ -131,7 +131,7 @@ def test_columns_come_in_the_order_of_the_fit(tmp_path: Path) -> None:
         ([{"first": 1, "second": [2, 3]}], "Column second must have one value per row."),
         (
             [{"first": 1, "third": 2}],
-            "inputs[1]: model m has no input third. It takes: first, second.",
+            "instances[0].third: model m has no input third. It takes: first, second.",
         ),
         ([[1]], "Model m expects 2 values per row (first, second), instances has 1."),
     ],

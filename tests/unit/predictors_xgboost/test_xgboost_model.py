@@ -121,7 +121,7 @@ def test_a_pickled_wrapper_answers_labels(tmp_path: Path) -> None:
     ("rows", "reason"),
     [
         (np.ones((1, 3)), "expects 4 values per row, got 3"),
-        (np.array([["a", 1, 2, 3]], dtype=object), "expects numbers: could not convert"),
+        (np.array([["a", 1, 2, 3]], dtype=object), r"takes a number, got .a"),
         (np.ones(4), r"got 1 dimension\(s\)"),
     ],
 )

@@ -145,15 +145,18 @@ def test_v2(flowers: Model, sent: tuple[bytes, dict[str, str]], reason: str) -> 
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ([{"colour": "red", "size": 1, "pric": 2}], "inputs[2]: model shirts has no input pric "),
-        ([{"colour": "red", "size": 1}], "inputs: model shirts needs price as well; given: "),
+        (
+            [{"colour": "red", "size": 1, "pric": 2}],
+            "instances[0].pric: model shirts has no input pric ",
+        ),
+        ([{"colour": "red", "size": 1}], "instances[0]: model shirts needs price as well; given: "),
         (
             [{"colour": "red", "size": 300, "price": 1}],
-            "inputs[1] (size) has INT64 values that INT8, which model shirts takes, cannot hold.",
+            "instances[0].size has INT64 values that INT8, which model shirts takes, cannot hold.",
         ),
         (
             [{"colour": "red", "size": None, "price": 1}],
-            "inputs[1] (size) has FP64 values that INT8, which model shirts takes, cannot hold.",
+            "instances[0].size has FP64 values that INT8, which model shirts takes, cannot hold.",
         ),
         (
             [{"colour": {"b64": "?"}, "size": 1, "price": 1}],
