@@ -12,6 +12,7 @@ from rouse.controllers.inferenceservice.reconciler import Reconciler, Woke
 from rouse.controllers.inferenceservice.settings import Settings
 from rouse.controllers.inferenceservice.sources import Sources
 from rouse.controllers.inferenceservice.triggers import connect_triggers
+from rouse.controllers.localmodel import make_local_models
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Controller, Reconciled
 from rouse.kube.events import EventRecorder
@@ -64,8 +65,16 @@ def make_manager(
     pools = Controller("balloons", places, workers=1, observe=observe)
     for informer in (held, sources.config, sources.kserve_config):
         informer.add_handler(lambda _type, _obj: pools.enqueue(balloons.KEY))
+    local = make_local_models(
+        client,
+        sources.services,
+        lambda: settings.config,
+        recorder,
+        observe=observe,
+        waited=waited,
+    )
     return Manager(
-        informers=[*sources.all(), *traces.all(), held],
-        controllers=[controller, cold_starts, pools],
+        informers=[*sources.all(), *traces.all(), held, *local.informers],
+        controllers=[controller, cold_starts, pools, *local.controllers],
         recorder=recorder,
     )

@@ -1,0 +1,56 @@
+"""The reconcile of one node: its LocalModelNode, and the labels that say what it has."""
+
+from __future__ import annotations
+
+import logging
+
+from rouse.controllers.localmodel.sources import LOCAL_NODES, Sources
+from rouse.controllers.localmodel.wanted import make_labels, make_models, make_node
+from rouse.errors import NotFoundError
+from rouse.kube.apply import apply_if_differs
+from rouse.kube.client import KubeClient
+from rouse.kube.controller import Requeue
+from rouse.kube.objects import Key
+from rouse.kube.resources import NODES
+
+__all__ = ["NodeReconciler"]
+
+logger = logging.getLogger(__name__)
+
+
+class NodeReconciler:
+    """Brings a node's LocalModelNode to what caches and services want. Level-based."""
+
+    def __init__(self, client: KubeClient, sources: Sources) -> None:
+        self._client = client
+        self._sources = sources
+
+    async def __call__(self, key: Key) -> Requeue | None:
+        """Reconcile one node; raises what makes a retry necessary."""
+        node = self._sources.nodes.get(key)
+        local = self._sources.local_nodes.get(key)
+        if node is None or node["metadata"].get("deletionTimestamp"):
+            if local is not None and node is None:
+                await self._forget(key)
+            return None
+        models = make_models(
+            node,
+            self._sources.groups_by_name(),
+            self._sources.all_caches(),
+            self._sources.uses(),
+            self._sources.config().model_cache.node_group,
+        )
+        if models or local is not None:
+            await apply_if_differs(self._client, make_node(node, models), local)
+        labels = make_labels(node, local)
+        if labels:
+            await self._client.patch(NODES, key.name, {"metadata": {"labels": labels}})
+        return None
+
+    async def _forget(self, key: Key) -> None:
+        """The node is gone, and its disk: nobody waits for it."""
+        try:
+            await self._client.delete(LOCAL_NODES, key.name)
+        except NotFoundError:
+            return
+        logger.info("node %s is gone, and its LocalModelNode", key.name)

@@ -1,0 +1,70 @@
+"""The volumes and claims through which pods of KServe's kind mount a group's models. Pure.
+
+Named as KServe names them: ``<cache>-<group>-<namespace>`` is the volume, ``<cache>-<group>`` the
+claim, in each namespace that has a service of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rouse.api.base import Object
+from rouse.compiler.names import MANAGED_BY, shorten
+from rouse.controllers.localmodel.services import Use, uses_cache
+from rouse.kube.objects import key_of, owner_reference
+
+__all__ = ["make_volumes"]
+
+_MAX_NAME = 63
+
+
+def make_volumes(
+    cache: Mapping[str, Any], groups: Mapping[str, Object], uses: Iterable[Use]
+) -> list[Object]:
+    """Return the volumes, each followed by its claim, in a stable order."""
+    names = [name for name in cache["spec"]["nodeGroups"] if name in groups]
+    using = {
+        (group, use.service.namespace)
+        for use in uses
+        if uses_cache(use, cache)
+        for group in ([use.group] if use.group else names)
+        if group in names
+    }
+    found: list[Object] = []
+    for name, namespace in sorted(using):
+        found += _pair(cache, groups[name]["spec"], name, namespace)
+    return found
+
+
+def _pair(
+    cache: Mapping[str, Any], group: Mapping[str, Any], name: str, namespace: str
+) -> tuple[Object, Object]:
+    claim_name = shorten(f"{cache['metadata']['name']}-{name}", _MAX_NAME)
+    volume_name = shorten(f"{claim_name}-{namespace}", _MAX_NAME)
+    reference = {"name": claim_name, "namespace": namespace}
+    metadata = _metadata(cache, volume_name)
+    if key_of(cache).namespace:
+        # What is in a namespace cannot own what is in none: the reconcile removes it.
+        del metadata["ownerReferences"]
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": metadata,
+        "spec": {**group["persistentVolumeSpec"], "claimRef": reference},
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {**_metadata(cache, claim_name), "namespace": namespace},
+        "spec": {**group["persistentVolumeClaimSpec"], "volumeName": volume_name},
+    }
+    return volume, claim
+
+
+def _metadata(cache: Mapping[str, Any], name: str) -> Object:
+    return {
+        "name": name,
+        "labels": dict(MANAGED_BY),
+        "ownerReferences": [owner_reference(cache)],
+    }

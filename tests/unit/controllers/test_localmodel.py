@@ -1,0 +1,230 @@
+"""Caches of models: which nodes keep which, how far they are, and how they go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from rouse.api.localmodelnode.names import demand_name, node_label
+from rouse.controllers.inferenceservice import make_manager
+from rouse.controllers.localmodel.selection import matches
+from rouse.controllers.localmodel.sources import CACHES, CLAIMS, LOCAL_NODES, VOLUMES
+from rouse.embedded.apiserver.memory import memory_api
+from rouse.errors import NotFoundError
+from rouse.kube import KubeClient
+from rouse.kube.objects import Object
+from rouse.kube.resources import NODES, Resource
+
+URI = "s3://models/large"
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "fits"),
+    [
+        ("In", ["a100", "h100"], True),
+        ("NotIn", ["h100"], False),
+        ("Exists", [], True),
+        ("DoesNotExist", [], False),
+        ("Gt", ["7"], False),
+    ],
+)
+def test_selectors_of_nodes(operator: str, values: list[str], fits: bool) -> None:
+    node = {"metadata": {"name": "n", "labels": {"gpu": "h100", "count": "8"}}}
+    condition = {"key": "gpu", "operator": operator, "values": values}
+    assert matches(node, {"matchExpressions": [condition]}) is fits
+    assert (
+        matches(node, {"matchExpressions": [{**condition, "key": "count"}]})
+        is (
+            {"In": False, "NotIn": True, "Exists": True, "DoesNotExist": False, "Gt": True}[
+                operator
+            ]
+        )
+    )
+
+
+def test_an_empty_term_fits_none_and_fields_are_names() -> None:
+    node = {"metadata": {"name": "n"}}
+    assert not matches(node, {})
+    named = {"key": "metadata.name", "operator": "In", "values": ["n"]}
+    assert matches(node, {"matchFields": [named]})
+
+
+def node(name: str, *, ready: str = "True") -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"disk": "large"}},
+        "status": {"conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
+GROUP: Object = {
+    "apiVersion": "serving.kserve.io/v1alpha1",
+    "kind": "LocalModelNodeGroup",
+    "metadata": {"name": "disks"},
+    "spec": {
+        "storageLimit": "10Gi",
+        "persistentVolumeSpec": {
+            "accessModes": ["ReadOnlyMany"],
+            "capacity": {"storage": "10Gi"},
+            "storageClassName": "local",
+            "local": {"path": "/models"},
+            "nodeAffinity": {
+                "required": {
+                    "nodeSelectorTerms": [
+                        {"matchExpressions": [{"key": "disk", "operator": "Exists"}]}
+                    ]
+                }
+            },
+        },
+        "persistentVolumeClaimSpec": {
+            "accessModes": ["ReadOnlyMany"],
+            "resources": {"requests": {"storage": "10Gi"}},
+            "storageClassName": "local",
+        },
+    },
+}
+
+
+def cache(name: str = "large") -> Object:
+    return {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "LocalModelCache",
+        "metadata": {"name": name},
+        "spec": {"sourceModelUri": URI, "modelSize": "1Gi", "nodeGroups": ["disks"]},
+    }
+
+
+def service(name: str, uri: str, **annotations: str) -> Object:
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": name, "namespace": "default", "annotations": annotations},
+        "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": uri}}},
+    }
+
+
+@pytest.fixture
+async def user() -> AsyncIterator[KubeClient]:
+    """A user of an API on which the controllers run."""
+    async with memory_api() as (_, http):
+        client = KubeClient(http, field_manager="user")
+        data = {"modelCache": "{nodeGroup: disks}"}
+        config = {"name": "rouse-config", "namespace": "rouse-system"}
+        await client.apply(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": config, "data": data}
+        )
+        for name in ("one", "two"):
+            await client.apply({k: v for k, v in node(name).items() if k != "status"})
+            await client.patch(NODES, name, {"status": node(name)["status"]}, subresource="status")
+        await client.apply(GROUP)
+        async with make_manager(KubeClient(http)):
+            yield client
+
+
+async def seen(
+    user: KubeClient, resource: Resource, name: str, right: Callable[[Object], Any]
+) -> Object:
+    """Wait until an object is right; a deleted one is {}."""
+    async with asyncio.timeout(15):
+        listed = await user.list(resource, fields=f"metadata.name={name}")
+        found = listed.items[0] if listed.items else {}
+        if right(found):
+            return found
+        watch = user.watch(resource, resource_version=listed.resource_version)
+        async for event in watch:
+            if event.object["metadata"]["name"] != name:
+                continue
+            found = {} if event.type == "DELETED" else event.object
+            if right(found):
+                return found
+    raise AssertionError("the watch ended")
+
+
+def models(local: Object) -> list[str]:
+    return [each["modelName"] for each in (local.get("spec") or {}).get("localModels") or ()]
+
+
+async def told(user: KubeClient, name: str, model: str, state: str) -> None:
+    """What a node's agent says."""
+    status = {"modelStatus": {model: state}}
+    await user.patch(LOCAL_NODES, name, {"status": status}, subresource="status")
+
+
+async def test_a_cache_goes_to_the_nodes_of_its_group_and_off_again(user: KubeClient) -> None:
+    await user.apply(cache())
+    for name in ("one", "two"):
+        await seen(user, LOCAL_NODES, name, lambda local: models(local) == ["large"])
+    await told(user, "one", "large", "ModelDownloaded")
+    await told(user, "two", "large", "ModelDownloadError")
+    status = (
+        await seen(
+            user,
+            CACHES,
+            "large",
+            lambda found: (found.get("status") or {}).get("copies", {}).get("failed") == 1,
+        )
+    )["status"]
+    assert status["nodeStatus"] == {"one": "NodeDownloaded", "two": "NodeDownloadError"}
+    assert status["copies"] == {"total": 2, "available": 1, "failed": 1}
+    # Pods find the node that has it.
+    label = node_label(URI)
+    await seen(user, NODES, "one", lambda found: found["metadata"]["labels"].get(label) == "true")
+    await user.delete(CACHES, "large")
+    await seen(user, CACHES, "large", lambda found: not found)
+    await seen(user, LOCAL_NODES, "two", lambda local: local and not models(local))
+    await seen(user, NODES, "one", lambda found: label not in found["metadata"]["labels"])
+
+
+async def test_a_node_that_vanishes_is_no_longer_counted(user: KubeClient) -> None:
+    await user.apply(cache())
+    await seen(user, LOCAL_NODES, "two", lambda local: models(local) == ["large"])
+    await told(user, "two", "large", "ModelDownloading")
+    await user.delete(NODES, "two")
+    await seen(user, LOCAL_NODES, "two", lambda found: not found)
+    await seen(
+        user,
+        CACHES,
+        "large",
+        lambda found: list((found.get("status") or {}).get("nodeStatus") or ()) == ["one"],
+    )
+
+
+async def test_a_service_of_the_model_is_listed_and_gets_volume_and_claim(user: KubeClient) -> None:
+    await user.apply(cache())
+    await user.apply(service("iris", f"{URI}/part"))
+    found = await seen(
+        user, CACHES, "large", lambda found: (found.get("status") or {}).get("inferenceServices")
+    )
+    assert found["status"]["inferenceServices"] == [{"name": "iris", "namespace": "default"}]
+    claim = await user.get(CLAIMS, "large-disks", "default")
+    volume = await user.get(VOLUMES, claim["spec"]["volumeName"])
+    assert volume["spec"]["local"] == {"path": "/models"}
+    assert volume["metadata"]["ownerReferences"][0]["name"] == "large"
+
+
+async def test_services_get_their_models_on_demand(user: KubeClient) -> None:
+    uri = "https://models.example.com/iris.joblib"
+    wanted = {"rouse.dev/model-cache": "demand"}
+    await user.apply(service("iris", uri, **wanted))
+    await user.apply(service("mounted", "pvc://claim/iris", **wanted))
+    await user.apply(service("other", "https://models.example.com/other.joblib"))
+    name = demand_name(uri)
+    local = await seen(user, LOCAL_NODES, "one", lambda local: models(local) == [name])
+    assert local["spec"]["localModels"][0]["sourceModelUri"] == uri
+    # A cache asks for the same: once is enough.
+    await user.apply({**cache(), "spec": {**cache()["spec"], "sourceModelUri": uri}})
+    await seen(user, LOCAL_NODES, "one", lambda local: models(local) == ["large"])
+
+
+async def test_a_group_that_is_not_there_is_told(user: KubeClient) -> None:
+    lost = cache("lost")
+    lost["spec"]["nodeGroups"] = ["nowhere"]
+    await user.apply(lost)
+    found = await seen(user, CACHES, "lost", lambda found: "status" in found)
+    assert found["status"]["copies"] == {"total": 0, "available": 0, "failed": 0}
+    with pytest.raises(NotFoundError):
+        await user.get(LOCAL_NODES, "one")
