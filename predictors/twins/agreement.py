@@ -112,7 +112,7 @@ def agree(
     tolerance: Tolerance,
 ) -> Checked:
     """Hold both against each other on all rows. Raises `Disagreement`."""
-    count = asked = 0
+    count = 0
     for block in _blocks(rows, extremes):
         for method in methods:
             wanted = outcome(original, method, block)
@@ -120,8 +120,8 @@ def agree(
             if not close(wanted, given, tolerance):
                 raise Disagreement(_difference(method, block, wanted, given))
         count += len(block)
-        asked += 0 if _alone(twin, methods, block) else len(block)
-    return Checked(count, 1 - asked / max(1, count))
+    alone = [_alone(twin, methods[0], row[None]) for row in rows]
+    return Checked(count, sum(alone) / max(1, len(alone)))
 
 
 def _blocks(rows: Array, extremes: Array) -> Iterator[Array]:
@@ -145,14 +145,12 @@ def _blocks(rows: Array, extremes: Array) -> Iterator[Array]:
     yield singles[:, :-1]
 
 
-def _alone(twin: TwinModel, methods: Sequence[str], block: Array) -> bool:
-    with np.errstate(all="ignore"):
-        try:
-            twin.answer(methods[0], block)
-        except AskTheOriginal:
-            return False
-        except ValueError:
-            return True  # of the wrong width: a refusal, which has been compared already
+def _alone(twin: TwinModel, method: str, row: Array) -> bool:
+    try:
+        with np.errstate(all="ignore"):
+            twin.answer(method, row)
+    except AskTheOriginal:
+        return False
     return True
 
 
