@@ -13,7 +13,7 @@ from rouse.compiler.config import CONFIG_NAMESPACE
 from rouse.installer.cluster import Cluster
 from rouse.installer.findings import Finding
 
-__all__ = ["certificate_findings"]
+__all__ = ["certificate_findings", "validity"]
 
 _SECRET: Final = "rouse-webhook-certs"  # noqa: S105 - a name, no secret
 _SOON: Final = timedelta(days=7)
@@ -31,12 +31,14 @@ async def certificate_findings(cluster: Cluster, now: datetime) -> AsyncIterator
         detail = f"no Secret {CONFIG_NAMESPACE}/{_SECRET}: the webhook makes it when it starts"
         yield Finding(what, "missing", detail, _RESTART)
     else:
-        yield _validity(what, _decoded(data["tls.crt"]), now)
+        yield validity(what, _decoded(data["tls.crt"]), now, mend=_RENEW, late=_RESTART)
     for kind in _KINDS:
         yield await _trust(cluster, kind, data)
 
 
-def _validity(what: str, pem: bytes, now: datetime) -> Finding:
+def validity(what: str, pem: bytes, now: datetime, *, mend: str, late: str = "") -> Finding:
+    """Look at the dates of a certificate. ``mend`` is for one that ran out, ``late`` for one that
+    soon will."""
     if importlib.util.find_spec("cryptography") is None:
         return Finding(what, "note", "its dates need the package cryptography to be read")
     from cryptography import x509
@@ -44,13 +46,13 @@ def _validity(what: str, pem: bytes, now: datetime) -> Finding:
     try:
         certificate = x509.load_pem_x509_certificate(pem)
     except ValueError:
-        return Finding(what, "invalid", "tls.crt is no certificate", _RENEW)
+        return Finding(what, "invalid", "tls.crt is no certificate", mend)
     until = certificate.not_valid_after_utc
     if until <= now:
-        return Finding(what, "invalid", f"it ran out on {until:%Y-%m-%d}", _RENEW)
+        return Finding(what, "invalid", f"it ran out on {until:%Y-%m-%d}", mend)
     if until - now < _SOON:
         detail = f"it runs out on {until:%Y-%m-%d} and nobody has renewed it"
-        return Finding(what, "not ready", detail, _RESTART)
+        return Finding(what, "not ready", detail, late or mend)
     return Finding(what, "ok", f"until {until:%Y-%m-%d}")
 
 

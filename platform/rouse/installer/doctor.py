@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from rouse.compiler.config import CONFIG_NAMESPACE, Config
+from rouse.installer.access import Fetch, access_findings, fetch
 from rouse.installer.certificates import certificate_findings
 from rouse.installer.cluster import Cluster
 from rouse.installer.findings import Finding
 from rouse.installer.install import read_inventory
 from rouse.installer.inventory import INVENTORY, Inventory
 from rouse.installer.policy import Policy, policy_of
-from rouse.installer.pools import pool_findings
+from rouse.installer.pools import balloon_findings, pool_findings
 from rouse.installer.preflight import other_controller
-from rouse.installer.remedies import merge_command
+from rouse.installer.remedies import INSTALL_COMMANDS, merge_command
 from rouse.installer.selection import Selection, overlay_names, select
 from rouse.installer.waiting import problem_of, reasons_of
 from rouse.kube.apply import differs
@@ -23,6 +24,7 @@ from rouse.kube.objects import Object, selector_of
 
 __all__ = ["examine_installation", "is_installed"]
 
+_TELEMETRY: Final = "telemetry.istio.io/v1"
 _LEASE_LATE: Final = timedelta(seconds=60)
 _ON: Final = ("enabled", "allowed")
 
@@ -33,11 +35,12 @@ async def is_installed(cluster: Cluster) -> bool:
 
 
 async def examine_installation(
-    cluster: Cluster, config: Config, *, version: str, now: datetime
+    cluster: Cluster, config: Config, *, version: str, now: datetime, fetch: Fetch = fetch
 ) -> AsyncIterator[Finding]:
     """Yield what is found at the installation in this cluster. Raises ApiError.
 
-    ``config`` is the live one, ``version`` that of this program, ``now`` the time in UTC.
+    ``config`` is the live one, ``version`` that of this program, ``now`` the time in UTC;
+    ``fetch`` asks for the key sets of issuers.
     """
     inventory = await read_inventory(cluster)
     if not inventory.entries:
@@ -58,8 +61,28 @@ async def examine_installation(
         yield finding
     async for finding in pool_findings(cluster, config):
         yield finding
+    async for finding in balloon_findings(cluster, config):
+        yield finding
+    async for finding in access_findings(cluster, config, now, fetch):
+        yield finding
+    yield await _telemetry(cluster, inventory)
     async for finding in other_controller(cluster):
         yield finding
+
+
+async def _telemetry(cluster: Cluster, inventory: Inventory) -> Finding:
+    """Say whether spans of the gateway can be switched on, and whether they are."""
+    what = "Tracing of the gateway"
+    wanted = any(entry.kind == "Telemetry" for entry in inventory.entries)
+    if await cluster.find(_TELEMETRY, "Telemetry") is None:
+        fix = INSTALL_COMMANDS["telemetry.istio.io"]
+        if wanted:
+            return Finding(what, "missing", f"Istio's Telemetry ({_TELEMETRY})", fix)
+        detail = f"optional: traces and metrics of the gateway need Istio's Telemetry; {fix}"
+        return Finding(what, "note", detail)
+    if wanted:
+        return Finding(what, "ok")
+    return Finding(what, "note", "optional: rouse install --component tracing")
 
 
 def _version(inventory: Inventory, version: str, again: str) -> Finding:

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from rouse.compiler.balloons import BALLOON_LABEL, BALLOON_PRIORITY
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config, NodePool
 from rouse.compiler.pools import GPU_RESOURCES
 from rouse.installer.cluster import Cluster
 from rouse.installer.findings import Finding
 from rouse.kube.objects import Object, labels_match, selector_of
 
-__all__ = ["pool_findings"]
+__all__ = ["balloon_findings", "pool_findings"]
 
 _EDIT = f"kubectl edit configmap {CONFIG_MAP} -n {CONFIG_NAMESPACE}"
 _SHUTS = ("NoSchedule", "NoExecute")
@@ -28,6 +29,36 @@ async def pool_findings(cluster: Cluster, config: Config) -> AsyncIterator[Findi
         yield Finding("GPUs", "ok", ", ".join(offered))
     elif config.default_gpu_pool:
         yield Finding("GPUs", "note", "no node has any: is the device plugin there?")
+
+
+async def balloon_findings(cluster: Cluster, config: Config) -> AsyncIterator[Finding]:
+    """Yield how many balloons of every pool hold a place."""
+    pools = {name: one for name, one in sorted(config.node_pools.items()) if one.balloons.count}
+    if not pools:
+        return
+    if await cluster.get("scheduling.k8s.io/v1", "PriorityClass", BALLOON_PRIORITY) is None:
+        detail = "without it no balloon can be made"
+        yield Finding(f"PriorityClass {BALLOON_PRIORITY}", "missing", detail, "rouse install")
+    for name, pool in pools.items():
+        pods = await cluster.pods(CONFIG_NAMESPACE, f"{BALLOON_LABEL}={name}")
+        yield _balloons(name, pool.balloons.count, pods)
+
+
+def _balloons(name: str, count: int, pods: Iterable[Object]) -> Finding:
+    what = f"Balloons of {name}"
+    phases = [(pod.get("status") or {}).get("phase") for pod in pods]
+    placed = phases.count("Running")
+    if placed >= count:
+        return Finding(what, "ok", f"{placed} hold a place")
+    if not phases:
+        fix = f"kubectl describe replicasets -n {CONFIG_NAMESPACE} -l {BALLOON_LABEL}={name}"
+        return Finding(what, "not ready", f"no pod of {count} is there", fix)
+    # As it should be while a node is on its way, and where the pool cannot grow it stays so.
+    detail = (
+        f"{placed} of {count} hold a place: the next model may wait for a node; see "
+        f"kubectl describe pods -n {CONFIG_NAMESPACE} -l {BALLOON_LABEL}={name}"
+    )
+    return Finding(what, "note", detail)
 
 
 def _pool(name: str, pool: NodePool, nodes: Iterable[Object]) -> Finding:

@@ -24,6 +24,8 @@ INSTALL_COMMANDS: Final[Mapping[str, str]] = {
     f"-f {_NET_ISTIO}/istio.yaml && kubectl apply -f {_NET_ISTIO}/istio.yaml",
     "security.istio.io": f"kubectl apply -l knative.dev/crd-install=true "
     f"-f {_NET_ISTIO}/istio.yaml && kubectl apply -f {_NET_ISTIO}/istio.yaml",
+    "telemetry.istio.io": f"kubectl apply -l knative.dev/crd-install=true "
+    f"-f {_NET_ISTIO}/istio.yaml && kubectl apply -f {_NET_ISTIO}/istio.yaml",
     "keda.sh": "helm install keda kedacore/keda --namespace keda --create-namespace",
     "cert-manager.io": "kubectl apply -f "
     "https://github.com/cert-manager/cert-manager/releases/latest/download/cert-manager.yaml",

@@ -14,6 +14,7 @@ from rouse.compiler.config import Config
 from rouse.installer.doctor import examine_installation
 from rouse.installer.findings import Finding
 from rouse.installer.preflight import preflight
+from rouse.installer.selection import Selection, select
 from rouse.kube.objects import Object
 from rouse.kube.resources import LEASES
 from tests.unit.installer.world import NAMESPACE, World, world
@@ -282,6 +283,100 @@ async def test_node_pools(node: dict[str, str] | None, state: str, detail: str) 
         pool = findings["Node pool a100"]
         assert (pool.state, detail in pool.detail) == (state, True), pool
         assert findings["GPUs"].state == ("note" if node is None else "ok")
+
+
+async def pod(it: World, name: str, namespace: str, labels: dict[str, str], phase: str) -> None:
+    made: Object = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    stored = await it.user.apply(made)
+    await it.user.replace({**stored, "status": {"phase": phase}}, subresource="status")
+
+
+BALLOONS = "a100: {balloons: {count: 2, resources: {nvidia.com/gpu: 1}}}"
+
+
+async def test_balloons_without_a_place_are_told() -> None:
+    config = Config.from_config_map({"data": {"nodePools": BALLOONS}})
+    async with healthy() as it:
+        nothing = (await found(it, config))["Balloons of a100"]
+        assert nothing.state == "not ready"
+        assert "kubectl describe replicasets" in nothing.fix
+        for name, phase in (("one", "Running"), ("two", "Pending")):
+            await pod(it, name, NAMESPACE, {"rouse.dev/balloons": "a100"}, phase)
+        pending = (await found(it, config))["Balloons of a100"]
+        assert (pending.state, pending.detail[:22]) == ("note", "1 of 2 hold a place: t")
+
+
+AUTH = """
+default: api-key
+jwt: [{issuer: https://login.example.com, jwksUri: https://login.example.com/keys}]
+"""
+
+
+async def test_what_access_relies_on() -> None:
+    asked = []
+
+    async def away(url: str) -> str:
+        asked.append(url)
+        return "answers 404"
+
+    settings = {"auth": AUTH, "tlsSecret": "cert", "tlsIssuer": "ClusterIssuer/le"}
+    config = Config.from_config_map({"data": settings})
+    async with healthy() as it:
+        for name in ("default", "istio-system"):
+            await it.user.apply(
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            )
+
+        async def states() -> dict[str, tuple[str, str]]:
+            examined = examine_installation(it.cluster, config, version="1", now=NOW, fetch=away)
+            return {each.what: (each.state, each.detail) async for each in examined}
+
+        first = await states()
+        assert first["auth.gatewayNamespace"][0] == "invalid"
+        assert "are open" in first["auth.gatewayNamespace"][1]
+        keys = first["auth.jwt https://login.example.com/keys"]
+        assert (keys[0], keys[1].startswith("answers 404, asked from here")) == ("note", True)
+        assert asked == ["https://login.example.com/keys"]
+        assert first["API keys: authorizer"][0] == "missing"
+        assert first["API keys: provider rouse-authorizer"][0] == "note"
+        assert "cert-manager is not there" in first["tlsIssuer ClusterIssuer/le"][1]
+        assert "HTTPS is not answered" in first["tlsSecret cert"][1]
+        assert first["Tracing of the gateway"][0] == "note"
+
+        await pod(it, "gateway", "istio-system", {"istio": "ingressgateway"}, "Running")
+        secret: Object = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "cert", "namespace": "istio-system"},
+            "data": {"tls.crt": certificate(NOW + timedelta(days=3))},
+        }
+        mesh: Object = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "istio", "namespace": "istio-system"},
+            "data": {"mesh": "extensionProviders: [{name: other}]"},
+        }
+        await it.user.apply(secret)
+        await it.user.apply(mesh)
+        second = await states()
+        assert second["auth.gatewayNamespace"][0] == "ok"
+        assert second["tlsSecret cert"][0] == "not ready"
+        assert "it runs out on 2026-05-04" in second["tlsSecret cert"][1]
+        assert second["API keys: provider rouse-authorizer"][0] == "missing"
+        mesh["data"]["mesh"] = "extensionProviders: [{name: rouse-authorizer}]"
+        await it.user.apply(mesh)
+        with_keys = select(Selection("production", ("api-keys",)))
+        for obj in with_keys:
+            if (obj["kind"], obj["metadata"]["name"]) == ("Deployment", "rouse-authorizer"):
+                await it.user.apply(obj)
+        third = await states()
+        assert third["API keys: provider rouse-authorizer"][0] == "ok"
+        assert third["API keys: authorizer"][0] == "not ready"
 
 
 async def before(it: World, **changes: Any) -> dict[str, Finding]:

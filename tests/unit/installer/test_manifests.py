@@ -116,7 +116,7 @@ def test_every_rule_says_why() -> None:
 
 @pytest.mark.parametrize("overlay", overlay_names())
 def test_pods_are_as_the_strictest_standard_wants_them(overlay: str) -> None:
-    for obj in rendered(overlay, "cert-manager"):
+    for obj in rendered(overlay, "cert-manager", "api-keys"):
         if obj["kind"] != "Deployment" or obj["metadata"]["namespace"] != NAMESPACE:
             continue
         pod = obj["spec"]["template"]["spec"]
@@ -134,7 +134,7 @@ def test_pods_are_as_the_strictest_standard_wants_them(overlay: str) -> None:
 
 
 def test_the_commands_of_the_containers_are_rouses() -> None:
-    for components in ((), ("cert-manager",)):
+    for components in ((), ("cert-manager",), ("api-keys",)):
         for obj in rendered("production", *components):
             if obj["kind"] != "Deployment":
                 continue
