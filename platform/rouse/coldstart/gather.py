@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from rouse.coldstart.activation import Activation
 
-__all__ = ["REPORTED", "gather", "parse_report"]
+__all__ = ["REPORTED", "ended_sleep", "gather", "parse_report"]
 
 REPORTED: Final = ("import", "fetch", "load", "warmup", "total")
 """What a model server reports of its start; ``total`` is from its process to its being ready."""
@@ -55,6 +55,34 @@ def gather(
     total = _seconds(created, max(started, ready))
     told = {name: seconds for name, seconds in phases.items() if seconds > 0}
     return Activation(created, total, told, pod=str(_metadata(pod).get("name", "")))
+
+
+def ended_sleep(
+    pod: Mapping[str, Any], others: Iterable[Mapping[str, Any]], revision: Mapping[str, Any]
+) -> bool:
+    """Say whether a revision slept before this pod of it: it had served, and no other pod did.
+
+    ``others`` may have the pod itself among them. What goes with a roll-out, or joins pods that
+    serve already, is no wake-up: nobody waited for it.
+    """
+    created, served = _time(_metadata(pod).get("creationTimestamp")), _since(revision, "Ready")
+    if created is None or served is None or served > created:
+        return False
+    name = str(_metadata(pod).get("name", ""))
+    return not any(_was_there(other, created, name) for other in others)
+
+
+def _was_there(other: Mapping[str, Any], time: datetime, name: str) -> bool:
+    """Whether another pod was meant to serve when the pod ``name`` was created."""
+    metadata = _metadata(other)
+    created = _time(metadata.get("creationTimestamp"))
+    if created is None or (created, str(metadata.get("name", ""))) >= (time, name):
+        return False
+    left = _time(metadata.get("deletionTimestamp"))
+    if left is None:
+        return True
+    # It is the time by which it must have ended: it was told so before.
+    return left - timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0) > time
 
 
 def parse_report(exposition: str) -> dict[str, float]:

@@ -9,6 +9,7 @@ import socket
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +64,8 @@ async def run(
     async with connect(config) as client, stop_signal() as stop:
         process = _Process(client.sharing(observe=metrics.called), options, metrics, ready, stop)
         checks = Checks(alive=process.ails, ready=process.lacks)
-        async with serve_endpoints(options.ports, metrics.render, checks):
+        openmetrics = partial(metrics.render, openmetrics=True)
+        async with serve_endpoints(options.ports, metrics.render, checks, openmetrics=openmetrics):
             await process.run()
 
 
@@ -157,6 +159,7 @@ class _Process:
             client,
             observe=metrics.reconciled,
             waited=metrics.waited,
+            woke=metrics.cold_starts.woke,
             told_balloons=metrics.ballooned,
         )
         metrics.manager = manager

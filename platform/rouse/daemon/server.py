@@ -21,6 +21,7 @@ _HEAD_BYTES: Final = 8192
 _HEAD_S: Final = 5.0
 _SEND_S: Final = 30.0
 _CONNECTIONS: Final = 64
+_OPENMETRICS: Final = "application/openmetrics-text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,19 @@ class ProbeServer:
 
     A head must come in 5 s and 8 KiB, more than 64 connections are closed unanswered, and a body is
     never read: nobody who reaches the port can make the process wait or grow.
+    ``openmetrics`` answers instead where the caller accepts that format.
     """
 
-    def __init__(self, routes: Mapping[str, Handler], *, host: str = "", port: int) -> None:
+    def __init__(
+        self,
+        routes: Mapping[str, Handler],
+        *,
+        openmetrics: Mapping[str, Handler] | None = None,
+        host: str = "",
+        port: int,
+    ) -> None:
         self._routes = dict(routes)
+        self._openmetrics = dict(openmetrics or {})
         self._host = host
         self._port = port
         self._server: asyncio.Server | None = None
@@ -94,8 +104,8 @@ class ProbeServer:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(_HEAD_S):
             head = await reader.readuntil(b"\r\n\r\n")
-        line = head.partition(b"\r\n")[0].decode("latin-1")
-        answer = await self._answer(line)
+        line, _, fields = head.decode("latin-1").partition("\r\n")
+        answer = await self._answer(line, accepts_openmetrics=_accepts_openmetrics(fields))
         body = answer.body.encode()
         status = answer.status
         headers = (
@@ -106,7 +116,7 @@ class ProbeServer:
         async with asyncio.timeout(_SEND_S):
             await writer.drain()
 
-    async def _answer(self, line: str) -> Answer:
+    async def _answer(self, line: str, *, accepts_openmetrics: bool) -> Answer:
         method, _, rest = line.partition(" ")
         target, _, version = rest.rpartition(" ")
         if not version.startswith("HTTP/1."):
@@ -114,7 +124,8 @@ class ProbeServer:
         if method not in ("GET", "HEAD"):
             return Answer("only GET and HEAD\n", HTTPStatus.METHOD_NOT_ALLOWED)
         path, _, query = target.partition("?")
-        handler = self._routes.get(path)
+        handler = self._openmetrics.get(path) if accepts_openmetrics else None
+        handler = handler or self._routes.get(path)
         if handler is None:
             known = "".join(f"{one}\n" for one in sorted(self._routes))
             return Answer(f"no such path; there are:\n{known}", HTTPStatus.NOT_FOUND)
@@ -123,3 +134,12 @@ class ProbeServer:
         except Exception:
             logger.exception("%s failed", path)
             return Answer("failed; the log says why\n", HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _accepts_openmetrics(fields: str) -> bool:
+    """Whether a header Accept names the format."""
+    for field in fields.lower().split("\r\n"):
+        name, _, value = field.partition(":")
+        if name == "accept" and _OPENMETRICS in value:
+            return True
+    return False

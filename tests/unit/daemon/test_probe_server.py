@@ -21,13 +21,15 @@ async def serving(*, profiling: bool = False, ails: list[str] | None = None) -> 
     """The URL of a process' one port."""
     checks = Checks(alive=list, ready=lambda: ails or [])
     ports = Ports(metrics=0, health=0, profiling=profiling)
-    async with serve_endpoints(ports, lambda: "up 1\n", checks) as (one,):
+    async with serve_endpoints(ports, lambda: "up 1\n", checks, openmetrics=lambda: "# EOF\n") as (
+        one,
+    ):
         yield f"http://127.0.0.1:{one.port}"
 
 
-async def get(url: str, method: str = "GET") -> httpx.Response:
+async def get(url: str, method: str = "GET", accept: str = "*/*") -> httpx.Response:
     async with httpx.AsyncClient(trust_env=False) as http:
-        return await http.request(method, url)
+        return await http.request(method, url, headers={"accept": accept})
 
 
 async def test_probes_and_metrics() -> None:
@@ -43,6 +45,15 @@ async def test_probes_and_metrics() -> None:
         head = await get(f"{url}/healthz", "HEAD")
         assert (head.status_code, head.content) == (200, b"")
         assert (await get(f"{url}/debug/pprof/tasks")).status_code == 404
+
+
+async def test_openmetrics_for_who_accepts_it() -> None:
+    accept = "application/openmetrics-text;version=1.0.0;q=0.7,text/plain;version=0.0.4;q=0.3"
+    async with serving() as url:
+        metrics = await get(f"{url}/metrics", accept=accept)
+        assert metrics.text == "# EOF\n"
+        assert metrics.headers["content-type"].startswith("application/openmetrics-text")
+        assert (await get(f"{url}/healthz", accept=accept)).text == "ok\n"
 
 
 async def test_what_is_not_ready_says_why() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.compiler import Compiled, Observed, compile_object
+from rouse.compiler.coldstart import new_cold_starts
 from rouse.compiler.errors import CompileError
 from rouse.compiler.events import make_events
 from rouse.compiler.status import make_refused_status
@@ -33,9 +34,12 @@ from rouse.kube.resources import (
     resource_of,
 )
 
-__all__ = ["DRIFT_REPEATS", "Reconciler"]
+__all__ = ["DRIFT_REPEATS", "Reconciler", "Woke"]
 
 logger = logging.getLogger(__name__)
+
+Woke: TypeAlias = Callable[[Key, Object], None]
+"""Called with the key of an InferenceService and a record of its status.coldStart."""
 
 DRIFT_REPEATS: Final = "DriftRepeats"
 """Reason of the event about an object that someone else keeps changing."""
@@ -62,7 +66,8 @@ class Pass:
 class Reconciler:
     """Brings the API's objects to what an InferenceService asks for. Level-based and idempotent.
 
-    ``clock`` gives the current time in UTC.
+    ``activations`` gives the wake-ups of an InferenceService that were put together from its pods,
+    ``woke`` is told of every wake-up once it is written, ``clock`` gives the current time in UTC.
     """
 
     def __init__(
@@ -72,12 +77,16 @@ class Reconciler:
         settings: Settings,
         recorder: EventRecorder,
         *,
+        activations: Callable[[Key], Sequence[Object]] = lambda _key: (),
+        woke: Woke | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
         self._sources = sources
         self._settings = settings
         self._recorder = recorder
+        self._activations = activations
+        self._woke = woke
         self._clock = clock
         self._outdated: dict[Key, str] = {}
         self._repairs = Repairs()
@@ -113,6 +122,7 @@ class Reconciler:
             revisions=self._sources.revisions_of(current.service),
             deployments=_named(mine, DEPLOYMENTS),
             pods=self._sources.pods_of(current.service),
+            activations=self._activations(key),
             virtual_service=next((one for one in routes if key_of(one) == key), None),
             previous_status=current.service.get("status") or {},
         )
@@ -204,6 +214,10 @@ class Reconciler:
         before = resource_version_of(current.service)
         if resource_version_of(written) != before:
             self._outdated[key_of(current.service)] = before
+        if self._woke is not None:
+            told = current.observed.previous_status.get("coldStart")
+            for record in new_cold_starts(told, wanted.get("coldStart")):
+                self._woke(key_of(current.service), record)
 
     async def _tell(self, current: Pass) -> None:
         """Emit events, once their status is written: a retry does not tell them again."""

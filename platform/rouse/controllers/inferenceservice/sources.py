@@ -145,10 +145,16 @@ class Sources:
 
 
 def _what_pods_tell(pod: Object) -> Object:
-    """Keep how a pod does; its spec, which takes most of the memory, is of no use here."""
+    """Keep how a pod does; of its spec, which takes most of the memory, where and on what ports."""
     metadata = {k: v for k, v in pod["metadata"].items() if k not in _POD_NOISE}
-    kept = {k: v for k, v in pod.items() if k != "spec"}
-    return {**kept, "metadata": metadata}
+    spec = pod.get("spec") or {}
+    containers = [
+        {"name": each["name"], "ports": each["ports"]}
+        for each in spec.get("containers") or ()
+        if each.get("ports")
+    ]
+    kept = {"nodeName": spec.get("nodeName", ""), "containers": containers}
+    return {**pod, "metadata": metadata, "spec": kept}
 
 
 def _config_map(client: KubeClient, namespace: str, name: str) -> Informer:

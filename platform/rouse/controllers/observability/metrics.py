@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from rouse.controllers.observability.coldstarts import ColdStartMetrics
 from rouse.daemon.process import process_families
 from rouse.daemon.registry import Family, Histogram, render
 from rouse.kube.client import ApiCall
@@ -44,6 +45,7 @@ class Metrics:
         self.wait_seconds = Histogram(
             "rouse_workqueue_wait_seconds", "How long keys are in line.", ("controller",)
         )
+        self.cold_starts = ColdStartMetrics()
         self.requests = Family(
             "counter",
             "rouse_api_requests_total",
@@ -88,8 +90,8 @@ class Metrics:
 
         return observe
 
-    def render(self) -> str:
-        """Return all metrics as Prometheus reads them."""
+    def render(self, *, openmetrics: bool = False) -> str:
+        """Return all metrics as Prometheus reads them, or with exemplars as OpenMetrics."""
         manager = self.manager
         leader = Family("gauge", "rouse_leader", "1 while this process may write, else 0.")
         leader.set(float(self.is_leader()))
@@ -108,8 +110,10 @@ class Metrics:
                 self.balloons,
                 *_informers(manager.informers if manager else (), self._clock()),
                 dropped,
+                *self.cold_starts.families(),
                 *process_families(),
-            ]
+            ],
+            openmetrics=openmetrics,
         )
 
 

@@ -1,0 +1,121 @@
+"""Puts wake-ups together, one pod at a time, and keeps them until a status tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from rouse.api.base import Object
+from rouse.api.inferenceservice.lifecycle import condition_of
+from rouse.coldstart import ANNOTATION
+from rouse.coldstart.gather import ended_sleep, gather
+from rouse.compiler.names import SERVICE_LABEL
+from rouse.controllers.coldstart.report import Ask
+from rouse.controllers.coldstart.traces import Traces
+from rouse.kube.client import EventType
+from rouse.kube.informer import Informer
+from rouse.kube.objects import Key, key_of, labels_of
+
+__all__ = ["Gatherer"]
+
+SETTLE_S: Final = 3.0
+"""After a pod is ready: its Events are written by then, and what the activator itself measured."""
+
+_REVISION_LABEL: Final = "serving.knative.dev/revision"
+
+
+class _Sources(Protocol):
+    """The informers of the controller of InferenceServices that are of use here."""
+
+    @property
+    def services(self) -> Informer: ...
+    @property
+    def revisions(self) -> Informer: ...
+    @property
+    def pods(self) -> Informer: ...
+    def pods_of(self, service: Object) -> list[Object]: ...
+
+
+class Gatherer:
+    """Reconciles pods by key; ``told(key)`` is called for the InferenceService that woke.
+
+    Level-based: what a status tells already is not looked at again, and what it does not is put
+    together anew after a restart.
+    """
+
+    def __init__(
+        self, sources: _Sources, traces: Traces, ask: Ask, *, told: Callable[[Key], None]
+    ) -> None:
+        self._in = sources
+        self._traces = traces
+        self._ask = ask
+        self._told = told
+        self._found: dict[Key, dict[Key, Object]] = {}
+        """By service and pod."""
+
+    def connect(self, enqueue: Callable[..., None]) -> None:
+        """Let every pod that becomes ready be looked at, a little later."""
+
+        def on_pod(type_: EventType, pod: Object, before: Object | None) -> None:
+            if type_ is EventType.DELETED:
+                self._forget(pod)
+            elif _is_ready(pod) and (before is None or not _is_ready(before)):
+                enqueue(key_of(pod), after_s=SETTLE_S)
+
+        self._in.pods.add_change_handler(on_pod)
+
+    def of(self, service: Key) -> list[Object]:
+        """Return the wake-ups of an InferenceService that its status may not tell yet."""
+        return list(self._found.get(service, {}).values())
+
+    async def reconcile(self, key: Key) -> None:
+        """Look at one pod; does nothing where it woke nobody, or its wake-up is known."""
+        pod = self._in.pods.get(key)
+        service = _service_of(pod) if pod is not None else None
+        if pod is None or service is None or not self._is_new(pod, service):
+            return
+        report = await self._ask(pod)
+        activation = gather(pod, self._traces.events_of(key), self._traces.node_of(pod), report)
+        if activation is not None:
+            revision = labels_of(pod)[_REVISION_LABEL]
+            record = {**activation.to_record(), "revision": revision}
+            self._found.setdefault(service, {})[key] = record
+            self._told(service)
+
+    def _is_new(self, pod: Object, service: Key) -> bool:
+        revision = self._in.revisions.get(
+            Key(service.namespace, labels_of(pod).get(_REVISION_LABEL, ""))
+        )
+        live = self._in.services.get(service)
+        if live is None or revision is None:
+            return False
+        if ANNOTATION in ((revision.get("status") or {}).get("annotations") or {}):
+            # Whoever starts its pods measures it, and better.
+            return False
+        recent = ((live.get("status") or {}).get("coldStart") or {}).get("recent") or ()
+        if any(one.get("pod") == key_of(pod).name for one in recent):
+            self._forget(pod)
+            return False
+        mine = (one for one in self._in.pods_of(live) if _revision(one) == _revision(pod))
+        return ended_sleep(pod, mine, revision)
+
+    def _forget(self, pod: Object) -> None:
+        service = _service_of(pod)
+        found = self._found.get(service) if service is not None else None
+        if service is not None and found is not None:
+            found.pop(key_of(pod), None)
+            if not found:
+                del self._found[service]
+
+
+def _is_ready(pod: Object) -> bool:
+    return bool(condition_of(pod, "Ready").get("status") == "True")
+
+
+def _revision(pod: Object) -> str:
+    return labels_of(pod).get(_REVISION_LABEL, "")
+
+
+def _service_of(pod: Object) -> Key | None:
+    name = labels_of(pod).get(SERVICE_LABEL)
+    return Key(key_of(pod).namespace, name) if name else None
