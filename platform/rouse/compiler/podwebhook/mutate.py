@@ -7,9 +7,11 @@ from rouse.compiler.config import Config
 from rouse.compiler.logstore import LOGGER_CREDENTIALS_ANNOTATION
 from rouse.compiler.podwebhook.access import with_access, with_logger_access
 from rouse.compiler.podwebhook.agent import BATCHER, LOGGER, with_agent
+from rouse.compiler.podwebhook.cache import with_cache
 from rouse.compiler.podwebhook.initializer import with_initializer
 from rouse.compiler.storage.facts import NO_FACTS, Facts
 from rouse.compiler.storage.names import (
+    CACHED_ANNOTATION,
     CREDENTIALS_ANNOTATION,
     SOURCE_ANNOTATION,
     URIS_ANNOTATION,
@@ -20,6 +22,7 @@ __all__ = ["concerns", "mutate"]
 _ASKING = frozenset(
     {
         BATCHER,
+        CACHED_ANNOTATION,
         CREDENTIALS_ANNOTATION,
         LOGGER,
         LOGGER_CREDENTIALS_ANNOTATION,
@@ -42,4 +45,5 @@ def mutate(pod: Object, *, config: Config, facts: Facts = NO_FACTS) -> Object:
     if not concerns(pod):
         return pod
     pod = with_logger_access(with_access(pod, config, facts), config, facts)
-    return with_agent(with_initializer(pod, config, facts), config, facts)
+    pod = with_cache(with_initializer(pod, config, facts), config)
+    return with_agent(pod, config, facts)

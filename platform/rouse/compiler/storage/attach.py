@@ -13,6 +13,7 @@ from rouse.compiler.storage.credentials import Access, access_of
 from rouse.compiler.storage.entry import check_entry, entry_env, secret_of
 from rouse.compiler.storage.facts import Facts
 from rouse.compiler.storage.names import (
+    CACHED_ANNOTATION,
     CONTAINER_ANNOTATION,
     CREDENTIALS_ANNOTATION,
     MODEL_PATH,
@@ -30,6 +31,8 @@ from rouse.compiler.storage.volumes import is_mounted, mount
 
 __all__ = ["attach", "is_read_only", "pointed", "with_credentials"]
 
+_CACHE = "rouse.dev/model-cache"
+_NO_LOCAL_MODEL = "serving.kserve.io/disable-localmodel"
 _OPEN = ("file",)
 """Schemes that no credential opens."""
 _INITIALIZER_ONLY = ("oci+fetch",)
@@ -63,9 +66,11 @@ def attach(
         names = (main, TRANSFORMER_CONTAINER)
         pod = mount(pod, names, location, config, read_only=read_only)
     fetched = [each for each in storage.locations if not is_mounted(each)]
+    cached = _cached(fetched, config, annotations)
     if own_predictor and not storage.container and _fetches_itself(fetched):
-        return _told(pod, main, fetched[0], storage.entry, config, annotations, facts)
-    return pointed(pod, main), _for_webhook(fetched, storage) if fetched else {}
+        pod, asked = _told(pod, main, fetched[0], storage.entry, config, annotations, facts)
+        return pod, {**asked, **cached}
+    return pointed(pod, main), {**_for_webhook(fetched, storage), **cached} if fetched else {}
 
 
 def is_read_only(annotations: Mapping[str, str], config: Config) -> bool:
@@ -90,6 +95,15 @@ def with_credentials(pod: Object, container: str, access: Access) -> Object:
     ]
     pod = {**pod, "containers": containers}
     return merge_pod({"volumes": list(access.volumes)}, pod) if access.volumes else pod
+
+
+def _cached(fetched: list[Location], config: Config, annotations: Mapping[str, str]) -> Strings:
+    """The word for the webhook that nodes may have the model, where the installation reads it."""
+    names = [each.uri for each in fetched if each.scheme not in (*_OPEN, *_INITIALIZER_ONLY)]
+    off = annotations.get(_CACHE) == "off" or annotations.get(_NO_LOCAL_MODEL) == "true"
+    if off or not names or not config.model_cache.host_path:
+        return {}
+    return {CACHED_ANNOTATION: names[0]}
 
 
 def _fetches_itself(fetched: list[Location]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "CACHED_ANNOTATION",
     "CONTAINER_ANNOTATION",
     "CREDENTIALS_ANNOTATION",
     "INTERNAL_PREFIX",
@@ -38,6 +39,9 @@ CREDENTIALS_ANNOTATION = "internal.rouse.dev/storage-credentials"
 """The container that fetches for itself and needs the credentials of its service account."""
 CONTAINER_ANNOTATION = "internal.rouse.dev/storage-container"
 """The ClusterStorageContainer that fetches, where the component names it."""
+
+CACHED_ANNOTATION = "internal.rouse.dev/model-cache"
+"""The location that the node's cache may have: the pod webhook lets the pod read that."""
 
 SCHEME_PLACEHOLDER = "<scheme-placeholder>"
 """Stands for the scheme and bucket that only the entry of the Secret storage-config tells."""

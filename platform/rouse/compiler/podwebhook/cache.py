@@ -1,0 +1,64 @@
+"""The node's cache of models, for the containers that would fetch.
+
+The folder is mounted where the node has it, read-only: a model that is there is read in place, and
+one that is not, or is damaged, comes from its origin. Nothing waits for the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rouse.api.base import Object
+from rouse.api.localmodelnode.names import node_label
+from rouse.compiler.config import Config
+from rouse.compiler.merge import merge_container
+from rouse.compiler.podwebhook.containers import annotations_of
+from rouse.compiler.podwebhook.initializer import INITIALIZER_CONTAINER
+from rouse.compiler.storage.names import CACHED_ANNOTATION
+from rouse.compiler.storage.spec import custom_uri
+
+__all__ = ["with_cache"]
+
+_VOLUME: Final = "rouse-model-cache"
+_VARIABLE: Final = "ROUSE_MODEL_CACHE"
+_WEIGHT: Final = 50
+_PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
+def with_cache(pod: Object, config: Config) -> Object:
+    """Return the pod that reads the node's cache and prefers nodes that have its model."""
+    uri = annotations_of(pod).get(CACHED_ANNOTATION)
+    path = config.model_cache.host_path
+    spec = pod["spec"]
+    volumes = spec.get("volumes") or []
+    if not uri or not path or any(each["name"] == _VOLUME for each in volumes):
+        return pod
+    source = {"path": path, "type": "DirectoryOrCreate"}
+    changed = {
+        **spec,
+        "containers": [_reading(each, path) for each in spec["containers"]],
+        "volumes": [*volumes, {"name": _VOLUME, "hostPath": source}],
+        "affinity": _preferring(spec.get("affinity") or {}, uri),
+    }
+    if spec.get("initContainers"):
+        changed["initContainers"] = [_reading(each, path) for each in spec["initContainers"]]
+    return {**pod, "spec": changed}
+
+
+def _reading(container: Object, path: str) -> Object:
+    fetches = custom_uri(container.get("env") or ())
+    if not fetches and container["name"] != INITIALIZER_CONTAINER:
+        return container
+    mount = {"name": _VOLUME, "mountPath": path, "readOnly": True}
+    told = {"env": [{"name": _VARIABLE, "value": path}], "volumeMounts": [mount]}
+    # What the user says of the variable wins.
+    return merge_container({"name": container["name"], **told}, container)
+
+
+def _preferring(affinity: Mapping[str, Any], uri: str) -> Object:
+    """Nodes that have the model come first, by the label that the controller keeps."""
+    nodes = affinity.get("nodeAffinity") or {}
+    has = {"matchExpressions": [{"key": node_label(uri), "operator": "Exists"}]}
+    terms = [*(nodes.get(_PREFERRED) or ()), {"weight": _WEIGHT, "preference": has}]
+    return {**affinity, "nodeAffinity": {**nodes, _PREFERRED: terms}}

@@ -1,0 +1,86 @@
+"""How a pod comes to read its node's cache, and when it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rouse.api.localmodelnode.names import node_label
+from rouse.compiler.config import Config
+from rouse.compiler.podwebhook import diff, mutate
+from rouse.compiler.storage import Location, Storage, attach
+from rouse.embedded.apiserver.jsonpatch import json_patch
+
+URI = "https://models.example.com/iris.joblib"
+CACHED = "internal.rouse.dev/model-cache"
+SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
+PATH = "/var/lib/rouse/models"
+CONFIG = Config.from_config_map({"data": {"modelCache": f"{{hostPath: {PATH}}}"}})
+POD = {"containers": [{"name": "kserve-container", "image": "server"}]}
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize(
+    ("uri", "config", "annotations", "asked"),
+    [
+        (URI, CONFIG, {}, True),
+        (URI, Config(), {}, False),
+        (URI, CONFIG, {"rouse.dev/model-cache": "off"}, False),
+        (URI, CONFIG, {"serving.kserve.io/disable-localmodel": "true"}, False),
+        ("pvc://claim/iris", CONFIG, {}, False),
+        ("file:///models/iris", CONFIG, {}, False),
+    ],
+)
+def test_which_pods_ask(
+    own: bool, uri: str, config: Config, annotations: dict[str, str], asked: bool
+) -> None:
+    _, said = attach(
+        POD,
+        "kserve-container",
+        Storage((Location(uri),)),
+        own_predictor=own,
+        config=config,
+        annotations=annotations,
+    )
+    assert said.get(CACHED) == (uri if asked else None)
+
+
+def pod(annotations: dict[str, str], env: list[dict[str, str]]) -> dict[str, Any]:
+    container = {"name": "kserve-container", "image": "server", "env": env}
+    return {"metadata": {"annotations": annotations}, "spec": {"containers": [container]}}
+
+
+def test_a_server_that_fetches_itself_reads_the_cache_in_place() -> None:
+    env = [{"name": "STORAGE_URI", "value": URI}]
+    asked = pod({CACHED: URI}, env)
+    made = mutate(asked, config=CONFIG)
+    (container,) = made["spec"]["containers"]
+    assert {"name": "ROUSE_MODEL_CACHE", "value": PATH} in container["env"]
+    assert container["volumeMounts"] == [
+        {"name": "rouse-model-cache", "mountPath": PATH, "readOnly": True}
+    ]
+    assert made["spec"]["volumes"] == [
+        {"name": "rouse-model-cache", "hostPath": {"path": PATH, "type": "DirectoryOrCreate"}}
+    ]
+    (term,) = made["spec"]["affinity"]["nodeAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert term["preference"]["matchExpressions"] == [
+        {"key": node_label(URI), "operator": "Exists"}
+    ]
+    assert mutate(made, config=CONFIG) == made
+    assert json_patch(asked, diff(asked, made)) == made
+
+
+def test_the_initializer_of_another_server_copies_from_the_cache() -> None:
+    made = mutate(pod({CACHED: URI, SOURCE: URI}, []), config=CONFIG)
+    (initializer,) = made["spec"]["initContainers"]
+    assert {"name": "ROUSE_MODEL_CACHE", "value": PATH} in initializer["env"]
+    (server,) = made["spec"]["containers"]
+    assert "ROUSE_MODEL_CACHE" not in {each["name"] for each in server.get("env") or ()}
+
+
+def test_without_the_setting_a_pod_is_left_as_it_is() -> None:
+    asked = pod({CACHED: URI}, [{"name": "STORAGE_URI", "value": URI}])
+    assert mutate(asked, config=Config()) == asked
