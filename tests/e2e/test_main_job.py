@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from perf.disagree import Disagreement
 from perf.harness import IRIS, Engine
 from perf.traffic import Outcome, Target, background, send
+from rouse.api.inferenceservice.lifecycle import condition_of
 from rouse.kube.objects import Object
 from rouse.kube.resources import INFERENCE_SERVICES, KNATIVE_SERVICES, PODS, VIRTUAL_SERVICES
 from rouse.sdk import AsyncClient
@@ -117,7 +119,9 @@ async def _weights(client: AsyncClient, name: str, share: int | None) -> None:
 async def test_an_idle_model_goes_to_zero_and_wakes_for_the_next_request(
     engine: Engine, client: AsyncClient, deploy: Deploy, name: str
 ) -> None:
-    await client.apply(deploy(isvc(name)))
+    service = isvc(name)
+    service["metadata"]["annotations"] = {"rouse.dev/coldstart-budget": "1m"}
+    await client.apply(deploy(service))
     await client.wait_ready(name, timeout_s=60)
     await until(client.kube, PODS, lambda pods: not any(_of(pod, name) for pod in pods))
     woken = await client.request(name, ROW)
@@ -128,11 +132,16 @@ async def test_an_idle_model_goes_to_zero_and_wakes_for_the_next_request(
     def recorded(services: list[Object]) -> bool:
         return any(
             service["metadata"]["name"] == name
-            and service.get("status", {}).get("coldStart", {}).get("last", {}).get("phases")
+            and {"load", "answer"} <= service["status"]["coldStart"]["last"]["phases"].keys()
+            and service["status"]["coldStart"]["count"] == 1
+            and condition_of(service, "ColdStartWithinBudget")["status"] == "True"
             for service in services
+            if service.get("status", {}).get("coldStart")
         )
 
     await until(client.kube, INFERENCE_SERVICES, recorded, timeout_s=15)
+    told = engine.rouse("coldstart", "explain", name).stdout
+    assert re.search(r"^load +[\d.]+ m?s +[\d.]+ m?s +█", told, re.MULTILINE)
 
 
 async def test_many_requests_to_a_sleeping_model_wake_it_once(
