@@ -38,7 +38,12 @@ class Image:
     ports: tuple[int, ...] = (8080,)
 
 
-_SERVER: Final = ("predictors/__init__.py", "predictors/serving", "predictors/storage")
+_SERVER: Final = (
+    "predictors/__init__.py",
+    "predictors/openai",
+    "predictors/serving",
+    "predictors/storage",
+)
 _SERVER_EXTRAS: Final = ("serving", "storage", "grpc", "tracing")
 _TABULAR: Final = ("sklearn", "xgboost", "lightgbm", "onnx", "mlflow")
 
@@ -71,6 +76,14 @@ IMAGES: Final = (
     # Its wheel links to OpenMP's library and does not bring it, unlike the others'.
     _predictor("lightgbm", "LightGBM", "lightgbm", "sklearn", debian=("libgomp1",)),
     _predictor("onnx", "ONNX", "onnx"),
+    # The same for GPUs: another build of torch brings CUDA's libraries with it.
+    _predictor("pytorch", "PyTorch", "pytorch", packages=("predictors/tabular",)),
+    _predictor(
+        "huggingface",
+        "Hugging Face",
+        "huggingface",
+        packages=("predictors/tabular", "predictors/pytorch"),
+    ),
     # It hands flavors to the other predictors. Installed is what most models need; other libraries
     # are a matter of an image FROM this one.
     _predictor("mlflow", "MLflow", "mlflow", "sklearn", packages=_ALL_TABULAR),
@@ -111,6 +124,28 @@ IMAGES: Final = (
         extras=("storage",),
         libraries=("orjson", "requests"),
         ports=(),
+    ),
+    # It decides as the platform does, and fetches as the predictors do, by a process of theirs.
+    Image(
+        name="node-agent",
+        title="agent of a node's model cache",
+        module="rouse",
+        dockerfile="platform/rouse/agent/Dockerfile",
+        packages=(
+            "platform/rouse",
+            "manifests",
+            "predictors/__init__.py",
+            "predictors/serving/__init__.py",
+            "predictors/serving/errors.py",
+            "predictors/serving/logs.py",
+            "predictors/serving/observation.py",
+            "predictors/storage",
+        ),
+        extras=("cluster", "storage"),
+        libraries=("orjson", "requests"),
+        base_dependencies=True,
+        arguments=("node-agent",),
+        ports=(8080, 8081, 8085),
     ),
     Image(
         name="controller",

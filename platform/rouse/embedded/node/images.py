@@ -63,7 +63,16 @@ def predictor(framework: str) -> LocalCommand:
 BUILT_IN: Final[Mapping[str, LocalCommand]] = {
     **{
         f"ghcr.io/rouse/{framework}server": predictor(framework)
-        for framework in ("sklearn", "xgboost", "lightgbm", "onnx", "mlflow", "custom")
+        for framework in (
+            "sklearn",
+            "xgboost",
+            "lightgbm",
+            "onnx",
+            "pytorch",
+            "huggingface",
+            "mlflow",
+            "custom",
+        )
     },
     "ghcr.io/rouse/storage-initializer": LocalCommand(
         ("{python}", "-m", "predictors.storage_initializer")
