@@ -348,6 +348,34 @@ def test_with_a_transformer_beside_the_agent_leads_to_it() -> None:
     assert agent(made)["args"][-2:] == ["--component-port", "8085"]
 
 
+SCRAPE = "serving.kserve.io/enable-prometheus-scraping"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "queue_proxy", "found"),
+    [
+        ({}, True, ("9091", "/metrics")),
+        ({}, False, ("8080", "/metrics")),
+        (
+            {"prometheus.kserve.io/port": "8002", "prometheus.kserve.io/path": "/m"},
+            True,
+            ("8002", "/m"),
+        ),
+        ({"prometheus.io/port": "1"}, True, ("1", "/metrics")),
+    ],
+)
+def test_a_prometheus_without_an_operator_is_told_where_the_metrics_are(
+    annotations: dict[str, str], queue_proxy: bool, found: tuple[str, str]
+) -> None:
+    more = [{"name": "queue-proxy", "image": "q"}] if queue_proxy else []
+    asked = pod({**annotations, SCRAPE: "true"}, *more)
+    made = mutate(asked, config=CONFIG)["metadata"]["annotations"]
+    assert made["prometheus.io/scrape"] == "true"
+    assert (made["prometheus.io/port"], made["prometheus.io/path"]) == found
+    told_no = pod({**annotations, SCRAPE: "false"}, *more)
+    assert mutate(told_no, config=CONFIG) == told_no
+
+
 @pytest.mark.parametrize(
     "asked",
     [

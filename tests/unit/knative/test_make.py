@@ -23,6 +23,7 @@ from rouse.embedded.knative.make.revision import (
     make_revision,
     progress_deadline_s,
 )
+from rouse.embedded.knative.make.routing import routing_of
 from rouse.embedded.knative.settings import Defaults, Settings
 from rouse.embedded.knative.traffic import Target
 from rouse.errors import ValidationError
@@ -100,6 +101,7 @@ def test_revision_has_every_default_written_out() -> None:
         "serving.knative.dev/configuration": "iris",
         "serving.knative.dev/configurationUID": "uid-of-Configuration",
         "serving.knative.dev/configurationGeneration": "1",
+        "serving.knative.dev/routingState": "pending",
         "serving.knative.dev/service": "iris",
         "serving.knative.dev/serviceUID": "uid-of-Service",
     }
@@ -310,3 +312,28 @@ def test_a_cluster_local_route_has_no_outside() -> None:
     spec = make_virtual_service(local, [Target("iris-00001", 100)], "localhost")["spec"]
     assert spec["gateways"] == ["knative-serving/knative-local-gateway"]
     assert spec["hosts"] == ["iris.default.svc.cluster.local"]
+
+
+def test_a_revision_says_whether_routes_lead_to_it_and_its_pods_do_not() -> None:
+    made = stored(make_revision(configuration(), SETTINGS))
+    assert routing_of(made, [], now="1") is None
+    change = routing_of(made, ["iris", "blue"], now="1")
+    assert change == {
+        "labels": {"serving.knative.dev/routingState": "active"},
+        "annotations": {
+            "serving.knative.dev/routes": "blue,iris",
+            "serving.knative.dev/routingStateModified": "1",
+        },
+    }
+    before = make_deployment(made, replicas=1, progress_deadline_s=600)
+    for part in ("labels", "annotations"):
+        made["metadata"][part] |= change[part]
+    assert make_deployment(made, replicas=1, progress_deadline_s=600) == before
+    assert routing_of(made, ["iris", "blue"], now="2") is None
+    # Another route is no other state.
+    fewer = routing_of(made, ["iris"], now="2")
+    assert fewer is not None
+    assert fewer["annotations"] == {"serving.knative.dev/routes": "iris"}
+    none = routing_of(made, [], now="3")
+    assert none is not None
+    assert none["labels"] == {"serving.knative.dev/routingState": "reserve"}

@@ -9,6 +9,7 @@ from rouse.compiler.podwebhook.access import with_access, with_logger_access
 from rouse.compiler.podwebhook.agent import BATCHER, LOGGER, with_agent
 from rouse.compiler.podwebhook.cache import with_cache
 from rouse.compiler.podwebhook.initializer import with_initializer
+from rouse.compiler.podwebhook.scraping import SCRAPING, with_scraping
 from rouse.compiler.storage.facts import NO_FACTS, Facts
 from rouse.compiler.storage.names import (
     CACHED_ANNOTATION,
@@ -26,6 +27,7 @@ _ASKING = frozenset(
         CREDENTIALS_ANNOTATION,
         LOGGER,
         LOGGER_CREDENTIALS_ANNOTATION,
+        SCRAPING,
         SOURCE_ANNOTATION,
         URIS_ANNOTATION,
     }
@@ -46,4 +48,4 @@ def mutate(pod: Object, *, config: Config, facts: Facts = NO_FACTS) -> Object:
         return pod
     pod = with_logger_access(with_access(pod, config, facts), config, facts)
     pod = with_cache(with_initializer(pod, config, facts), config)
-    return with_agent(pod, config, facts)
+    return with_scraping(with_agent(pod, config, facts))

@@ -84,6 +84,7 @@ class Configurations:
             if labels_of(one).get(names.GENERATION_LABEL) == str(metadata.get("generation", 1)):
                 return one
         wanted = make_revision(configuration, self._settings())
+        wanted["metadata"]["annotations"][names.ROUTING_MODIFIED] = rfc3339(self._clock.utc())
         try:
             created = await self._client.create(wanted)
         except AlreadyExistsError:

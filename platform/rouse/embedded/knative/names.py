@@ -27,7 +27,10 @@ __all__ = [
     "REVISION_HEADER",
     "REVISION_LABEL",
     "REVISION_UID_LABEL",
+    "ROUTES_ANNOTATION",
     "ROUTE_LABEL",
+    "ROUTING_MODIFIED",
+    "ROUTING_STATE_LABEL",
     "SERVICE_LABEL",
     "SERVICE_TYPE_LABEL",
     "SERVICE_UID_LABEL",
@@ -57,6 +60,9 @@ GENERATION_LABEL: Final = f"{GROUP}/configurationGeneration"
 REVISION_LABEL: Final = f"{GROUP}/revision"
 REVISION_UID_LABEL: Final = f"{GROUP}/revisionUID"
 ROUTE_LABEL: Final = f"{GROUP}/route"
+ROUTES_ANNOTATION: Final = f"{GROUP}/routes"
+ROUTING_MODIFIED: Final = f"{GROUP}/routingStateModified"
+ROUTING_STATE_LABEL: Final = f"{GROUP}/routingState"
 PROGRESS_DEADLINE: Final = f"{GROUP}/progress-deadline"
 VISIBILITY_LABEL: Final = "networking.knative.dev/visibility"
 CLUSTER_LOCAL: Final = "cluster-local"

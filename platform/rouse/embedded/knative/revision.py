@@ -16,6 +16,7 @@ from rouse.embedded.knative.make.deployment import (
     make_services,
 )
 from rouse.embedded.knative.make.revision import autoscaler_spec_of, progress_deadline_s
+from rouse.embedded.knative.make.routing import routing_of
 from rouse.embedded.knative.ports import Clock, Node
 from rouse.embedded.knative.replicas import Replicas
 from rouse.embedded.knative.route import is_reachable
@@ -29,12 +30,13 @@ from rouse.embedded.knative.status.revision import (
 )
 from rouse.embedded.knative.traffic import BY_REFERENCE
 from rouse.embedded.knative.writes import rfc3339, write_status
-from rouse.errors import ValidationError
+from rouse.errors import NotFoundError, ValidationError
 from rouse.kube.apply import apply_if_differs, differs, stamped
 from rouse.kube.client import KubeClient
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, Object, key_of, labels_of, uid_of
+from rouse.kube.resources import REVISIONS
 
 __all__ = ["RevisionInformers", "Revisions"]
 
@@ -108,6 +110,7 @@ class Revisions:
         self._replicas.balance(_deployment(key))
         self._warm_up(key)
         await self._report(revision, scaler)
+        await self._note_routing(revision)
 
     def _forget(self, key: Key) -> None:
         self._scaler.forget(key)
@@ -165,6 +168,18 @@ class Revisions:
         if deployment is not None and key not in self._warmed:
             self._warmed.add(key)
             self._node.warm_up(deployment["spec"]["template"])
+
+    async def _note_routing(self, revision: Object) -> None:
+        key = key_of(revision)
+        leading = (key_of(route).name for route in self._routes_to(key))
+        change = routing_of(revision, leading, now=rfc3339(self._clock.utc()))
+        if change is None:
+            return
+        try:
+            body = {"metadata": change}
+            await self._client.patch(REVISIONS, key.name, body, namespace=key.namespace)
+        except NotFoundError:
+            pass
 
     async def _report_invalid(self, revision: Object, error: ValidationError) -> None:
         self._events.emit(revision, "Warning", "InvalidArgument", str(error))

@@ -8,6 +8,7 @@ from typing import Final
 from rouse.embedded.knative import names
 from rouse.embedded.knative.make.configuration import passed_on
 from rouse.embedded.knative.make.revision import container_concurrency, serving_container
+from rouse.embedded.knative.make.routing import ROUTING_ANNOTATIONS
 from rouse.kube.objects import Object, owner_reference
 
 __all__ = ["make_deployment", "make_pod_autoscaler", "make_services", "protocol_of"]
@@ -35,7 +36,7 @@ def make_deployment(revision: Object, *, replicas: int, progress_deadline_s: flo
             "template": {
                 "metadata": {
                     "labels": labels | selector,
-                    "annotations": passed_on(metadata.get("annotations")),
+                    "annotations": _annotations(revision),
                 },
                 "spec": spec,
             },
@@ -86,10 +87,18 @@ def _service(revision: Object, name: str, kind: str) -> Object:
     return made
 
 
+def _annotations(revision: Object) -> dict[str, str]:
+    given = passed_on(revision["metadata"].get("annotations"))
+    return {name: value for name, value in given.items() if name not in ROUTING_ANNOTATIONS}
+
+
 def _labels(revision: Object) -> dict[str, str]:
     metadata = revision["metadata"]
+    given = {**(metadata.get("labels") or {})}
+    # A pod must not be made anew because requests are led elsewhere.
+    given.pop(names.ROUTING_STATE_LABEL, None)
     return {
-        **(metadata.get("labels") or {}),
+        **given,
         names.REVISION_LABEL: metadata["name"],
         names.REVISION_UID_LABEL: metadata["uid"],
         names.APP_LABEL: metadata["name"],
@@ -105,7 +114,7 @@ def _child(revision: Object, api_version: str, kind: str, name: str) -> Object:
             "name": name,
             "namespace": metadata["namespace"],
             "labels": _labels(revision),
-            "annotations": passed_on(metadata.get("annotations")),
+            "annotations": _annotations(revision),
             "ownerReferences": [owner_reference(revision)],
         },
     }

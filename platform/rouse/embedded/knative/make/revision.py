@@ -11,6 +11,7 @@ from rouse.autoscaler import AutoscalerSpec, resolve_spec
 from rouse.autoscaler.durations import parse_duration
 from rouse.embedded.knative import names
 from rouse.embedded.knative.make.configuration import passed_on
+from rouse.embedded.knative.make.routing import PENDING
 from rouse.embedded.knative.settings import Settings
 from rouse.errors import FieldError, ValidationError
 from rouse.kube.objects import Object, owner_reference
@@ -61,6 +62,7 @@ def make_revision(configuration: Object, settings: Settings) -> Object:
         names.CONFIGURATION_LABEL: metadata["name"],
         names.CONFIGURATION_UID_LABEL: metadata["uid"],
         names.GENERATION_LABEL: str(metadata.get("generation", 1)),
+        names.ROUTING_STATE_LABEL: PENDING,
     }
     for label in (names.SERVICE_LABEL, names.SERVICE_UID_LABEL):
         if label in parent:
