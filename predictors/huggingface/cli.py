@@ -22,6 +22,9 @@ def main(argv: Sequence[str]) -> int:
     """Serve a model, or with ``--warm`` be the parent of servers; the exit code."""
     # Read at tokenizers' first use: its threads would not survive a fork.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Read when torch is imported: threads that wait by turning take the core from the server, and
+    # where a neighbour has the core a call takes twice as long.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     told, rest = parser().parse_known_args(argv)
     runtime = HuggingFaceRuntime(Options.of(argv))
     if "--warm" in rest:

@@ -23,7 +23,10 @@ from predictors.serving.contract import check  # noqa: E402
 from predictors.serving.inference import InferenceRequest  # noqa: E402
 from predictors.serving.protocols import v1, v2  # noqa: E402
 
-WORDS = ["the", "a", "day", "fine", "bad", "weather", "is", "was", "ada", "lives", "in", "london", "paris", "what", "where", "of", "capital", "##s", "##ly", "##er", "this", "example", "sport", "politics", "match", "ended", "rain", "tall", "tower", "how", "it", "m", ".", "?", "!", ",", "2", "1", "300"]
+WORDS = (
+    "the a day fine bad weather is was ada lives in london paris what where of capital ##s ##ly "
+    "##er this example sport politics match ended rain tall tower how it m . ? ! , 2 1 300"
+)
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 Folder = Callable[..., Path]
@@ -45,7 +48,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 def _save(kind: str, folder: Path, config: dict[str, Any]) -> None:
-    vocabulary = [*SPECIAL, *WORDS]
+    vocabulary = [*SPECIAL, *WORDS.split()]
     (folder / "vocab.txt").write_text("\n".join(vocabulary))
     tokenizer = transformers.BertTokenizer(str(folder / "vocab.txt"), model_max_length=64)
     tokenizer.save_pretrained(folder)

@@ -119,14 +119,14 @@ def test_the_config_is_of_another_model(bert: Callable[..., Path], tmp_path: Pat
     shutil.copytree(bert("BertModel"), tmp_path / "m")
     file = tmp_path / "m" / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "hidden_size": 64}))
-    with pytest.raises(ModelLoadError, match="config.json makes it"):
+    with pytest.raises(ModelLoadError, match=r"config.json makes it"):
         load(tmp_path / "m")
 
 
 def test_tasks_that_are_not_there(bert: Callable[..., Path]) -> None:
-    with pytest.raises(ModelLoadError, match="--task juggling.*There are: text-classification"):
+    with pytest.raises(ModelLoadError, match=r"--task juggling.*There are: text-classification"):
         load(bert("BertModel"), "--task=juggling")
-    with pytest.raises(ModelLoadError, match="none of the labels LABEL_0.*is entailment"):
+    with pytest.raises(ModelLoadError, match=r"none of the labels LABEL_0.*is entailment"):
         load(bert("BertForSequenceClassification", num_labels=3), "--task=zero-shot")
     with pytest.raises(ModelLoadError, match="more than the 64 positions"):
         load(bert("BertModel"), "--max_length=100")

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import transformers
 from PIL import Image
 
 from predictors.huggingface.media.files import example_image, example_sound, resampled
@@ -19,6 +18,8 @@ from predictors.serving.errors import InvalidInputError, ModelLoadError
 from predictors.serving.openapi.examples import v1_example, v2_example
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+transformers: Any = pytest.importorskip("transformers")
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,
