@@ -32,7 +32,8 @@ class Endpoint:
 
     def __init__(self, model: Model, metrics: ModelMetrics, settings: PlaneSettings) -> None:
         self.model = model
-        self.metrics = metrics
+        self.metrics = metrics.version(model.version)
+        self._shared = metrics
         self.in_flight = 0
         self._idle: asyncio.Event | None = None
         self._check = Contract(model).check
@@ -75,9 +76,9 @@ class Endpoint:
             key = digest(request)
             kept = self._cache.get(key)
             if kept is not None:
-                self.metrics.hits += 1
+                self._shared.hits += 1
                 return self._signed(InferenceResponse(kept), request)
-            self.metrics.misses += 1
+            self._shared.misses += 1
         response = await self._scheduled(request)
         if self._cache is not None:
             self._cache.put(key, response.outputs)
@@ -104,7 +105,7 @@ class Endpoint:
         """Explain the model's answer. Raises `RequestError`."""
         started = perf_counter()
         response = await self._timed(self._explained(request), request)
-        self.metrics.explain.observe(perf_counter() - started)
+        self._shared.explain.observe(perf_counter() - started)
         return self._signed(response, request)
 
     def enter(self) -> None:

@@ -101,7 +101,8 @@ class Service:
             if call is not None:
                 call.version = response.model_version
                 call.answered(framed([answer]), GRPC, response)
-            self._plane.metrics.model(response.model_name).succeeded(response)
+            metrics = self._plane.metrics.model(response.model_name)
+            metrics.version(response.model_version).succeeded(response)
             return answer
         except RequestError as error:
             if call is not None:

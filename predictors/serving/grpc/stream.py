@@ -118,9 +118,11 @@ class Streams:
         started = perf_counter()
         parts = self._plane.stream(message.model_name, message.model_version or None, request)
         raw = bool(message.raw_input_contents)
+        version = message.model_version
         async for response in parts:
+            version = response.model_version
             yield encode(response, raw=raw)
-        metrics = self._plane.metrics.model(message.model_name)
+        metrics = self._plane.metrics.model(message.model_name).version(version)
         metrics.succeeded(InferenceResponse((), predict=perf_counter() - started))
 
     async def _watched(

@@ -12,7 +12,31 @@ from predictors.serving.metrics.custom import custom_lines
 from predictors.serving.metrics.histogram import SIZES, STARTS, Histogram, head, labelled
 from predictors.serving.metrics.process import process_lines
 
-__all__ = ["ModelMetrics", "ServerMetrics"]
+__all__ = ["ModelMetrics", "ServerMetrics", "VersionMetrics"]
+
+
+class VersionMetrics:
+    """Outcomes of one version of a model, by MLServer's names; all it is told its model is, too."""
+
+    __slots__ = ("_model", "failures", "labels", "seconds", "successes")
+
+    def __init__(self, model: ModelMetrics, version: str) -> None:
+        self._model = model
+        self.labels = labelled({"model": model.name, "version": version})
+        self.successes = 0
+        self.failures = 0
+        self.seconds = 0.0
+
+    def succeeded(self, response: InferenceResponse) -> None:
+        """Count an answered request."""
+        self.successes += 1
+        self.seconds += response.queue + response.predict
+        self._model.succeeded(response)
+
+    def failed(self, status: int) -> None:
+        """Count a request answered with an error."""
+        self.failures += 1
+        self._model.failed(status)
 
 
 class ModelMetrics:
@@ -35,7 +59,7 @@ class ModelMetrics:
         "preprocess",
         "queue",
         "queue_length",
-        "successes",
+        "versions",
     )
 
     def __init__(self, name: str, on_answer: Callable[[], None] | None = None) -> None:
@@ -49,14 +73,13 @@ class ModelMetrics:
         self.explain = Histogram()
         self.batch_rows = Histogram(SIZES)
         self.queue_length = Histogram((0.0, *SIZES))
-        self.successes = 0
         self.failures: dict[int, int] = {}
+        self.versions: dict[str, VersionMetrics] = {}
         self.hits = 0
         self.misses = 0
 
     def succeeded(self, response: InferenceResponse) -> None:
-        """Count an answered request."""
-        self.successes += 1
+        """Observe the timings of an answered request."""
         if self.on_answer is not None:
             told, self.on_answer = self.on_answer, None
             told()
@@ -69,6 +92,18 @@ class ModelMetrics:
     def failed(self, status: int) -> None:
         """Count a request answered with an error."""
         self.failures[status] = self.failures.get(status, 0) + 1
+
+    @property
+    def successes(self) -> int:
+        """The requests that its versions have answered."""
+        return sum(each.successes for each in self.versions.values())
+
+    def version(self, version: str) -> VersionMetrics:
+        """The outcomes of a version, from now on shown."""
+        found = self.versions.get(version)
+        if found is None:
+            found = self.versions[version] = VersionMetrics(self, version)
+        return found
 
     def started(self, rows: int, waiting: int) -> None:
         """Count a call of the model that was taken from its queue, and what still waits."""
@@ -136,19 +171,30 @@ class ServerMetrics:
         for model in models:
             for status, count in sorted(model.failures.items()):
                 yield f'request_failures_total{{{model.labels},status="{status}"}} {count}'
+        yield from self._outcomes()
         for name, text, counts in (
-            ("model_infer_request_success", "Requests answered.", [m.successes for m in models]),
-            (
-                "model_infer_request_failure",
-                "Requests answered with an error.",
-                [sum(m.failures.values()) for m in models],
-            ),
             ("response_cache_hits", "Answers given from the cache.", [m.hits for m in models]),
             ("response_cache_misses", "Answers the cache lacked.", [m.misses for m in models]),
         ):
             yield from head(f"{name}_total", "counter", text)
             for model, count in zip(models, counts, strict=True):
                 yield f"{name}_total{{{labelled({'model': model.name})}}} {count}"
+
+    def _outcomes(self) -> Iterator[str]:
+        versions = [each for model in self.models.values() for each in model.versions.values()]
+        name = "model_infer_request_success_total"
+        yield from head(name, "counter", "Requests answered.")
+        for each in versions:
+            yield f"{name}{{{each.labels}}} {each.successes}"
+        name = "model_infer_request_failure_total"
+        yield from head(name, "counter", "Requests answered with an error.")
+        for each in versions:
+            yield f"{name}{{{each.labels}}} {each.failures}"
+        name = "model_infer_request_duration"
+        yield from head(name, "summary", "Seconds in the queue and in the model, if answered.")
+        for each in versions:
+            yield f"{name}_sum{{{each.labels}}} {each.seconds!r}"
+            yield f"{name}_count{{{each.labels}}} {each.successes}"
 
     def _gauges(self) -> Iterator[str]:
         yield from head(

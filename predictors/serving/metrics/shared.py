@@ -30,7 +30,7 @@ _LARGEST: Final = frozenset(
     }
 )
 """Gauges of which the largest counts; all others are added up."""
-_GROWING: Final = frozenset({"counter", "histogram"})
+_GROWING: Final = frozenset({"counter", "histogram", "summary"})
 
 
 class SharedTexts:

@@ -152,7 +152,7 @@ async def test_work_of_a_client_that_went_away_is_dropped(serve: Serve, model: A
         model.gate.set()
         assert (await running).json() == ANSWER
     assert model.calls == [1]
-    assert endpoint.metrics.failures == {499: 1}
+    assert plane.metrics.models["double"].failures == {499: 1}
 
 
 async def _until(happened: Callable[[], bool]) -> None:
@@ -186,7 +186,7 @@ async def test_concurrent_requests_over_both_protocols_share_calls(
     assert "queue;dur=" in answers[1].headers["server-timing"]
     assert 'request_queue_seconds_count{model_name="double"} 3' in text
     assert 'batch_rows_sum{model_name="double"} 3' in text
-    assert 'model_infer_request_success_total{model="double"} 3' in text
+    assert 'model_infer_request_success_total{model="double",version="1"} 3' in text
 
 
 async def test_streams_are_server_sent_events(serve: Serve) -> None:

@@ -123,7 +123,7 @@ async def test_a_worker_that_stands_still_is_replaced_and_its_counts_stay(
 async def _answered_count(url: str, count: float) -> None:
     """Wait until a scrape tells so many answers; it lags by a second."""
     async with asyncio.timeout(20), httpx.AsyncClient(base_url=url, timeout=10) as client:
-        told = f'model_infer_request_success_total{{model="line"}} {count:g}\n'
+        told = f'model_infer_request_success_total{{model="line",version="1"}} {count:g}\n'
         while told not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.05)
 

@@ -24,8 +24,8 @@ NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = rf'{NAME}="(?:[^"\\\n]|\\[\\"n])*"'
 SAMPLE = re.compile(rf"(?P<name>{NAME})(?:\{{(?P<labels>{LABEL}(?:,{LABEL})*)\}})? (?P<value>\S+)")
 HELP = re.compile(rf"# HELP (?P<name>{NAME}) (?:[^\\\n]|\\[\\n])*")
-TYPE = re.compile(rf"# TYPE (?P<name>{NAME}) (?P<kind>counter|gauge|histogram)")
-SUFFIXES = {"histogram": ("_bucket", "_sum", "_count")}
+TYPE = re.compile(rf"# TYPE (?P<name>{NAME}) (?P<kind>counter|gauge|histogram|summary)")
+SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 
 
 class Family(NamedTuple):
@@ -90,10 +90,11 @@ def _text(name: str = "a") -> str:
     server.phase_seconds = {"import": 0.2, "load": 0.3}
     server.start_seconds = 0.6
     model = server.model(name)
+    version = model.version("1")
     for seconds in (0.00001, 0.002, 30.0):
-        model.succeeded(InferenceResponse((), predict=seconds, queue=seconds))
-    model.failed(400)
-    model.failed(503)
+        version.succeeded(InferenceResponse((), predict=seconds, queue=seconds))
+    version.failed(400)
+    version.failed(503)
     model.started(8, 2)
     return server.text().decode()
 
@@ -129,7 +130,7 @@ def test_texts_of_workers_are_one_text() -> None:
     assert families.keys() == once.keys()
     started = families["process_start_time_seconds"].samples["process_start_time_seconds", ""]
     assert started == pytest.approx(started_at(), abs=0.1)
-    key = "model_infer_request_success_total", 'model="a"'
+    key = "model_infer_request_success_total", 'model="a",version="1"'
     assert families["model_infer_request_success_total"].samples[key] == 6
 
 
@@ -145,7 +146,9 @@ async def test_kserves_and_mlservers_names_and_labels(serve: Serve) -> None:
         assert families[name].samples[f"{name}_count", 'model_name="double"'] == 1
     for outcome in ("success", "failure"):
         name = f"model_infer_request_{outcome}_total"
-        assert families[name].samples[name, 'model="double"'] == 1
+        assert families[name].samples[name, 'model="double",version="1"'] == 1
+    duration = "model_infer_request_duration"
+    assert families[duration].samples[f"{duration}_count", 'model="double",version="1"'] == 1
     assert families["process_resident_memory_bytes"].kind == "gauge"
 
 
