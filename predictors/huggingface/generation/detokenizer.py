@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 __all__ = ["Detokenizer", "Tokenizer"]
 
@@ -16,12 +16,7 @@ _PATIENCE: Final = 8
 class Tokenizer(Protocol):
     """What is needed of a tokenizer of transformers."""
 
-    def decode(
-        self,
-        token_ids: Sequence[int],
-        skip_special_tokens: bool = ...,
-        clean_up_tokenization_spaces: bool = ...,
-    ) -> str:
+    def decode(self, token_ids: list[int], skip_special_tokens: bool = ..., **kwargs: Any) -> Any:
         """The text of tokens."""
 
 
@@ -71,10 +66,11 @@ class Detokenizer:
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
-    def _decoded(self, ids: Sequence[int]) -> str:
-        return self._tokenizer.decode(
+    def _decoded(self, ids: list[int]) -> str:
+        text: str = self._tokenizer.decode(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
+        return text
 
 
 def _overlap(text: str, stop: str) -> int:

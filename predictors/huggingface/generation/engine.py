@@ -79,6 +79,7 @@ class Text:
         return TokenLogprob(self._name(choice.token), choice.logprob, top)
 
     def _name(self, token: int) -> str:
-        return self._tokenizer.decode(
+        text: str = self._tokenizer.decode(
             [token], skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
+        return text

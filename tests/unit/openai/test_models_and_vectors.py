@@ -1,0 +1,108 @@
+"""Models, embeddings and rerank over HTTP."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from predictors.openai.service import OpenAI
+from predictors.serving.dataplane import DataPlane
+from predictors.serving.model import Model
+from predictors.serving.tensors import Tensor
+
+EMBEDDINGS = "/openai/v1/embeddings"
+RERANK = "/openai/v1/rerank"
+
+
+async def test_models_and_adapters_are_listed(client: httpx.AsyncClient) -> None:
+    told = (await client.get("/openai/v1/models")).json()
+    assert told["object"] == "list"
+    assert [(each["id"], each.get("parent")) for each in told["data"]] == [
+        ("able", None),
+        ("able-lora", "able"),
+    ]
+    one = (await client.get("/openai/v1/models/able-lora")).json()
+    assert one == told["data"][1]
+    assert (await client.get("/v1/models")).json() == {"models": ["able"]}
+
+
+async def test_embeddings(client: httpx.AsyncClient) -> None:
+    body = {"model": "able", "input": ["four", "two words"]}
+    told = (await client.post(EMBEDDINGS, json=body)).json()
+    assert [each["embedding"] for each in told["data"]] == [[4.0, 0.5], [9.0, 0.5]]
+    assert [each["index"] for each in told["data"]] == [0, 1]
+    assert told["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+    short = {"model": "able", "input": "four", "encoding_format": "base64", "dimensions": 2}
+    told = (await client.post("/v1/embeddings", json=short)).json()
+    vector = np.frombuffer(b64decode(told["data"][0]["embedding"]), "<f4")
+    assert vector.tolist() == [4.0, 0.5]
+
+
+async def test_rerank(client: httpx.AsyncClient) -> None:
+    documents = ["no", {"text": "a cat"}, "cats"]
+    body = {"model": "able", "query": "cat", "documents": documents, "top_n": 2}
+    told = (await client.post(RERANK, json=body)).json()
+    assert told["results"] == [
+        {"index": 1, "relevance_score": 1.0, "document": {"text": "a cat"}},
+        {"index": 2, "relevance_score": 1.0, "document": {"text": "cats"}},
+    ]
+    told = (await client.post(RERANK, json=body | {"return_documents": False})).json()
+    assert "document" not in told["results"][0]
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "param"),
+    [
+        (EMBEDDINGS, {}, "input"),
+        (EMBEDDINGS, {"input": []}, "input"),
+        (EMBEDDINGS, {"input": ["a", ""]}, "input[1]"),
+        (EMBEDDINGS, {"input": [[1, 2]]}, "input[0]"),
+        (EMBEDDINGS, {"input": "a", "encoding_format": "int8"}, "encoding_format"),
+        (EMBEDDINGS, {"input": "a", "dimensions": 7}, "dimensions"),
+        (RERANK, {"documents": ["a"]}, "query"),
+        (RERANK, {"query": "a"}, "documents"),
+        (RERANK, {"query": "a", "documents": ["a"], "top_n": 0}, "top_n"),
+    ],
+)
+async def test_wrong_fields_are_named(
+    client: httpx.AsyncClient, path: str, more: dict[str, Any], param: str
+) -> None:
+    answer = await client.post(path, json={"model": "able", **more})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
+
+
+class Plain(Model):
+    """A model without any ability."""
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def predict(self, inputs: Any, wanted: Any) -> list[Tensor]:
+        """Nothing."""
+        return []
+
+
+class Embedding(Plain):
+    """One that only embeds."""
+
+    async def embed(self, texts: Any) -> Any:
+        """Not asked."""
+
+
+async def test_a_model_is_asked_for_what_it_can() -> None:
+    plane = DataPlane(["plain"])
+    assert OpenAI(plane).routes(Plain("plain")) == []
+    plane.publish(Embedding("vectors"))
+    routes = {route.path: route for route in OpenAI(plane).routes(Embedding("vectors"))}
+    from predictors.serving.routes import HttpRequest
+
+    path = "/openai/v1/chat/completions"
+    body = b'{"model": "vectors", "messages": [{"role": "user", "content": "x"}]}'
+    answer = await routes[path].handle(HttpRequest("POST", path, "", {}, body))
+    assert answer.status == 501
+    assert b"does not chat" in answer.body

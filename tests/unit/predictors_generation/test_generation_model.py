@@ -1,0 +1,186 @@
+"""A folder of a causal model, asked by V1, V2, its generate extension, and by its abilities."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from predictors.huggingface.generation import GenerationModel, GenerationSettings
+from predictors.openai.abilities import Generation, Sampling
+from predictors.serving.errors import InvalidInputError, ModelLoadError, StartupError
+from predictors.serving.inference import InferenceRequest
+from predictors.serving.routes import HttpRequest
+from predictors.serving.tensors import Tensor
+
+GREEDY = Sampling(temperature=0, max_tokens=6)
+
+
+@pytest.fixture
+async def model(folder: Callable[[str], Path]) -> AsyncIterator[GenerationModel]:
+    made = GenerationModel("writer", folder("llama"), env={})
+    made.load()
+    yield made
+    made.unload()
+
+
+async def _text(generation: Generation) -> str:
+    return "".join([piece.text async for piece in generation])
+
+
+def _v1(rows: object, **parameters: Any) -> InferenceRequest:
+    return InferenceRequest((), payload={"instances": rows, "parameters": parameters})
+
+
+def _v2(*texts: str, **parameters: Any) -> InferenceRequest:
+    array = np.array(texts, dtype=object)
+    return InferenceRequest([Tensor("text", array)], parameters=parameters)
+
+
+async def test_all_protocols_tell_the_same_text(model: GenerationModel) -> None:
+    text = await _text(await model.complete("Hello", GREEDY))
+    assert text
+    answer = await model.infer(_v1(["Hello", {"prompt": "Hello"}], max_new_tokens=6))
+    assert answer.payload == {"predictions": [text, text]}
+    answer = await model.infer(_v2("Hello", max_tokens=6))
+    assert answer.outputs[0].array.tolist() == [text]
+    parts = [part async for part in model.stream(_v2("Hello", max_tokens=6))]
+    assert "".join(part.outputs[0].array[0] for part in parts) == text
+    assert parts[-1].parameters["finish_reason"] in ("length", "stop")
+
+
+async def test_the_generate_extension(model: GenerationModel) -> None:
+    whole, parts = (route for route in model.routes())
+    body = {"text_input": "Hello", "parameters": {"max_new_tokens": 6}}
+    request = HttpRequest("POST", whole.path, "", {}, orjson.dumps(body))
+    told = orjson.loads((await whole.handle(request)).body)
+    assert told["parameters"]["prompt_tokens"] == 5
+    assert whole.path == "/v2/models/writer/generate"
+    answer = await parts.handle(request)
+    assert answer.stream is not None
+    events = [orjson.loads(event.removeprefix(b"data: ")) async for event in answer.stream]
+    assert "".join(event["text_output"] for event in events) == told["text_output"]
+    assert events[-1]["parameters"] == told["parameters"]
+
+
+async def test_tokens_and_echo(model: GenerationModel, tokenizer: Any) -> None:
+    ids = tokenizer("Hello")["input_ids"]
+    text = await _text(await model.complete("Hello", GREEDY))
+    assert await _text(await model.complete(ids, GREEDY, echo=True)) == "Hello" + text
+    with pytest.raises(InvalidInputError, match="token 999"):
+        await model.complete([999], GREEDY)
+
+
+async def test_chat_follows_the_template(model: GenerationModel) -> None:
+    chat = await model.chat([{"role": "user", "content": "Hi"}], GREEDY)
+    assert chat.prompt_tokens == len("<user>Hi<assistant>")
+    assert await _text(chat) == await _text(await model.complete("<user>Hi<assistant>", GREEDY))
+    with pytest.raises(InvalidInputError, match="no tools here"):
+        await model.chat([{"role": "tool", "content": "1"}], GREEDY)
+
+
+async def test_a_stop_string_ends_the_text(model: GenerationModel) -> None:
+    text = await _text(await model.complete("Hello", Sampling(temperature=0, max_tokens=30)))
+    stop = text[4:7]
+    stopped = Sampling(temperature=0, max_tokens=30, stop=(stop,))
+    assert await _text(await model.complete("Hello", stopped)) == text[: text.index(stop)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sampling", "reason"),
+    [
+        ("", GREEDY, "prompt is empty"),
+        ("x" * 128, GREEDY, "The prompt has 128 tokens; the context of model writer is 128"),
+        ("x" * 125, GREEDY, "max_tokens is 6, and the prompt has 125 tokens.*At most 3 are left"),
+    ],
+)
+async def test_what_does_not_fit_the_context(
+    model: GenerationModel, prompt: str, sampling: Sampling, reason: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=reason):
+        await model.complete(prompt, sampling)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"temperature": "hot"}, "parameters.temperature must be a number from 0 to 100"),
+        ({"max_tokens": 0}, "parameters.max_tokens must be a whole number of at least 1"),
+        ({"stop": [1]}, "parameters.stop must be a text"),
+        ({"do_sample": 1}, "parameters.do_sample"),
+        ({"seed": 1.5}, "parameters.seed"),
+        ({"adapter": 3}, "parameters.adapter"),
+    ],
+)
+async def test_wrong_parameters_are_named(
+    model: GenerationModel, parameters: Mapping[str, Any], reason: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=reason):
+        await model.infer(_v2("x", **parameters))
+
+
+async def test_wrong_texts_are_named(model: GenerationModel) -> None:
+    with pytest.raises(InvalidInputError, match=r"instances\[1\] must be a text"):
+        await model.infer(_v1(["x", 3]))
+    with pytest.raises(InvalidInputError, match="exactly one text"):
+        await anext(aiter(model.stream(_v2("x", "y"))))
+
+
+async def test_a_model_without_a_template_does_not_chat(
+    model: GenerationModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert model._made is not None
+    monkeypatch.setattr(model._made.tokenizer, "chat_template", None)
+    with pytest.raises(InvalidInputError, match="no chat template"):
+        await model.chat([{"role": "user", "content": "Hi"}], GREEDY)
+
+
+def test_settings_come_from_the_environment() -> None:
+    settings = GenerationSettings.of({"ROUSE_GENERATION_MAX_BATCH": "3"})
+    assert (settings.max_batch, settings.engine) == (3, "auto")
+    with pytest.raises(StartupError, match="ROUSE_GENERATION_MAX_WAITING must be a whole number"):
+        GenerationSettings.of({"ROUSE_GENERATION_MAX_WAITING": "many"})
+    with pytest.raises(StartupError, match="ROUSE_GENERATION_ENGINE"):
+        GenerationSettings.of({"ROUSE_GENERATION_ENGINE": "magic"})
+
+
+def test_a_folder_without_a_tokenizer_is_refused(
+    folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for file in ("config.json", "model.safetensors"):
+        (tmp_path / file).write_bytes((folder("llama") / file).read_bytes())
+    with pytest.raises(ModelLoadError, match="tokenizer"):
+        GenerationModel("bare", tmp_path, env={}).load()
+
+
+async def test_encoder_decoders_answer_as_generate_does(
+    folder: Callable[[str], Path], module: Callable[[str], Any], tokenizer: Any
+) -> None:
+    import torch
+
+    made = GenerationModel("summary", folder("t5"), env={})
+    made.load()
+    try:
+        texts = ["Hello there", "A longer text than that", "x"]
+        told = (await made.infer(_v1(texts, max_new_tokens=8))).payload
+        for text, answer in zip(texts, told["predictions"], strict=True):  # type: ignore[index]
+            with torch.inference_mode():
+                wanted = module("t5").generate(
+                    **tokenizer(text, return_tensors="pt", return_token_type_ids=False),
+                    max_new_tokens=8,
+                    do_sample=False,
+                )
+            assert answer == tokenizer.decode(wanted[0], skip_special_tokens=True)
+        chance = [
+            await _text(await made.complete("Hello", Sampling(seed=seed, max_tokens=8)))
+            for seed in (3, 3, 4)
+        ]
+        assert chance[0] == chance[1] != chance[2]
+        with pytest.raises(InvalidInputError, match="encoder-decoder"):
+            await made.complete("x", Sampling(logprobs=1))
+    finally:
+        made.unload()
