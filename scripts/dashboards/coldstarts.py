@@ -11,10 +11,45 @@ __all__ = ["COLD_STARTS"]
 
 _STARTS: Final = "inferenceservice:cold_starts:1h_bucket"
 
+_CHOSEN: Final = '{namespace=~"$namespace", service=~"$service"}'
+"""What the controller tells has the labels of its ledger."""
+
+
+def _woken(metric: str, by: str, legend: str) -> tuple[Query, ...]:
+    """The p95 since the controller started: wake-ups are too few for a rate."""
+    return quantiles(f"{metric}_bucket{_CHOSEN}", f"namespace, {by}", legend, (0.95,))
+
+
 COLD_STARTS: Final = Board(
     "rouse-cold-starts",
     "Rouse / Cold starts",
     (
+        Row(
+            "Wake-ups, as callers see them",
+            (
+                Panel(
+                    "Wake-ups (p95)",
+                    "s",
+                    _woken("rouse_coldstart_seconds", "service", "{{service}}"),
+                    "From the first request that waited, or from its pod, to ready or answered. "
+                    "Exemplars lead to traces.",
+                ),
+                Panel(
+                    "Phases of wake-ups (p95)",
+                    "s",
+                    _woken(
+                        "rouse_coldstart_phase_seconds", "service, phase", "{{phase}} {{service}}"
+                    ),
+                ),
+                Panel(
+                    "Over their own budget",
+                    "none",
+                    (Query(f"1 - rouse_coldstart_within_budget{_CHOSEN}", "{{service}}"),),
+                    "1 where the p95 of the last wake-ups is above rouse.dev/coldstart-budget.",
+                    most=1,
+                ),
+            ),
+        ),
         Row(
             "The last hour",
             (

@@ -159,7 +159,7 @@ class _Process:
             client,
             observe=metrics.reconciled,
             waited=metrics.waited,
-            woke=metrics.cold_starts.woke,
+            cold_start_observer=metrics.cold_starts,
             told_balloons=metrics.ballooned,
         )
         metrics.manager = manager

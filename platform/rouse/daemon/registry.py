@@ -39,6 +39,10 @@ class Family:
         """Put a value in place of the one before."""
         self._values[labels] = value
 
+    def drop(self, *labels: str) -> None:
+        """Forget the value of these labels."""
+        self._values.pop(labels, None)
+
     def lines(self, *, openmetrics: bool = False) -> Iterator[str]:
         """Yield the samples as text, which is the same in both formats."""
         for values, number in sorted(self._values.items()):
@@ -71,9 +75,9 @@ class Histogram(Family):
             told = _braces(("trace_id",), (trace_id,))
             self._exemplars[labels, place] = f" # {told} {float(seconds)!r}"
 
-    def drop(self, labels: Labels) -> None:
-        """Forget everything of these label values."""
-        self._values.pop(labels, None)
+    def drop(self, *labels: str) -> None:
+        """Forget everything of these labels."""
+        super().drop(*labels)
         self._counts.pop(labels, None)
         for place in range(len(self._bounds) + 1):
             self._exemplars.pop((labels, place), None)

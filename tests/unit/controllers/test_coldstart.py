@@ -244,5 +244,20 @@ def test_histograms_are_bounded_and_carry_traces() -> None:
     assert 'service="b"' not in text
     assert 'rouse_coldstart_seconds_count{namespace="n",service="a"} 2' in text
     assert 'rouse_coldstart_phase_seconds_sum{namespace="n",service="c",phase="other"} 0.01' in text
+    metrics.forget(Key("n", "c"))
+    assert 'service="c"' not in render(metrics.families())
     exemplar = 'le="0.05"} 2 # {trace_id="' + "f" * 32 + '"} 0.03'
     assert exemplar in text
+
+
+def test_budgets_are_told_while_there_are_any() -> None:
+    metrics = ColdStartMetrics(services=1)
+    key = Key("n", "a")
+    metrics.judged(key, False)
+    metrics.judged(Key("n", "one too many"), True)
+    line = 'rouse_coldstart_within_budget{namespace="n",service="a"}'
+    assert f"{line} 0\n" in render(metrics.families())
+    metrics.judged(key, True)
+    assert f"{line} 1\n" in render(metrics.families())
+    metrics.judged(key, None)
+    assert "service=" not in render(metrics.families())

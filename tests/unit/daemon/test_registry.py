@@ -56,8 +56,8 @@ def test_openmetrics_has_exemplars() -> None:
 def test_what_is_dropped_is_told_no_more() -> None:
     histogram = Histogram("s", "Seconds.", ("verb",))
     histogram.observe(0.5, "get", trace_id="ab")
-    histogram.drop(("get",))
-    histogram.drop(("put",))
+    histogram.drop("get")
+    histogram.drop("put")
     assert list(histogram.lines(openmetrics=True)) == []
 
 

@@ -41,6 +41,14 @@ from tests.unit.observability.support import (
 
 CONFIG = ClusterConfig("https://rouse.test")
 EMPTY = {
+    **dict.fromkeys(
+        (
+            "rouse-cold-starts: Wake-ups (p95)",
+            "rouse-cold-starts: Phases of wake-ups (p95)",
+            "rouse-cold-starts: Over their own budget",
+        ),
+        "nobody plays Knative: nothing sleeps, and nothing wakes",
+    ),
     "rouse-model-server: Explain": "scikit-learn's server explains nothing",
 }
 """Panels without a number here, and why."""

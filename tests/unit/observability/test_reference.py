@@ -50,6 +50,7 @@ def controllers() -> str:
     metrics.reconciled(Reconciled("a", Key("b", "c"), Outcome.FAILED, 0.1, 0, "Invalid"))
     metrics.waited("a")(0.1)
     metrics.cold_starts.woke(Key("b", "c"), {"totalMs": 30, "phases": {"load": 20}})
+    metrics.cold_starts.judged(Key("b", "c"), True)
     return metrics.render()
 
 

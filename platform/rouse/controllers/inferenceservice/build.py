@@ -8,7 +8,7 @@ from typing import Final
 
 from rouse.controllers import balloons
 from rouse.controllers.coldstart import Ask, Gatherer, Traces, ask_server
-from rouse.controllers.inferenceservice.reconciler import Reconciler, Woke
+from rouse.controllers.inferenceservice.reconciler import ColdStartObserver, Reconciler
 from rouse.controllers.inferenceservice.settings import Settings
 from rouse.controllers.inferenceservice.sources import Sources
 from rouse.controllers.inferenceservice.triggers import connect_triggers
@@ -31,7 +31,7 @@ def make_manager(
     observe: Callable[[Reconciled], None] | None = None,
     waited: Callable[[str], Callable[[float], None]] | None = None,
     told_balloons: balloons.Told | None = None,
-    woke: Woke | None = None,
+    cold_start_observer: ColdStartObserver | None = None,
     ask: Ask = ask_server,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Manager:
@@ -39,7 +39,7 @@ def make_manager(
 
     ``waited`` makes, for a controller's name, what is told the seconds a key was in line;
     ``told_balloons`` is told how the balloons of a pool do,
-    ``woke`` of every wake-up once it is written; ``ask`` asks a model server how its start went.
+    ``cold_start_observer`` of every wake-up; ``ask`` asks a model server how its start went.
     """
     sources = Sources.of(client)
     recorder = EventRecorder(client, COMPONENT, clock=lambda: clock().timestamp())
@@ -47,7 +47,13 @@ def make_manager(
     traces = Traces.of(client)
     gatherer = Gatherer(sources, traces, ask, told=lambda key: controller.enqueue(key))
     reconciler = Reconciler(
-        client, sources, settings, recorder, activations=gatherer.of, woke=woke, clock=clock
+        client,
+        sources,
+        settings,
+        recorder,
+        activations=gatherer.of,
+        observer=cold_start_observer,
+        clock=clock,
     )
     controller = Controller(
         NAME,

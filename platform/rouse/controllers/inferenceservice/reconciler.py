@@ -6,10 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from rouse.api.base import Object
-from rouse.api.inferenceservice.lifecycle import Reason
+from rouse.api.inferenceservice.lifecycle import COLD_START_WITHIN_BUDGET, Reason, condition_of
 from rouse.compiler import Compiled, Observed, compile_object
 from rouse.compiler.coldstart import new_cold_starts
 from rouse.compiler.errors import CompileError
@@ -34,18 +34,28 @@ from rouse.kube.resources import (
     resource_of,
 )
 
-__all__ = ["DRIFT_REPEATS", "Reconciler", "Woke"]
+__all__ = ["DRIFT_REPEATS", "ColdStartObserver", "Reconciler"]
 
 logger = logging.getLogger(__name__)
-
-Woke: TypeAlias = Callable[[Key, Object], None]
-"""Called with the key of an InferenceService and a record of its status.coldStart."""
 
 DRIFT_REPEATS: Final = "DriftRepeats"
 """Reason of the event about an object that someone else keeps changing."""
 
 _ROUNDS: Final = 3
 """What is written changes what is compiled once at most; the rest is for the next reconcile."""
+
+
+class ColdStartObserver(Protocol):
+    """Is told of the wake-ups of InferenceServices."""
+
+    def woke(self, key: Key, record: Object) -> None:
+        """A wake-up was written; ``record`` is that of status.coldStart."""
+
+    def judged(self, key: Key, within: bool | None) -> None:
+        """Whether the service is within its budget; None without one, or without a wake-up."""
+
+    def forget(self, key: Key) -> None:
+        """The service is gone."""
 
 
 @dataclass(slots=True)
@@ -67,7 +77,7 @@ class Reconciler:
     """Brings the API's objects to what an InferenceService asks for. Level-based and idempotent.
 
     ``activations`` gives the wake-ups of an InferenceService that were put together from its pods,
-    ``woke`` is told of every wake-up once it is written, ``clock`` gives the current time in UTC.
+    ``observer`` is told of each once it is written; ``clock`` gives the current time in UTC.
     """
 
     def __init__(
@@ -78,7 +88,7 @@ class Reconciler:
         recorder: EventRecorder,
         *,
         activations: Callable[[Key], Sequence[Object]] = lambda _key: (),
-        woke: Woke | None = None,
+        observer: ColdStartObserver | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
@@ -86,7 +96,7 @@ class Reconciler:
         self._settings = settings
         self._recorder = recorder
         self._activations = activations
-        self._woke = woke
+        self._observer = observer
         self._clock = clock
         self._outdated: dict[Key, str] = {}
         self._repairs = Repairs()
@@ -99,6 +109,8 @@ class Reconciler:
             if service is None and self._sources.owned[VIRTUAL_SERVICES].get(key) is None:
                 # Not before the routes are gone: nothing must be open on the way out.
                 await self._delete(self._sources.policies_of(key))
+            if self._observer is not None:
+                self._observer.forget(key)
             self._outdated.pop(key, None)
             self._repairs.forget(key)
             return None
@@ -214,13 +226,11 @@ class Reconciler:
         before = resource_version_of(current.service)
         if resource_version_of(written) != before:
             self._outdated[key_of(current.service)] = before
-        if self._woke is not None:
-            told = current.observed.previous_status.get("coldStart")
-            for record in new_cold_starts(told, wanted.get("coldStart")):
-                self._woke(key_of(current.service), record)
 
     async def _tell(self, current: Pass) -> None:
         """Emit events, once their status is written: a retry does not tell them again."""
+        if self._observer is not None:
+            _tell_cold_starts(self._observer, current)
         for event in current.compiled.events:
             self._recorder.emit(current.service, event.type, event.reason, event.message)
 
@@ -250,6 +260,15 @@ _PHASES: Final[tuple[_Phase, ...]] = (
     Reconciler._write_status,
     Reconciler._tell,
 )
+
+
+def _tell_cold_starts(observer: ColdStartObserver, current: Pass) -> None:
+    key, status = key_of(current.service), current.compiled.status
+    told = current.observed.previous_status.get("coldStart")
+    for record in new_cold_starts(told, status.get("coldStart")):
+        observer.woke(key, record)
+    truth = condition_of({"status": status}, COLD_START_WITHIN_BUDGET).get("status")
+    observer.judged(key, {"True": True, "False": False}.get(str(truth)))
 
 
 def _named(objects: Iterable[Object], resource: Resource) -> dict[str, Object]:

@@ -37,17 +37,24 @@ class ColdStartMetrics:
             ("namespace", "service", "phase"),
             bounds=_BOUNDS,
         )
+        self._within = Family(
+            "gauge",
+            "rouse_coldstart_within_budget",
+            "1 while the p95 of a service's wake-ups is within its budget, else 0.",
+            ("namespace", "service"),
+        )
+        self._judged: set[Key] = set()
 
     def families(self) -> tuple[Family, ...]:
         """What is exposed."""
-        return self._seconds, self._phases
+        return self._seconds, self._phases, self._within
 
     def woke(self, key: Key, record: Mapping[str, Any]) -> None:
         """Count a wake-up of an InferenceService."""
         self._woken.pop(key, None)
         self._woken[key] = None
         while len(self._woken) > self._limit:
-            self.forget(next(iter(self._woken)))
+            self._forget_wake_ups(next(iter(self._woken)))
         trace_id = str(record.get("traceId", ""))
         self._seconds.observe(record["totalMs"] / 1000, *key, trace_id=trace_id)
         told: dict[str, float] = {}
@@ -57,9 +64,24 @@ class ColdStartMetrics:
         for phase, seconds in told.items():
             self._phases.observe(seconds, *key, phase, trace_id=trace_id)
 
+    def judged(self, key: Key, within: bool | None) -> None:
+        """Take note of whether a service keeps its budget; None: it has none, or never woke."""
+        if within is None:
+            self._judged.discard(key)
+            self._within.drop(*key)
+        elif key in self._judged or len(self._judged) < self._limit:
+            self._judged.add(key)
+            self._within.set(float(within), *key)
+
     def forget(self, key: Key) -> None:
-        """Drop the series of a service."""
-        self._woken.pop(key, None)
-        self._seconds.drop(tuple(key))
+        """Drop the series of a service that is gone."""
+        self.judged(key, None)
+        self._forget_wake_ups(key)
+
+    def _forget_wake_ups(self, key: Key) -> None:
+        if key not in self._woken:
+            return
+        del self._woken[key]
+        self._seconds.drop(*key)
         for phase in (*PHASES, _OTHER):
-            self._phases.drop((*key, phase))
+            self._phases.drop(*key, phase)
