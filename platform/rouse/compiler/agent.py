@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rouse.api.base import Object, Strings
+from rouse.api.inferenceservice.annotations import LOGGER_SAMPLE
 from rouse.api.inferenceservice.component import Batcher, ComponentSpec, Logger
 from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.api.inferenceservice.types import InferenceService
@@ -43,6 +44,7 @@ def attach_agent(
         return pod, {}
     url = _url(logger, component, config, own=own is not None) if logger is not None else ""
     if own is None:
+        _check_sample(logger, isvc, component)
         annotations = {**_logger_annotations(logger, url), **_batcher_annotations(batcher, config)}
         return pod, annotations
     variables = {
@@ -65,6 +67,16 @@ def _url(logger: Logger, component: str, config: Config, *, own: bool) -> str:
     return url
 
 
+def _check_sample(logger: Logger | None, isvc: InferenceService, component: str) -> None:
+    if logger is not None and LOGGER_SAMPLE in isvc.annotations:
+        raise CompileError(
+            Reason.INVALID_SPEC,
+            f"metadata.annotations[{LOGGER_SAMPLE}]: the server of spec.{component} is not one of "
+            "Rouse's, and KServe's agent, which logs for it, logs every request; remove the "
+            f"annotation, or spec.{component}.logger",
+        )
+
+
 def _access(logger: Logger | None, own: str) -> Strings:
     """What the webhook is asked for so that a server can store its logs itself."""
     if logger is None or logger.storage is None:
@@ -84,6 +96,9 @@ def _logger_variables(
         "ROUSE_LOGGER_NAMESPACE": isvc.namespace,
         "ROUSE_LOGGER_SERVICE": isvc.name,
     }
+    sample = isvc.annotations.get(LOGGER_SAMPLE)
+    if sample is not None:
+        variables["ROUSE_LOGGER_SAMPLE"] = sample.strip()
     if logger.storage is None:
         variables["ROUSE_LOGGER_URL"] = url
     if logger.metadata_headers:

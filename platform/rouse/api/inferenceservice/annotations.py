@@ -16,6 +16,7 @@ __all__ = [
     "CANARY_COOKIE",
     "CANARY_HEADER",
     "COLD_START_BUDGET",
+    "LOGGER_SAMPLE",
     "MIRROR_PERCENT",
     "STEERING",
     "STOP",
@@ -26,6 +27,7 @@ __all__ = [
     "parse_auth",
     "parse_budget",
     "parse_override",
+    "parse_sample",
 ]
 
 API_KEYS = "rouse.dev/api-keys"
@@ -39,6 +41,8 @@ CANARY_COOKIE = "rouse.dev/canary-cookie"
 """``name[=value]``: the same for a cookie."""
 COLD_START_BUDGET = "rouse.dev/coldstart-budget"
 """How long a wake-up may take at the 95th percentile: a duration such as 500ms or 2s."""
+LOGGER_SAMPLE = "rouse.dev/logger-sample"
+"""The part of the requests that loggers log, 0 to 1; servers that are not Rouse's log all."""
 MIRROR_PERCENT = "rouse.dev/mirror-percent"
 """The canary gets a copy of that many percent of the requests; its answers are thrown away."""
 STOP = "serving.kserve.io/stop"
@@ -69,6 +73,7 @@ _TWINS = ("auto", "off", "require")
 _METHODS = ("api-key", "jwt", "none")
 _SECRET = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _MOST_SECRET = 253
+_SAMPLE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,12})?|\.[0-9]{1,12}")
 
 
 def parse_override(text: str) -> tuple[str, str | None]:
@@ -88,6 +93,14 @@ def parse_budget(text: str) -> float | None:
     return duration_s(text.strip()) or None
 
 
+def parse_sample(text: str) -> float | None:
+    """Read `LOGGER_SAMPLE`; None for what is no number from 0 to 1."""
+    if _SAMPLE.fullmatch(text.strip()) is None:
+        return None
+    value = float(text)
+    return value if value <= 1 else None
+
+
 def check_annotations(isvc: InferenceService) -> Iterator[FieldError]:
     """Find values that would be misunderstood."""
     annotations = isvc.annotations
@@ -95,6 +108,11 @@ def check_annotations(isvc: InferenceService) -> Iterator[FieldError]:
     yield from _mirror(isvc)
     yield from _auth(annotations)
     yield from _budget(annotations)
+    sample = annotations.get(LOGGER_SAMPLE)
+    if sample is not None and parse_sample(sample) is None:
+        yield _error(
+            LOGGER_SAMPLE, f'"{sample}" is no part of the requests; write a number from 0 to 1'
+        )
     for name in (STOP, TAG_ROUTING):
         value = annotations.get(name)
         if value is not None and value.lower() not in _BOOLEANS:
