@@ -15,6 +15,7 @@ import torch
 
 from predictors.pytorch.config import ModelConfig
 from predictors.pytorch.device import Device
+from predictors.pytorch.empty import WithoutInitialization
 from predictors.pytorch.formats import Format, Found
 from predictors.pytorch.program import Program, unknown
 from predictors.pytorch.types import datatype
@@ -93,10 +94,11 @@ def _from_pickle(
 
 
 def _made(folder: Path, config: ModelConfig, policy: Policy, model: str) -> torch.nn.Module:
-    """An instance without weights: they come by assignment, so that none are allocated twice."""
+    """An instance without weights: they come by assignment, so that none are made twice."""
     kind = _class(folder, config.name, policy, model)
     try:
-        made = kind(**config.arguments)
+        with WithoutInitialization():
+            made = kind(**config.arguments)
     except Exception as error:
         raise ModelLoadError(
             f"{kind.__name__} cannot be made with the arguments {dict(config.arguments)}: "

@@ -125,6 +125,26 @@ def test_the_shards_of_an_index_are_one_model(tmp_path: Path, net: Net) -> None:
     np.testing.assert_allclose(output.array, wanted(net), rtol=1e-5)
 
 
+def test_a_class_is_made_without_first_values_but_with_its_own_buffers(tmp_path: Path) -> None:
+    own = (
+        "        torch.nn.init.constant_(self.layer.weight, 7)\n"
+        "        assert not (self.layer.weight == 7).all(), 'filled'\n"
+        "        self.register_buffer('twice', torch.empty(500).fill_(1), persistent=False)\n"
+        "        torch.nn.init.constant_(self.twice, 2)\n\n"
+        "    def forward"
+    )
+    source = CLASS.replace("    def forward", own).replace("Linear(4, hidden)", "Linear(500, 500)")
+    (tmp_path / "model.py").write_text(
+        source.replace("self.layer(x)", "self.layer(x) * self.twice")
+    )
+    layer = torch.nn.Linear(500, 500)
+    torch.save(layer.state_dict(prefix="layer."), tmp_path / "model.pt")
+    rows = np.ones((1, 500), np.float32)
+    [output] = opened(tmp_path).predict([Tensor("x", rows)], ())
+    expected = layer(torch.from_numpy(rows)).detach().numpy() * 2
+    np.testing.assert_allclose(output.array, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_whole_module_is_unpickled_only_where_the_policy_allows_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
