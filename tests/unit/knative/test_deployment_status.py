@@ -59,3 +59,15 @@ def test_what_was_complete_is_never_late() -> None:
 def test_nobody_is_late_where_somebody_else_watches() -> None:
     status = step({}, at(0), deadline_s=None)
     assert step(status, at(30), deadline_s=None) == status
+
+
+def test_a_refused_pod_is_told_until_it_is_taken() -> None:
+    deployment: Object = {"metadata": {"name": "iris", "generation": 1}, "spec": {}}
+    refused = deployment_status(
+        deployment, [replica(ready=False)], wanted=1, now=at(0), refused="exceeded quota: team"
+    )
+    [condition] = [each for each in refused["conditions"] if each["type"] == "ReplicaFailure"]
+    assert (condition["status"], condition["reason"]) == ("True", "FailedCreate")
+    assert condition["message"] == "exceeded quota: team"
+    taken = step(refused, at(1), ready=True)
+    assert {each["type"] for each in taken["conditions"]} == {"Available", "Progressing"}

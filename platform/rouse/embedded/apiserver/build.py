@@ -9,6 +9,7 @@ from pathlib import Path
 from rouse.embedded.apiserver.admission import Plugin
 from rouse.embedded.apiserver.admission_kserve import model_admission
 from rouse.embedded.apiserver.admission_pods import pod_admission
+from rouse.embedded.apiserver.admission_quota import quota_admission
 from rouse.embedded.apiserver.builtin import BUILTIN
 from rouse.embedded.apiserver.registry import Registry
 from rouse.embedded.apiserver.selectors import selectable_fields
@@ -31,7 +32,11 @@ def build_server(
     *,
     token: str | None = None,
     logs: Path | None = None,
-    admission: Sequence[Callable[[Store], Plugin]] = (model_admission, pod_admission),
+    admission: Sequence[Callable[[Store], Plugin]] = (
+        model_admission,
+        pod_admission,
+        quota_admission,
+    ),
     clock: Callable[[], datetime] = utc_now,
 ) -> ApiServer:
     """A server over the state file at ``path``, not yet started."""

@@ -12,6 +12,7 @@ import httpx
 from rouse.embedded.apiserver.admission import Plugin
 from rouse.embedded.apiserver.admission_kserve import model_admission
 from rouse.embedded.apiserver.admission_pods import pod_admission
+from rouse.embedded.apiserver.admission_quota import quota_admission
 from rouse.embedded.apiserver.bootstrap import bootstrap
 from rouse.embedded.apiserver.build import build_server, utc_now
 from rouse.embedded.apiserver.server import ApiServer
@@ -28,7 +29,11 @@ async def memory_api(
     *,
     manifests: bool = True,
     logs: Path | None = None,
-    admission: Sequence[Callable[[Store], Plugin]] = (model_admission, pod_admission),
+    admission: Sequence[Callable[[Store], Plugin]] = (
+        model_admission,
+        pod_admission,
+        quota_admission,
+    ),
     clock: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[tuple[ApiServer, httpx.AsyncClient]]:
     """A started, bootstrapped server and a client on it.

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from rouse.embedded.knative import names
+from rouse.embedded.knative.failures import FAILED_CREATE
 from rouse.embedded.knative.ports import Clock, Node
 from rouse.embedded.knative.replicas import Replica, Replicas
 from rouse.embedded.knative.status.deployment import deployment_status
@@ -125,7 +126,7 @@ class Deployments:
             pass
         except (RejectedError, NotFoundError) as error:
             # A replica without a record would run unseen.
-            self._events.emit(deployment, "Warning", "FailedCreate", str(error))
+            self._events.emit(deployment, "Warning", FAILED_CREATE, str(error))
             self._replicas.refuse(key, replica.key, str(error))
             await self._node.stop_pod(*replica.key, _STOP_GRACE_S)
             raise
@@ -171,6 +172,7 @@ class Deployments:
                 self._replicas.is_current(key, one) for one in replicas if not one.retiring
             ),
             problem=f"{problem.reason}: {problem.last_line}" if problem else "",
+            refused=problem.message if problem and problem.reason == FAILED_CREATE else "",
             now=rfc3339(self._clock.utc()),
             deadline_s=None if _is_revisions(deployment) else _deadline_s(deployment),
         )

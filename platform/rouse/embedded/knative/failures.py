@@ -11,7 +11,10 @@ import orjson
 from rouse.embedded.knative.ports import PodState, Termination
 from rouse.embedded.reasons import HOPELESS, Reason
 
-__all__ = ["Failure", "failure_of", "start_problem"]
+__all__ = ["FAILED_CREATE", "Failure", "failure_of", "start_problem"]
+
+FAILED_CREATE: Final = "FailedCreate"
+"""Reason of a replica whose pod the API refuses, such as one beyond a quota."""
 
 _LINES: Final = 10
 _SIGNAL_BASE: Final = 128

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rouse.embedded.knative.failures import Failure, failure_of, start_problem
+from rouse.embedded.knative.failures import FAILED_CREATE, Failure, failure_of, start_problem
 from rouse.embedded.knative.make.endpoints import Endpoint
 from rouse.embedded.knative.make.pod import awaits_admission, make_pod
 from rouse.embedded.knative.names import pod_name, template_hash
@@ -298,7 +298,7 @@ class Replicas:
 
 def _failure(replica: Replica) -> Failure | None:
     if replica.refused:
-        return Failure("FailedCreate", replica.refused)
+        return Failure(FAILED_CREATE, replica.refused)
     return failure_of(replica.state)
 
 

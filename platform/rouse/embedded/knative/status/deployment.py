@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from rouse.embedded.knative.failures import FAILED_CREATE
 from rouse.embedded.knative.replicas import Replica
 from rouse.embedded.knative.rolling import is_paused, strategy_of
 from rouse.kube.objects import Object
 
 __all__ = ["deployment_status"]
 
+_FAILURE = "ReplicaFailure"
 _COMPLETE = "NewReplicaSetAvailable"
 _UPDATING = "ReplicaSetUpdated"
 _LATE = "ProgressDeadlineExceeded"
@@ -25,13 +27,14 @@ def deployment_status(
     now: str,
     updated: int | None = None,
     problem: str = "",
+    refused: str = "",
     deadline_s: float | None = None,
 ) -> Object:
-    """Counts and the conditions Available and Progressing.
+    """Counts and the conditions Available and Progressing, and ReplicaFailure where there is one.
 
     ``updated`` is how many replicas are of the present template, by default all. ``problem`` is
-    what keeps replicas from running. ``deadline_s`` is how many seconds a rollout may be without
-    progress; None where somebody else watches that.
+    what keeps replicas from running, ``refused`` why the API takes no pod. ``deadline_s`` is how
+    many seconds a rollout may be without progress; None where somebody else watches that.
     """
     staying = [one for one in replicas if not one.retiring]
     updated = len(staying) if updated is None else updated
@@ -57,6 +60,9 @@ def deployment_status(
         ),
         _progressing(deployment, before.get("Progressing"), complete, moved, now, deadline_s),
     ]
+    if refused:
+        failure = before.get(_FAILURE)
+        conditions.append(_condition(failure, _FAILURE, True, FAILED_CREATE, now, refused))
     counts = {
         "replicas": len(staying),
         "updatedReplicas": updated,
