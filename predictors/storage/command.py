@@ -18,8 +18,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -42,6 +45,8 @@ from predictors.storage.seal import damaged, drop_unused, is_sealed, seal
 
 __all__ = ["main"]
 
+_TWIN_S: Final = 300.0
+
 _REASONS: Final[tuple[tuple[type[StorageError], str], ...]] = (
     (BudgetError, "Budget"),
     (ChecksumError, "ChecksumMismatch"),
@@ -58,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
     cache = Cache(given.cache, budget=given.budget, peers=given.peer)
     match given.command:
         case "fetch":
-            return _fetch(cache, given.uri)
+            return _fetch(cache, given.uri, twin=given.twin)
         case "list":
             return _list(cache, given.budget)
         case "verify":
@@ -70,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
             return 0
 
 
-def _fetch(cache: Cache, uri: str) -> int:
+def _fetch(cache: Cache, uri: str, *, twin: bool) -> int:
     started = perf_counter()
     moved = [False]
 
@@ -95,9 +100,26 @@ def _fetch(cache: Cache, uri: str) -> int:
         # Servers have it by now: checksums and the flush are for later.
         seal(cache.root, entry.digest)
         cache.settle()
+        if twin:
+            _translate(entry.folder)
     except (StorageError, OSError) as error:
         return _failed(error)
     return 0
+
+
+def _translate(folder: Path) -> None:
+    """Make the model's twin, if there can be one; that there is none fails no fetch.
+
+    To read a model can run what it brings. So it is asked for, and gets no credentials.
+    """
+    if find_spec("predictors.twins") is None:
+        return
+    env = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    command = [sys.executable, "-m", "predictors.twins", "translate", str(folder)]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            command, env=env, timeout=_TWIN_S, stdout=subprocess.DEVNULL, stderr=sys.stderr
+        )
 
 
 def _list(cache: Cache, budget: int) -> int:
@@ -180,7 +202,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--log_level", choices=logs.LEVELS, default="warning")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("fetch", help="bring a model into the cache").add_argument("uri")
+    fetch = commands.add_parser("fetch", help="bring a model into the cache")
+    fetch.add_argument("--twin", action="store_true", help="translate it too; this reads the model")
+    fetch.add_argument("uri")
     commands.add_parser("list", help="what is in the cache")
     check = commands.add_parser("verify", help="hold files to their checksums")
     check.add_argument("digests", nargs="*")

@@ -5,9 +5,3 @@ predictors.storage`` for it (`storage`), what the node's pods use (`pods`), serv
 (`peers`), and telling how it went (`report`). Which models a node shall have does not: that is for
 `rouse.controllers.localmodel`. How a model is fetched does not either: that is for the process.
 """
-
-from rouse.agent.agent import Agent, Settings
-from rouse.agent.plan import Copy, Decision, Run, Wish, decide
-from rouse.agent.storage import Storage
-
-__all__ = ["Agent", "Copy", "Decision", "Run", "Settings", "Storage", "Wish", "decide"]

@@ -44,6 +44,8 @@ class Options:
     """Where other nodes are served; None: they are not."""
     token: str = ""
     """The word that agents of the cluster share."""
+    twins: bool = False
+    """Whether models are translated (see `Storage`)."""
     settings: Settings = field(default_factory=Settings)
     ports: Ports = field(default_factory=Ports)
 
@@ -59,7 +61,7 @@ async def run(config: ClusterConfig, options: Options) -> None:
     Raises `ApiError` when the API cannot be read, `EngineError` when a port is taken.
     """
     async with connect(config) as client, stop_signal() as stop, AsyncExitStack() as stack:
-        storage = Storage(options.folder, options.budget, env=options.env)
+        storage = Storage(options.folder, options.budget, env=options.env, twins=options.twins)
 
         async def peers() -> Sequence[str]:
             return await resolve_peers(options.sources, own=lambda: {options.address})

@@ -31,7 +31,8 @@ _TOLD_BYTES: Final = 2000
 class Storage:
     """The cache in ``folder``, which holds at most ``budget`` bytes.
 
-    ``env`` is laid over this process' environment: credentials, a proxy.
+    ``env`` is laid over this process' environment: credentials, a proxy. ``twins`` has models
+    translated once they are there: where who wrote them is trusted.
     """
 
     def __init__(
@@ -40,17 +41,19 @@ class Storage:
         budget: int,
         *,
         env: Mapping[str, str] | None = None,
+        twins: bool = False,
         python: str = sys.executable,
     ) -> None:
         self.folder = folder
         self.budget = budget
         self._env = {**os.environ, **(env or {})}
+        self._fetch = ("fetch", "--twin") if twins else ("fetch",)
         self._python = python
 
     async def fetch(self, uri: str, peers: Sequence[str] = ()) -> AsyncGenerator[Event, None]:
         """Bring a model; yields the process' events. Closed early, the process is ended."""
         options = [word for peer in peers for word in ("--peer", peer)]
-        async with aclosing(self._run(*options, "fetch", uri)) as events:
+        async with aclosing(self._run(*options, *self._fetch, uri)) as events:
             async for event in events:
                 yield event
 

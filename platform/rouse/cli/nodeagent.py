@@ -49,6 +49,11 @@ _PORT = click.IntRange(0, 65535)
     show_default=True,
     help="Seconds after which an origin is asked for its present revision again.",
 )
+@click.option(
+    "--twins",
+    is_flag=True,
+    help="Translate models too; this reads them: only where who writes them is trusted.",
+)
 @click.option("--metrics-port", type=_PORT, help="Serve /metrics there. Default: not at all.")
 @click.option(
     "--health-port", type=_PORT, help="Serve /healthz and /readyz there. Default: not at all."
@@ -71,6 +76,7 @@ def node_agent(
     token_file: Path | None,
     concurrency: int,
     recheck: float,
+    twins: bool,
     metrics_port: int | None,
     health_port: int | None,
     kubeconfig: Path | None,
@@ -91,6 +97,7 @@ def node_agent(
         address=address,
         peer_port=peer_port,
         token=token_file.read_text().strip() if token_file else "",
+        twins=twins,
         settings=Settings(concurrency=concurrency, recheck_s=recheck),
         ports=Ports(metrics_port, health_port),
     )

@@ -48,6 +48,11 @@ class Home:
         return self.root / "volumes"
 
     @property
+    def models(self) -> Path:
+        """Models that this machine's LocalModelNode asks for."""
+        return self.root / "models"
+
+    @property
     def mesh(self) -> Path:
         """Envoy's bootstrap and xDS files."""
         return self.root / "mesh"

@@ -65,7 +65,7 @@ def test_runtimes_use_images_of_the_table_and_their_command() -> None:
 
 def test_the_embedded_node_runs_the_same_modules() -> None:
     node = {name.removeprefix(REGISTRY): command for name, command in BUILT_IN.items()}
-    table = {image.name: image for image in IMAGES if image.name != "controller"}
+    table = {image.name: image for image in IMAGES if image.module != "rouse"}
     assert set(node) == set(table)
     for name, command in node.items():
         assert command.argv == ("{python}", "-m", table[name].module)

@@ -20,6 +20,7 @@ from rouse import __version__
 from rouse.authorizer import Authorizer
 from rouse.embedded.engine.child import Child
 from rouse.embedded.engine.daemon import EngineOptions
+from rouse.embedded.engine.models import make_model_keeper
 from rouse.embedded.engine.state import EngineLock, EngineState, process_start
 from rouse.embedded.home import Home
 from rouse.embedded.knative import KnativeEngine
@@ -106,6 +107,9 @@ async def _start_engine(
     node = Node(client, node_paths, events=events, proxy=f"http://{ports.host}:{ports.local}")
     stack.push_async_callback(node.stop, grace_s=_STOP_GRACE_S)
     await node.start()
+    keeper = make_model_keeper(client, node.name, home.models)
+    stack.push_async_callback(keeper.stop)
+    await keeper.start()
     # Importing a framework takes the longest of all: it begins first.
     for framework in options.warm:
         node.warm_up_framework(framework)
