@@ -25,8 +25,8 @@ from predictors.twins.store import Mode, Place
 
 __all__ = ["main"]
 
-_FRAMEWORKS: Final = ("sklearn", "xgboost", "lightgbm")
-_NATIVE: Final[Mapping[str, str]] = {".bst": "xgboost", ".ubj": "xgboost", ".json": "xgboost"}
+_FRAMEWORKS: Final = ("sklearn", "xgboost")
+_XGBOOST: Final = (".bst", ".json", ".ubj")
 _PR_SET_PDEATHSIG: Final = 1
 _NO_TWIN: Final = 3
 
@@ -78,13 +78,9 @@ def _translate(options: argparse.Namespace, env: Mapping[str, str]) -> int:
 def _runtime(framework: str | None, folder: Path) -> Any:
     """The runtime that was named, or that of the file that is there."""
     if framework is None:
-        suffixes = (
-            {folder.suffix} if folder.is_file() else {each.suffix for each in folder.iterdir()}
-        )
-        native = [_NATIVE[each] for each in sorted(suffixes) if each in _NATIVE]
-        if (folder / "model.txt").is_file() or folder.name == "model.txt":
-            native = ["lightgbm"]
-        framework = native[0] if native else "sklearn"
+        files = [folder] if folder.is_file() else list(folder.glob("model.*"))
+        native = any(each.suffix in _XGBOOST for each in files)
+        framework = "xgboost" if native else "sklearn"
     return importlib.import_module(f"predictors.{framework}.runtime").RUNTIME
 
 

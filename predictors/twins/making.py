@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from predictors.serving.model import Model
 from predictors.serving.tensors import Array, TensorSpec
-from predictors.tabular.estimator import EstimatorModel
 from predictors.twins.agreement import (
     CHECKS,
     Disagreement,
@@ -25,7 +24,7 @@ from predictors.twins.artifact import Operation, packed, unpacked
 from predictors.twins.drawing import extreme_rows, rows_near
 from predictors.twins.model import TwinModel
 from predictors.twins.operations import AskTheOriginal, chained
-from predictors.twins.translation import Translated, UntranslatableError, translate
+from predictors.twins.translation import Translated, UntranslatableError, translate_original
 
 __all__ = ["Verdict", "make"]
 
@@ -51,20 +50,16 @@ def make(original: Model, file: Path, scratch: Path, *, checks: int = CHECKS) ->
 
 
 def _made(original: Model, file: Path, scratch: Path, checks: int) -> Verdict:
-    if not isinstance(original, EstimatorModel):
-        raise UntranslatableError(f"there is no translation of a {type(original).__name__}")
-    columns = original.columns
+    known, translated, tolerance = translate_original(original)
+    columns, methods = known.columns, known.methods
     if columns.count is None or columns.text or columns.strings or columns.count == 0:
         raise UntranslatableError("its rows are not numbers in columns")
     if not original.batchable:
         raise UntranslatableError("it holds classes that are not its framework's own")
-    translated = translate(original.estimator)
     random = np.random.default_rng(0)
-    tolerance = Tolerance()
     with np.errstate(all="ignore"):
         rows = rows_near(translated.base, columns.count, checks, random)
-        heads = _heads(original, translated, rows, tolerance)
-    primary = original.methods[0]
+        heads = _heads(original, methods, translated, rows, tolerance)
     description: dict[str, Any] = {
         "framework": original.platform,
         "made_with": _version(original.platform),
@@ -76,10 +71,10 @@ def _made(original: Model, file: Path, scratch: Path, checks: int) -> Verdict:
         },
         "inputs": _specs(original.inputs),
         "outputs": _specs(original.outputs),
-        "methods": list(original.methods),
+        "methods": list(methods),
         "base": list(translated.base),
         "heads": heads,
-        "refusals": refusals(original, primary, rows),
+        "refusals": refusals(original, methods[0], rows),
         "agreement": {"rows": 0, "tolerance": tolerance.relative, "methods": list(heads)},
     }
     twin_file = scratch / "candidate.twin"
@@ -87,20 +82,24 @@ def _made(original: Model, file: Path, scratch: Path, checks: int) -> Verdict:
     twin = TwinModel(original.name, file, unpacked(twin_file), lambda _: original)
     twin.load()
     try:
-        checked = agree(original, twin, list(original.methods), rows, extreme_rows(rows), tolerance)
+        checked = agree(original, twin, list(methods), rows, extreme_rows(rows), tolerance)
     finally:
         twin.unload()
     if checked.alone < 0.5:
         raise Disagreement(f"it could answer only {checked.alone:.0%} of the rows by itself")
     description["agreement"]["rows"] = checked.rows
-    left = [method for method in original.methods if method not in heads]
+    left = [method for method in methods if method not in heads]
     told = f"; left to the original: {', '.join(left)}" if left else ""
     words = f"agrees on {checked.rows} rows in {', '.join(heads)}{told}"
     return Verdict(description, words)
 
 
 def _heads(
-    original: EstimatorModel, translated: Translated, rows: Array, tolerance: Tolerance
+    original: Model,
+    methods: Sequence[str],
+    translated: Translated,
+    rows: Array,
+    tolerance: Tolerance,
 ) -> dict[str, list[Operation]]:
     """For each method the first of its ways that agrees on ordinary rows.
 
@@ -110,7 +109,7 @@ def _heads(
     base = chained(translated.base)
     found: dict[str, list[Operation]] = {}
     block = rows[:200]
-    for method in original.methods:
+    for method in methods:
         for way in translated.heads.get(method, ()):
             wanted = outcome(original, method, block)
             try:
@@ -120,7 +119,7 @@ def _heads(
             if close(wanted, given, tolerance):
                 found[method] = list(way)
                 break
-    primary = original.methods[0]
+    primary = methods[0]
     if primary not in found:
         raise Disagreement(f"{primary} differs on ordinary rows")
     return found

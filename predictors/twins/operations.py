@@ -303,6 +303,7 @@ _MAKERS: Final[Mapping[str, Callable[..., Step]]] = {
     "exp": lambda: np.exp,
     "log": lambda: _log,
     "expit": lambda: _expit,
+    "single": lambda: lambda values: values.astype(np.float32),
     "flat": lambda: np.ravel,
     "same": lambda: lambda rows: rows,
 }

@@ -33,13 +33,15 @@ def grown(
     single: bool,
     strict: bool = False,
     mean: bool = False,
+    narrow: bool = False,
 ) -> Callable[[Array], Array]:
     """Rows to raw scores, float64 of shape (rows, outputs).
 
     `children` is (nodes, 2), `values` (nodes, outputs of a tree). Tree t adds to all outputs, or,
     where `values` has one column and `initial` several, to output t modulo their number. A row goes
     left at ``x <= threshold`` (``<`` when `strict`); `single` rounds rows to float32 first. `mean`
-    divides by the number of trees. Raises `ValueError` for a table that leads outside itself.
+    divides by the number of trees, `narrow` adds in float32. Raises `ValueError` for a table that
+    leads outside itself.
     """
     nodes, columns = len(feature), values.shape[1]
     pairs = children.ravel().astype(np.intp)
@@ -54,6 +56,7 @@ def grown(
     count, outputs = len(begin), len(initial)
     flat_values = np.ascontiguousarray(values, dtype=np.float64)
     only = flat_values.ravel() if columns == 1 else None
+    kind = np.float32 if narrow else np.float64
     at_once = max(1, _VISITS // max(1, count * columns))
 
     def leaves(rows: Array) -> Array:
@@ -83,7 +86,7 @@ def grown(
             parts = only.take(at).reshape(size, count // outputs, outputs)
         else:
             parts = flat_values.take(at, axis=0).reshape(size, count, columns)
-        whole = np.empty((size, parts.shape[1] + 1, outputs))
+        whole = np.empty((size, parts.shape[1] + 1, outputs), kind)
         whole[:, 0] = initial
         whole[:, 1:] = parts
         # Adding along an axis that is contiguous, numpy would add in pairs.
@@ -97,6 +100,7 @@ def grown(
         rows = rows.astype(np.float64, copy=False)
         blocks = [summed(rows[begin : begin + at_once]) for begin in range(0, len(rows), at_once)]
         total = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        total = total.astype(np.float64, copy=False)
         if mean:
             total /= count
         return total

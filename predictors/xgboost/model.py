@@ -59,6 +59,21 @@ class BoosterModel(Model):
         self.inputs = self._columns.specs()
         self.outputs = _outputs(config)
 
+    @property
+    def booster(self) -> Any:
+        """The booster, once loaded."""
+        return self._booster
+
+    @property
+    def columns(self) -> Columns:
+        """What it expects as rows, once loaded."""
+        return self._columns
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Its outputs; the first is the default."""
+        return ("predict", "margin")
+
     def predict(self, inputs: Sequence[Tensor], wanted: Sequence[str]) -> list[Tensor]:
         """Predict the rows. Raises `InvalidInputError`."""
         rows = self._columns.numbers(self.name, inputs)

@@ -6,6 +6,6 @@ What it does not know it refuses with `UntranslatableError`, never approximates.
 """
 
 from predictors.twins.translation.base import Translated, UntranslatableError
-from predictors.twins.translation.estimators import translate
+from predictors.twins.translation.originals import Original, translate_original
 
-__all__ = ["Translated", "UntranslatableError", "translate"]
+__all__ = ["Original", "Translated", "UntranslatableError", "translate_original"]

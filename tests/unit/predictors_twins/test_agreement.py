@@ -11,6 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+import xgboost
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
@@ -56,6 +57,7 @@ from predictors.sklearn.model import SklearnModel
 from predictors.twins.artifact import packed, unpacked
 from predictors.twins.making import Verdict, make
 from predictors.twins.model import TwinModel
+from predictors.xgboost.model import BoosterModel
 
 # scikit-learn warns of logarithms of zero and of unknown categories.
 pytestmark = [
@@ -185,6 +187,24 @@ def test_columns_are_encoded_as_the_original_does() -> None:
     unknown[:, 2] = 77.0
     answer = twin.predict([Tensor("input", unknown)], ("predict_proba",))[0].array
     np.testing.assert_allclose(answer, estimator.predict_proba(unknown), rtol=1e-9)
+
+
+@pytest.mark.parametrize("objective", ["binary:logistic", "multi:softprob", "count:poisson"])
+def test_boosters_agree_with_holes_too(objective: str, tmp_path: Path) -> None:
+    rows = table(0, 80, 3)
+    rows[::7, 1] = np.nan
+    settings_: dict[str, Any] = {"objective": objective, "nthread": 1, "max_depth": 4}
+    labels = np.arange(80) % (3 if objective == "multi:softprob" else 2)
+    if objective == "multi:softprob":
+        settings_["num_class"] = 3
+    booster = xgboost.train(settings_, xgboost.DMatrix(rows, labels, nthread=1), 8)
+    file = tmp_path / "model.ubj"
+    booster.save_model(file)
+    original = BoosterModel("m", file, threads=1)
+    original.load()
+    verdict = make(original, file, tmp_path, checks=100)
+    assert verdict.description is not None, verdict.reason
+    assert set(verdict.description["heads"]) == {"predict", "margin"}
 
 
 @pytest.mark.parametrize(
