@@ -63,6 +63,10 @@ class KServeModel(UserModel):
         self.inputs = await self._specs("get_input_types")
         self.outputs = await self._specs("get_output_types")
 
+    @property
+    def _batched(self) -> object:
+        return self._made
+
     async def _unload(self) -> None:
         await self._called(self._made, "stop")
 

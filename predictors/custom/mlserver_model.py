@@ -49,6 +49,10 @@ class MLServerModel(UserModel):
         self.inputs = specs_of(made.inputs or (), "inputs")
         self.outputs = specs_of(made.outputs or (), "outputs")
 
+    @property
+    def _batched(self) -> object:
+        return self._made.settings
+
     async def _unload(self) -> None:
         await self._called(self._made, "unload")
 

@@ -50,6 +50,10 @@ class PlainModel(UserModel):
         self.outputs = specs_of(getattr(made, "outputs", ()), "outputs")
         self.takes_payload = self._first.form is Form.PAYLOAD
 
+    @property
+    def _batched(self) -> object:
+        return self._made
+
     async def _unload(self) -> None:
         await self._called(self._made, "unload")
 

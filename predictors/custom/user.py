@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
+from predictors.custom.batches import Answer, Batches, batches_asked
 from predictors.custom.calls import Calls
 from predictors.custom.failures import failed, reason
 from predictors.custom.loops import UserLoop
@@ -35,12 +37,16 @@ class UserModel(RequestModel):
         self._folder = folder
         self._loop: UserLoop | None = None
         self._calls = Calls()
+        self._answered: Answer = self._infer
 
     def load(self) -> None:
         """Make the object and let it load. Raises `ModelLoadError` naming class and reason."""
         loop = self._loop = UserLoop(self.name)
         try:
             loop.run(self._load())
+            asked = batches_asked(self._batched, os.environ)
+            if asked is not None:
+                self._answered = Batches(self.name, asked, self._infer)
         except StartupError:
             loop.stop()
             raise
@@ -66,7 +72,7 @@ class UserModel(RequestModel):
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Answer one request. Raises `RequestError`."""
         try:
-            return await self._running.ask(self._infer(request))
+            return await self._running.ask(_awaited(self._answered(request)))
         except Exception as error:
             raise failed(self.name, error) from error
 
@@ -92,6 +98,11 @@ class UserModel(RequestModel):
             raise UnsupportedError(f"Model {self.name} is not loaded.")
         return self._loop
 
+    @property
+    def _batched(self) -> object:
+        """What says by its attributes how requests are joined; None where they never are."""
+        return None
+
     @abstractmethod
     async def _load(self) -> None:
         """Make the user's object, and load it."""
@@ -113,3 +124,7 @@ class UserModel(RequestModel):
         """Call a method of the user's object if it has it; None where it has not."""
         function = getattr(made, method, None)
         return await self._calls(function, *args) if callable(function) else None
+
+
+async def _awaited(answering: Awaitable[InferenceResponse]) -> InferenceResponse:
+    return await answering
