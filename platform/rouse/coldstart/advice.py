@@ -74,7 +74,7 @@ _RULES: Final = (
     ),
     _Rule(
         ("answer",),
-        "a warm-up request of its own: the first prediction does what later ones need not",
+        "a warm-up request before it is ready, or more CPU: the first answer took this long",
     ),
 )
 

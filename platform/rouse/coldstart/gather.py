@@ -66,7 +66,8 @@ def ended_sleep(
     serve already, is no wake-up: nobody waited for it.
     """
     created, served = _time(_metadata(pod).get("creationTimestamp")), _since(revision, "Ready")
-    if created is None or served is None or served > created:
+    # Within one second, which is as exact as these times are, nothing falls asleep.
+    if created is None or served is None or served >= created:
         return False
     name = str(_metadata(pod).get("name", ""))
     return not any(_was_there(other, created, name) for other in others)

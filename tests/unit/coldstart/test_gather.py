@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rouse.coldstart.gather import gather, parse_report
+from rouse.coldstart.gather import ended_sleep, gather, parse_report
 
 Json = dict[str, Any]
 
@@ -184,3 +184,34 @@ cold_start_seconds_sum{phase="warmup"} what
 """
     assert parse_report(told) == {"import": 0.83, "load": 0.006, "total": 1.7}
     assert parse_report("<html>") == {}
+
+
+def revision(ready: int, status: str = "True") -> Json:
+    condition = {"type": "Ready", "status": status, "lastTransitionTime": at(ready)}
+    return {"status": {"conditions": [condition]}}
+
+
+def other(name: str, created: int, *, gone: int | None = None, grace: int = 30) -> Json:
+    left = {"deletionTimestamp": at(gone), "deletionGracePeriodSeconds": grace} if gone else {}
+    return {"metadata": {"name": name, "creationTimestamp": at(created), **left}}
+
+
+@pytest.mark.parametrize(
+    ("others", "served", "wanted"),
+    [
+        ([], revision(-60), True),
+        ([], revision(0), False),  # the roll-out's own first pod, within its second
+        ([], revision(4), False),
+        ([], revision(-60, "False"), False),
+        ([], {}, False),
+        ([other("iris-0", -50)], revision(-60), False),
+        ([other("iris-0", -50, gone=29)], revision(-60), True),  # told to go a second before
+        ([other("iris-0", -50, gone=31)], revision(-60), False),
+        ([other("iris-2", 5)], revision(-60), True),
+        ([other("iris-0", 0)], revision(-60), False),  # two at once: one of them woke it
+        ([other("iris-2", 0)], revision(-60), True),
+        ([other("iris-1", 0)], revision(-60), True),  # itself
+    ],
+)
+def test_a_wake_up_ends_a_sleep(others: list[Json], served: Json, wanted: bool) -> None:
+    assert ended_sleep(pod(), others, served) is wanted

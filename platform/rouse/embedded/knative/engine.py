@@ -47,6 +47,7 @@ from rouse.kube.resources import (
     KNATIVE_SERVICES,
     POD_AUTOSCALERS,
     PODS,
+    RESOURCE_QUOTAS,
     REVISIONS,
     ROUTES,
     SERVICES,
@@ -62,6 +63,7 @@ _HOST: Final = "127.0.0.1"
 _SETTLE_S: Final = 5.0
 _SYNC_S: Final = 30.0
 _CALM_S: Final = 1.0
+_ANSWER_S: Final = 0.1
 
 _FOLLOWED: Final[Mapping[str, tuple[Resource, str | None]]] = {
     "config_maps": (CONFIG_MAPS, NAMESPACE),
@@ -77,6 +79,7 @@ _FOLLOWED: Final[Mapping[str, tuple[Resource, str | None]]] = {
     "rules": (DESTINATION_RULES, None),
     "virtual_services": (VIRTUAL_SERVICES, None),
     "pod_scalers": (HORIZONTAL_POD_AUTOSCALERS, None),
+    "quotas": (RESOURCE_QUOTAS, None),
 }
 
 
@@ -114,7 +117,9 @@ class KnativeEngine:
         self._in["routes"].add_index(BY_REFERENCE, referenced)
         self._in["pod_scalers"].add_index(BY_TARGET, lambda obj: [target_of(obj)])
         self._events = EventRecorder(client, "rouse-engine")
-        self.replicas = Replicas(node)
+        self.replicas = Replicas(
+            node, has_quota=lambda namespace: bool(self._in["quotas"].list(namespace))
+        )
         self._endpoints = Endpoints(
             client,
             self.replicas,
@@ -158,7 +163,7 @@ class KnativeEngine:
             self._clock,
             publish=lambda key: self._controllers["endpoints"].enqueue(key),
             settled=lambda key: self._endpoints.settled(key, self._settle_s),
-            changed=lambda key: self._controllers["revisions"].enqueue(key),
+            changed=self._enqueue_revision,
         )
         self.activator = Activator(
             self.replicas,
@@ -416,7 +421,12 @@ class KnativeEngine:
                 self._enqueue_services(deployment.namespace, labels_of(one.pod))
         key = names.revision_key_of_deployment(deployment)
         if key is not None and self._in["revisions"].get(key) is not None:
-            self._controllers["revisions"].enqueue(key)
+            self._enqueue_revision(key)
+
+    def _enqueue_revision(self, key: Key) -> None:
+        """One that just woke is reported a moment later, with its first answer in one write."""
+        after_s = _ANSWER_S if self._ledger.awaits_answer(key) else 0.0
+        self._controllers["revisions"].enqueue(key, after_s=after_s)
 
     # What the activator asks
 

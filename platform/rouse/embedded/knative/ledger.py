@@ -42,6 +42,10 @@ class Ledger:
         """The newest activation that is complete."""
         return self._newest.get(revision)
 
+    def awaits_answer(self, revision: Key) -> bool:
+        """Whether a record is about to be complete."""
+        return any(one.revision == revision for one in self._pending.values())
+
     def record(self, revision: Key, activation: Activation) -> None:
         """Take note of an activation whose request is on its way to the replica."""
         pod = Key(revision.namespace, activation.pod)
