@@ -30,7 +30,7 @@ from predictors.storage.budget import BUDGET, RESERVED, Budget
 from predictors.storage.download import bring, told
 from predictors.storage.entries import Entry, read_entry, settle, write_manifest
 from predictors.storage.errors import BudgetError, DiskFullError, OfflineError, TransientError
-from predictors.storage.fetching import Progress
+from predictors.storage.fetching import KEPT, Progress
 from predictors.storage.locks import held, try_lock
 from predictors.storage.plan import Listing
 from predictors.storage.retry import retried
@@ -85,12 +85,18 @@ class Cache:
         """The entry of a location, fetched first when there is none of its present revision.
 
         A location that fixes its bytes is looked up without any network. For others the origin is
-        asked for its revision; when it cannot be reached, what was had last is used. None when
+        asked for its revision; when it cannot be reached, what was had last is used. So it is,
+        without asking, where an agent asks origins (ROUSE_MODEL_CACHE_KEPT). None when
         the model is not there and the cache cannot be written to. Raises `StorageError`.
         """
         uri = resolved(uri, env)
         settings = TransferSettings.from_env(env)
         key = _key(uri, env)
+        if env.get(KEPT):
+            kept = self._latest(key)
+            if kept is not None:
+                _used(kept)
+                return kept
         with source_of(uri, env, settings) as source:
             try:
                 revision = (
@@ -212,15 +218,18 @@ class Cache:
 
     def _last(self, uri: str, key: str, error: StorageError) -> Entry:
         """What the location was when it could last be asked."""
-        try:
-            found = self.entry((self.root / "latest" / key).read_text().strip())
-        except OSError:
-            found = None
+        found = self._latest(key)
         if found is None:
             raise told(uri, error) from error
         _log.warning("%s: %s; the cached revision is used", redacted(uri), error)
         _used(found)
         return replace(found, stale=str(told(uri, error)))
+
+    def _latest(self, key: str) -> Entry | None:
+        try:
+            return self.entry((self.root / "latest" / key).read_text().strip())
+        except OSError:
+            return None
 
     def _remember(self, key: str, digest: str) -> None:
         path = self._path("latest", key)

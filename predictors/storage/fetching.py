@@ -12,10 +12,12 @@ from predictors.serving.errors import StorageError
 from predictors.storage.local import local_path
 from predictors.storage.uris import resolved
 
-__all__ = ["CACHE", "Progress", "fetched"]
+__all__ = ["CACHE", "KEPT", "Progress", "fetched"]
 
 CACHE: Final = "ROUSE_MODEL_CACHE"
 """The variable that names the node's cache of models, a folder."""
+KEPT: Final = "ROUSE_MODEL_CACHE_KEPT"
+"""The variable that, when not empty, says that an agent keeps that cache up to date."""
 
 Progress = Callable[[int, int], None]
 """Told bytes done and bytes in all (0: unknown) of a download; never by two threads at once."""

@@ -66,6 +66,21 @@ def test_the_server_reads_it_in_place(origin: Origin, cache: Cache) -> None:
     assert folder.exists()
 
 
+def test_where_an_agent_keeps_it_nobody_else_asks_the_origin(origin: Origin, cache: Cache) -> None:
+    uri = f"{origin.url}/m.bin"
+    env = {"ROUSE_MODEL_CACHE_KEPT": "true"}
+    first = cache.fetch(uri, env=env)
+    origin.requests.clear()
+    assert cache.fetch(uri, env=env) == first
+    assert not origin.requests
+    assert first is not None
+    # A damaged copy is fetched again.
+    (first.folder / "m.bin").write_bytes(b"")
+    again = cache.fetch(uri, env=env)
+    assert again is not None
+    assert (again.folder / "m.bin").read_bytes() == BODY
+
+
 def test_a_new_revision_keeps_the_old_until_it_is_removed(origin: Origin, cache: Cache) -> None:
     old = have(cache, f"{origin.url}/m.bin")
     origin.files["/m.bin"] = BODY[::-1]

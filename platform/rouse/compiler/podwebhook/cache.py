@@ -22,6 +22,7 @@ __all__ = ["with_cache"]
 
 _VOLUME: Final = "rouse-model-cache"
 _VARIABLE: Final = "ROUSE_MODEL_CACHE"
+_KEPT: Final = "ROUSE_MODEL_CACHE_KEPT"
 _WEIGHT: Final = 50
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 
@@ -51,7 +52,9 @@ def _reading(container: Object, path: str) -> Object:
     if not fetches and container["name"] != INITIALIZER_CONTAINER:
         return container
     mount = {"name": _VOLUME, "mountPath": path, "readOnly": True}
-    told = {"env": [{"name": _VARIABLE, "value": path}], "volumeMounts": [mount]}
+    # The agent asks origins for new revisions: who is woken need not.
+    env = [{"name": _VARIABLE, "value": path}, {"name": _KEPT, "value": "true"}]
+    told = {"env": env, "volumeMounts": [mount]}
     # What the user says of the variable wins.
     return merge_container({"name": container["name"], **told}, container)
 
