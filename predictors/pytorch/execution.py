@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -82,10 +81,8 @@ class Execution:
 
 def keep_compiled(options: Options) -> None:
     """Have Inductor keep what it makes on the node, and compile without processes of its own."""
-    model_cache = os.environ.get("ROUSE_MODEL_CACHE")
-    folder = options.cache or (model_cache and str(Path(model_cache) / "inductor"))
-    if folder:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", folder)
+    if options.cache:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = options.cache
     # A pool of compilers would outlive the warm-up, as children that nobody serves with.
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 

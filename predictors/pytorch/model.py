@@ -158,7 +158,8 @@ class TorchModel(Model):
             return
         try:
             with self._device.out_of_memory(self.name):
-                seen = probe(self._asked, program.inputs, rows)
+                prove = config.batch is None
+                seen = probe(self._asked, program.inputs, rows, prove=prove)
         except StartupError:
             raise
         except Exception as error:

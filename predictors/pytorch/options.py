@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -41,8 +42,15 @@ class Options:
             dtype=_dtype(env, "ROUSE_TORCH_DTYPE"),
             channels_last=_flag(env, "ROUSE_TORCH_CHANNELS_LAST"),
             compile=_flag(env, "ROUSE_TORCH_COMPILE"),
-            cache=env.get("ROUSE_TORCH_COMPILE_CACHE") or None,
+            cache=_cache(env),
         )
+
+
+def _cache(env: Mapping[str, str]) -> str | None:
+    """torch's own variable first; it is read here because torch writes to it when imported."""
+    named = env.get("TORCHINDUCTOR_CACHE_DIR") or env.get("ROUSE_TORCH_COMPILE_CACHE")
+    models = env.get("ROUSE_MODEL_CACHE")
+    return named or (str(Path(models) / "inductor") if models else None)
 
 
 def _dtype(env: Mapping[str, str], name: str) -> torch.dtype | None:

@@ -65,16 +65,20 @@ def probe(
     call: Callable[[Sequence[torch.Tensor]], object],
     inputs: Sequence[TensorSpec],
     rows: Sequence[torch.Tensor],
+    *,
+    prove: bool = True,
 ) -> Probe:
-    """Ask with all `rows`, and with each alone if their first axis is open.
+    """Ask with all `rows`, and to `prove` that they may be joined with each alone.
 
     Raises what `call` does.
     """
     together = _cpu(named_outputs(call(rows)))
     opened = bool(inputs) and all(spec.shape and spec.shape[0] == -1 for spec in inputs)
-    joins = opened and all(value.ndim and len(value) == 2 for value in together.values())
+    joins = prove and opened and all(value.ndim and len(value) == 2 for value in together.values())
     for index in (0, 1) if joins else ():
-        alone = _cpu(named_outputs(call([each[index : index + 1] for each in rows])))
+        # Not views: what was compiled for those is compiled again for a request.
+        row = [each[index : index + 1].clone() for each in rows]
+        alone = _cpu(named_outputs(call(row)))
         joins = joins and _same(alone, {n: v[index : index + 1] for n, v in together.items()})
     free = {
         size

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from predictors.pytorch.options import Options
 from predictors.pytorch.probing import made_up, probe
 from predictors.pytorch.rehearsal import rehearse
 from predictors.serving.dataplane import DataPlane
@@ -169,3 +170,21 @@ def test_the_rehearsal_leaves_no_thread() -> None:
     before = threading.active_count()
     rehearse()
     assert threading.active_count() == before
+
+
+def test_what_was_compiled_is_kept_on_the_node() -> None:
+    assert Options.of({}).cache is None
+    models = {"ROUSE_MODEL_CACHE": "/cache"}
+    assert Options.of(models).cache == "/cache/inductor"
+    own = {"ROUSE_TORCH_COMPILE_CACHE": "/own"}
+    assert Options.of(models | own).cache == "/own"
+    assert Options.of(models | own | {"TORCHINDUCTOR_CACHE_DIR": "/torch"}).cache == "/torch"
+
+
+def test_torchscript_is_not_compiled_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torchscript(tmp_path, Net())
+    model = opened(tmp_path, env={"ROUSE_TORCH_COMPILE": "true"})
+    assert "torch.compile cannot compile torchscript" in caplog.text
+    assert "compiled" not in model.metadata_extra
