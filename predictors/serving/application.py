@@ -197,7 +197,7 @@ class Application:
         parts = endpoint.stream(request)
         bodies = (lane.encode(endpoint.model, request, part).body async for part in parts)
         events = sse(bodies if call is None else call.streamed(bodies, JSON))
-        await send(exchange, events, self._closing(scope, _EVENTS))
+        await _while_there(exchange, send(exchange, events, self._closing(scope, _EVENTS)))
         endpoint.metrics.succeeded(InferenceResponse((), predict=perf_counter() - started))
 
     async def _routed(self, route: Route, scope: Scope, exchange: Exchange) -> None:
