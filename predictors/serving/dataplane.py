@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -149,8 +148,7 @@ class DataPlane:
         with self._counted(endpoint):
             return await endpoint.explain(request)
 
-    @contextmanager
-    def _counted(self, endpoint: Endpoint) -> Iterator[None]:
+    def _counted(self, endpoint: Endpoint) -> _Counted:
         """Count a request in and out, and its failure; success is its protocol's to count."""
         metrics = self.metrics
         if metrics.in_flight >= self.settings.limits.in_flight:
@@ -158,19 +156,7 @@ class DataPlane:
             raise OverloadedError(
                 f"{metrics.in_flight} requests are in flight already; try again in a second."
             )
-        metrics.in_flight += 1
-        endpoint.enter()
-        try:
-            yield
-        except RequestError as error:
-            endpoint.metrics.failed(error.status)
-            raise
-        except asyncio.CancelledError:
-            endpoint.metrics.failed(CLIENT_GONE)
-            raise
-        finally:
-            metrics.in_flight -= 1
-            endpoint.leave()
+        return _Counted(metrics, endpoint)
 
     def index(self, ready_only: bool = False) -> list[IndexEntry]:
         """Every model and version this server has known, loaded or not."""
@@ -287,3 +273,26 @@ class DataPlane:
             _log.exception("model %s version %s failed to unload", name, version)
         if not replaced:
             self._states.put(name, version, State.UNAVAILABLE, "unloaded")
+
+
+class _Counted:
+    """One request, counted as long as it is entered; a generator's would cost 2 us a request."""
+
+    __slots__ = ("_endpoint", "_metrics")
+
+    def __init__(self, metrics: ServerMetrics, endpoint: Endpoint) -> None:
+        self._metrics = metrics
+        self._endpoint = endpoint
+
+    def __enter__(self) -> None:
+        self._metrics.in_flight += 1
+        self._endpoint.enter()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        endpoint = self._endpoint
+        if isinstance(error, RequestError):
+            endpoint.metrics.failed(error.status)
+        elif isinstance(error, asyncio.CancelledError):
+            endpoint.metrics.failed(CLIENT_GONE)
+        self._metrics.in_flight -= 1
+        endpoint.leave()
