@@ -13,7 +13,6 @@ A removed entry goes by a rename too, and whoever has mapped its files keeps the
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -23,7 +22,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
-from typing import Final
 
 from predictors.serving.errors import StorageError
 from predictors.storage.budget import BUDGET, RESERVED, Budget
@@ -31,28 +29,18 @@ from predictors.storage.download import bring, told
 from predictors.storage.entries import Entry, read_entry, settle, write_manifest
 from predictors.storage.errors import BudgetError, DiskFullError, OfflineError, TransientError
 from predictors.storage.fetching import KEPT, Progress
+from predictors.storage.kept import digest_of, kept_entry, key_of, latest_entry, note_use
 from predictors.storage.locks import held, try_lock
 from predictors.storage.plan import Listing
 from predictors.storage.retry import retried
 from predictors.storage.seal import drop_unused
 from predictors.storage.settings import TransferSettings, peer_settings
 from predictors.storage.sources import Source, source_of
-from predictors.storage.uris import entry_of, redacted, resolved
+from predictors.storage.uris import redacted, resolved
 
 __all__ = ["Cache"]
 
 _log = logging.getLogger(__name__)
-
-_ORIGINS: Final = (
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "HF_ENDPOINT",
-    "STORAGE_EMULATOR_HOST",
-    "AZURE_SERVICE_URL",
-    "AZURE_ACCOUNT_NAME",
-    "HDFS_NAMENODE",
-)
-"""Variables that make one location mean another place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +79,10 @@ class Cache:
         """
         uri = resolved(uri, env)
         settings = TransferSettings.from_env(env)
-        key = _key(uri, env)
-        if env.get(KEPT):
-            kept = self._latest(key)
-            if kept is not None:
-                _used(kept)
-                return kept
+        key = key_of(uri, env)
+        kept = kept_entry(self.root, uri, env) if env.get(KEPT) else None
+        if kept is not None:
+            return kept
         with source_of(uri, env, settings) as source:
             try:
                 revision = (
@@ -106,10 +92,10 @@ class Cache:
                 return self._last(uri, key, error)
             except StorageError as error:
                 raise told(uri, error) from error
-            digest = _digest(key, revision or uuid.uuid4().hex)
+            digest = digest_of(key, revision or uuid.uuid4().hex)
             found = self.entry(digest)
             if found is not None:
-                _used(found)
+                note_use(found)
                 return found
             if not self._writable():
                 _log.warning(
@@ -218,18 +204,12 @@ class Cache:
 
     def _last(self, uri: str, key: str, error: StorageError) -> Entry:
         """What the location was when it could last be asked."""
-        found = self._latest(key)
+        found = latest_entry(self.root, key)
         if found is None:
             raise told(uri, error) from error
         _log.warning("%s: %s; the cached revision is used", redacted(uri), error)
-        _used(found)
+        note_use(found)
         return replace(found, stale=str(told(uri, error)))
-
-    def _latest(self, key: str) -> Entry | None:
-        try:
-            return self.entry((self.root / "latest" / key).read_text().strip())
-        except OSError:
-            return None
 
     def _remember(self, key: str, digest: str) -> None:
         path = self._path("latest", key)
@@ -253,29 +233,8 @@ class Cache:
         return folder / name
 
 
-def _key(uri: str, env: Mapping[str, str]) -> str:
-    """The name of a location at the origin that the environment means."""
-    entry = entry_of(env)
-    said = [f"{name}={env[name]}" for name in _ORIGINS if env.get(name)]
-    if entry.get("endpoint_url"):
-        said.append(f"entry={entry['endpoint_url']}")
-    return _digest(uri, *said)
-
-
 def _budget_of(env: Mapping[str, str]) -> int:
     text = env.get(BUDGET, "")
     if text and not text.isdecimal():
         raise StorageError(f"{BUDGET} is {text!r}; it takes a number of bytes.")
     return int(text or 0)
-
-
-def _digest(*words: str) -> str:
-    return hashlib.sha256("\0".join(words).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _used(entry: Entry) -> None:
-    """Note the time, where the cache may be written to."""
-    try:
-        os.utime(entry.folder.parent / "manifest.json")
-    except OSError:
-        return

@@ -53,6 +53,13 @@ def fetched(
             "folder; pass the mounted folder with --model_dir."
         )
     if env.get(CACHE):
+        if env.get(KEPT):
+            from predictors.storage.kept import kept_entry
+
+            kept = kept_entry(Path(env[CACHE]), uri, env)
+            if kept is not None:
+                yield kept.folder
+                return
         from predictors.storage.cache import Cache
 
         entry = Cache(Path(env[CACHE])).fetch(uri, env=env, progress=progress)
