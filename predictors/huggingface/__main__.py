@@ -3,6 +3,7 @@
 import sys
 
 from predictors.huggingface.cli import main
+from predictors.serving.leaving import leave
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

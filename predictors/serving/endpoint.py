@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from time import perf_counter
+from typing import Final
 
 from predictors.serving.cache import ResponseCache, digest
 from predictors.serving.contract import Contract
@@ -21,6 +22,8 @@ from predictors.serving.settings import PlaneSettings
 __all__ = ["Endpoint"]
 
 _log = logging.getLogger(__name__)
+
+_LARGE_BYTES: Final = 256 * 1024
 
 
 class Endpoint:
@@ -73,7 +76,10 @@ class Endpoint:
             return self._signed(await self._timed(self._own.infer(request), request), request)
         key = b""
         if self._cache is not None:
-            key = digest(request)
+            size = sum(tensor.array.nbytes for tensor in request.inputs)
+            # A hash of 100 MB takes 0.2 s, in which health checks would wait.
+            large = size > _LARGE_BYTES
+            key = await asyncio.to_thread(digest, request) if large else digest(request)
             kept = self._cache.get(key)
             if kept is not None:
                 self._shared.hits += 1

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from predictors.serving.cache import digest
 from predictors.serving.dataplane import DataPlane, IndexEntry
 from predictors.serving.errors import (
     DeadlineError,
@@ -137,6 +138,24 @@ async def test_the_cache_answers_what_was_asked_before(model: Any) -> None:
     assert model.calls == [1, 1, 2]
     metrics = plane.metrics.models["double"]
     assert (metrics.hits, metrics.misses) == (1, 3)
+
+
+async def test_large_requests_are_hashed_beside_the_event_loop(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[bool] = []
+
+    def watched(request: InferenceRequest) -> bytes:
+        hashed.append(threading.current_thread() is threading.main_thread())
+        return digest(request)
+
+    monkeypatch.setattr("predictors.serving.endpoint.digest", watched)
+    plane = DataPlane(settings=PlaneSettings(cache_bytes=100_000_000))
+    plane.publish(model)
+    for count in (1, 100_000, 100_000):
+        await plane.infer("double", None, _ask(*[1.0] * count))
+    assert hashed == [True, False, False]
+    assert plane.metrics.models["double"].hits == 1
 
 
 async def test_the_running_version_answers_until_the_new_one_is_ready(make: Any) -> None:
