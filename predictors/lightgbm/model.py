@@ -56,6 +56,21 @@ class BoosterModel(Model):
             TensorSpec("raw_score", "FP64", (-1, width)),
         )
 
+    @property
+    def booster(self) -> Any:
+        """The booster, once loaded."""
+        return self._booster
+
+    @property
+    def columns(self) -> Columns:
+        """What it expects as rows, once loaded."""
+        return self._columns
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Its outputs; the first is the default."""
+        return ("predict", "raw_score")
+
     def predict(self, inputs: Sequence[Tensor], wanted: Sequence[str]) -> list[Tensor]:
         """Predict the rows. Raises `InvalidInputError`."""
         if self._categories is None:

@@ -15,6 +15,7 @@ from predictors.tabular.files import PICKLES
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model
+    from predictors.twins.choosing import Choice
 
 __all__ = ["RUNTIME", "LightgbmRuntime"]
 
@@ -26,6 +27,7 @@ class LightgbmRuntime:
     """The runtime of native files, and of pickled wrappers."""
 
     name = "lightgbm"
+    twin_files = _FILES
 
     def prepare(self) -> None:
         """Import LightGBM and numpy."""
@@ -35,11 +37,18 @@ class LightgbmRuntime:
     def warm(self) -> None:
         """The same, and ask a tiny model."""
         self.prepare()
+        importlib.import_module("predictors.twins.choosing")
         self.rehearse()
 
     def rehearse(self) -> None:
         """Load and ask a tiny model."""
         importlib.import_module("predictors.lightgbm.rehearsal").rehearse()
+
+    def choose_twin(self, name: str, folder: Path) -> Choice:
+        """Whether the model in `folder` is served by its twin. Raises `ModelLoadError`."""
+        from predictors.twins.choosing import choose
+
+        return choose(self, name, folder, os.environ)
 
     def model(self, name: str, folder: Path) -> Model:
         """The model of the one model file in `folder`. Raises `StartupError`."""

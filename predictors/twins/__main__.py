@@ -25,8 +25,9 @@ from predictors.twins.store import Mode, Place
 
 __all__ = ["main"]
 
-_FRAMEWORKS: Final = ("sklearn", "xgboost")
+_FRAMEWORKS: Final = ("sklearn", "xgboost", "lightgbm")
 _XGBOOST: Final = (".bst", ".json", ".ubj")
+_LIGHTGBM: Final = (".lgb", ".txt")
 _PR_SET_PDEATHSIG: Final = 1
 _NO_TWIN: Final = 3
 
@@ -81,6 +82,8 @@ def _runtime(framework: str | None, folder: Path) -> Any:
         files = [folder] if folder.is_file() else list(folder.glob("model.*"))
         native = any(each.suffix in _XGBOOST for each in files)
         framework = "xgboost" if native else "sklearn"
+        if any(each.suffix in _LIGHTGBM for each in files):
+            framework = "lightgbm"
     return importlib.import_module(f"predictors.{framework}.runtime").RUNTIME
 
 

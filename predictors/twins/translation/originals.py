@@ -41,4 +41,11 @@ def translate_original(model: Model) -> tuple[Original, Translated, Tolerance]:
             return model, translate_wrapper(model.estimator), _NARROW
         native = cast("Any", model)
         return native, translate_booster(native.booster), _NARROW
+    if model.platform == "lightgbm":
+        from predictors.twins.translation import lightgbm
+
+        if isinstance(model, EstimatorModel):
+            return model, lightgbm.translate_wrapper(model.estimator), Tolerance()
+        native = cast("Any", model)
+        return native, lightgbm.translate_booster(native.booster), Tolerance()
     raise UntranslatableError(f"there is no translation of a {type(model).__name__}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import lightgbm
 import numpy as np
 import pytest
 import xgboost
@@ -52,6 +53,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from predictors.lightgbm.model import BoosterModel as LightgbmModel
 from predictors.serving.tensors import Tensor
 from predictors.sklearn.model import SklearnModel
 from predictors.twins.artifact import packed, unpacked
@@ -205,6 +207,23 @@ def test_boosters_agree_with_holes_too(objective: str, tmp_path: Path) -> None:
     verdict = make(original, file, tmp_path, checks=100)
     assert verdict.description is not None, verdict.reason
     assert set(verdict.description["heads"]) == {"predict", "margin"}
+
+
+@pytest.mark.parametrize("holes", [False, True])
+def test_lightgbms_boosters_agree_with_holes_too(holes: bool, tmp_path: Path) -> None:
+    rows = table(0, 120, 3)
+    if holes:
+        rows[::7, 1] = np.nan
+    settings_ = {"objective": "multiclass", "num_class": 3, "num_threads": 1, "verbose": -1}
+    data = lightgbm.Dataset(rows, np.arange(120) % 3, params={"verbose": -1, "num_threads": 1})
+    booster = lightgbm.train(settings_, data, 4)
+    file = tmp_path / "model.txt"
+    booster.save_model(file)
+    original = LightgbmModel("m", file, threads=1)
+    original.load()
+    verdict = make(original, file, tmp_path, checks=100)
+    assert verdict.description is not None, verdict.reason
+    assert set(verdict.description["heads"]) == {"predict", "raw_score"}
 
 
 @pytest.mark.parametrize(
