@@ -32,6 +32,7 @@ __all__ = [
     "POD_AUTOSCALERS",
     "REQUEST_AUTHENTICATIONS",
     "RESOURCES",
+    "RESOURCE_QUOTAS",
     "REVISIONS",
     "ROUTES",
     "SCALED_OBJECTS",
@@ -126,6 +127,7 @@ EVENTS = Resource("", "v1", "Event", "events")
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
 SECRETS = Resource("", "v1", "Secret", "secrets")
 NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
+RESOURCE_QUOTAS = Resource("", "v1", "ResourceQuota", "resourcequotas")
 NODES = Resource("", "v1", "Node", "nodes", namespaced=False)
 LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases")
 CUSTOM_RESOURCE_DEFINITIONS = Resource(
@@ -147,7 +149,7 @@ _ALSO_APPLIED = (
     Resource("", "v1", "ServiceAccount", "serviceaccounts"),
     Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     Resource("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False),
-    Resource("", "v1", "ResourceQuota", "resourcequotas"),
+    RESOURCE_QUOTAS,
     Resource("", "v1", "LimitRange", "limitranges"),
     Resource("apps", "v1", "StatefulSet", "statefulsets"),
     Resource("apps", "v1", "DaemonSet", "daemonsets"),

@@ -67,6 +67,26 @@ def test_a_pod_that_admission_completes_is_launched_by_its_record(node: MemoryNo
     assert replicas.failure(KEY) is None
 
 
+def test_a_pod_that_a_quota_may_refuse_waits_for_its_record_and_the_refusal_is_kept(
+    node: MemoryNode,
+) -> None:
+    replicas = Replicas(node, has_quota=lambda namespace: namespace == KEY.namespace)
+    replicas.track(deployment())
+    replicas.scale_to(KEY, 1)
+    assert not node.launched
+    [first] = replicas.all(KEY)
+    replicas.refuse(KEY, first.key, "exceeded quota: team")
+    # Another takes its place; until the API takes one, why none is there stays known.
+    replicas.balance(KEY)
+    [second] = replicas.all(KEY)
+    assert second is not first
+    problem = replicas.problem(KEY)
+    assert problem is not None
+    assert (problem.reason, problem.message) == ("FailedCreate", "exceeded quota: team")
+    replicas.accepted(KEY, second)
+    assert replicas.problem(KEY) is None
+
+
 def test_a_pod_carries_its_owner_and_its_node(replicas: Replicas) -> None:
     replicas.scale_to(KEY, 1)
     [replica] = replicas.all(KEY)

@@ -11,7 +11,7 @@ import pytest
 from rouse.embedded.node.errors import PodSetupError
 from rouse.embedded.node.paths import NodePaths
 from rouse.embedded.node.sources import Sources, fetch, references
-from rouse.embedded.node.volumes import mounts_of, prepare_volumes, remove_scratch
+from rouse.embedded.node.volumes import by_uri, mounts_of, prepare_volumes, remove_scratch
 
 SOURCES = Sources(
     {
@@ -143,3 +143,15 @@ async def test_sources_are_fetched_once_each() -> None:
     ]
     assert sources.key("Secret", "keys", "token") == b"t"
     assert sources.all("ConfigMap", "settings") == {"a": b"1", "b": b"\xff"}
+
+
+def test_what_is_missing_is_told_as_its_user_called_it(tmp_path: Path) -> None:
+    paths = NodePaths(tmp_path, run=tmp_path)
+    claim = {"name": "m", "persistentVolumeClaim": {"claimName": "models"}}
+    pod = {"metadata": {"namespace": "ns", "name": "p"}, "spec": {"volumes": [claim]}}
+    folder = tmp_path / "volumes" / "ns" / "models" / "iris"
+    other = tmp_path / "volumes" / "ns" / "models-2"
+    assert by_uri([f"{folder} does not exist", f"{other} is"], pod, paths) == (
+        "pvc://models/iris does not exist",
+        f"{other} is",
+    )

@@ -80,7 +80,12 @@ class Deployments:
             self._replicas.scale_to(key, int(deployment["spec"].get("replicas", 1)))
         self._replicas.balance(key)
         await self._record_scale(key, deployment)
-        await self._record_new(key, deployment)
+        try:
+            await self._record_new(key, deployment)
+        except (RejectedError, NotFoundError):
+            # Tried again in time; until then its status says why a pod is missing.
+            await self._write_status(key)
+            raise
         await self._remove_retired(key)
         if plain:
             await self._see_reached(key, deployment)
@@ -130,7 +135,7 @@ class Deployments:
             self._replicas.refuse(key, replica.key, str(error))
             await self._node.stop_pod(*replica.key, _STOP_GRACE_S)
             raise
-        replica.recorded = True
+        self._replicas.accepted(key, replica)
 
     async def _remove_retired(self, key: Key) -> None:
         retired = [one for one in self._replicas.all(key) if one.retiring]

@@ -1,8 +1,8 @@
 """The replicas of every Deployment as this process knows them: started at once, recorded later.
 
-A pod that admission completes is the exception: the node starts it when it sees the record.
-No I/O but through the node, which starts a process without waiting. The API's records follow
-(`rouse.embedded.knative.deployments`).
+A pod that admission completes or may refuse is the exception: the node starts it when it sees the
+record. No I/O but through the node, which starts a process without waiting. The API's records
+follow (`rouse.embedded.knative.deployments`).
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class _Set:
     hashed: str
     asked: str
     wanted: int = 0
+    refused: str = ""
+    """Why the API would not take the last pod; empty once it takes one."""
     replicas: dict[Key, Replica] = field(default_factory=dict)
 
 
@@ -69,12 +71,20 @@ class Replicas:
     """Starts and retires replicas so that as many run as are wanted.
 
     ``on_change`` is called with a Deployment's key whenever something about its replicas changed.
-    ``choose`` picks a random character of an alphabet.
+    ``choose`` picks a random character of an alphabet. ``has_quota`` says whether the API may
+    refuse a pod of a namespace: such a pod, too, starts when it is recorded.
     """
 
-    def __init__(self, node: Node, *, choose: Callable[[str], str] = random.choice) -> None:
+    def __init__(
+        self,
+        node: Node,
+        *,
+        choose: Callable[[str], str] = random.choice,
+        has_quota: Callable[[str], bool] = lambda _namespace: False,
+    ) -> None:
         self._node = node
         self._choose = choose
+        self._has_quota = has_quota
         self._sets: dict[Key, _Set] = {}
         self._owner: dict[Key, Key] = {}
         self._listeners: list[Callable[[Key], None]] = []
@@ -126,7 +136,9 @@ class Replicas:
     def problem(self, key: Key) -> Failure | None:
         """What went wrong so far with a replica that is not ready, a first crash included."""
         problems = (_problem(one) for one in self.all(key) if not one.retiring)
-        return next((one for one in problems if one is not None), None)
+        found = next((one for one in problems if one is not None), None)
+        refused = self._sets[key].refused if key in self._sets else ""
+        return found or (Failure(FAILED_CREATE, refused) if refused else None)
 
     # What is wanted
 
@@ -184,9 +196,16 @@ class Replicas:
         """The API refused a replica's record; it counts as failed until `balance`."""
         found = self._sets.get(key)
         if found is not None and pod in found.replicas:
+            found.refused = why
             found.replicas[pod].refused = why
             found.replicas[pod].state = None
             self._changed(key)
+
+    def accepted(self, key: Key, replica: Replica) -> None:
+        """The API took a replica's record."""
+        replica.recorded = True
+        if key in self._sets:
+            self._sets[key].refused = ""
 
     # What happens
 
@@ -287,7 +306,7 @@ class Replicas:
         replica = Replica(key_of(pod), pod, found.hashed)
         found.replicas[replica.key] = replica
         self._owner[replica.key] = key
-        if not awaits_admission(pod):
+        if not awaits_admission(pod) and not self._has_quota(key.namespace):
             self._node.launch(pod)
         replica.state = replica.state or self._node.status(*replica.key)
 

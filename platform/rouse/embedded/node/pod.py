@@ -19,7 +19,7 @@ from rouse.embedded.node.ports import serving_container
 from rouse.embedded.node.services import NodeServices
 from rouse.embedded.node.sources import Kind, Sources, fetch, references
 from rouse.embedded.node.state import ContainerState, PodState
-from rouse.embedded.node.volumes import prepare_volumes, remove_scratch
+from rouse.embedded.node.volumes import by_uri, prepare_volumes, remove_scratch
 from rouse.errors import ApiError, EngineError
 from rouse.kube.objects import Key, key_of, uid_of
 
@@ -133,7 +133,7 @@ class PodRunner:
             crashes=sum(c.crashes for c in containers),
             reason=reason,
             message=message,
-            log_tail=serving.log_tail if serving else (),
+            log_tail=by_uri(serving.log_tail, self.pod, self._services.paths) if serving else (),
             initialized=self._initialized,
             started_at=self._started_at,
             terminating=self.terminating,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from rouse.embedded.node.fields import field_value
 from rouse.embedded.node.paths import NodePaths
 from rouse.embedded.node.sources import Sources
 
-__all__ = ["MODEL_MOUNT", "mounts_of", "prepare_volumes", "remove_scratch"]
+__all__ = ["MODEL_MOUNT", "by_uri", "mounts_of", "prepare_volumes", "remove_scratch"]
 
 MODEL_MOUNT: Final = "/mnt/models"
 """Where runtimes look for the model; one that fetches for itself gets a folder of its own."""
@@ -63,6 +63,27 @@ def mounts_of(
         models.mkdir(parents=True, exist_ok=True)
         mounts[MODEL_MOUNT] = str(models)
     return mounts
+
+
+def by_uri(lines: Iterable[str], pod: dict[str, Any], paths: NodePaths) -> tuple[str, ...]:
+    """Return lines of a log with the folders of the pod's claims as their users call them.
+
+    They wrote ``pvc://<claim>/<path>``; where that is on this machine tells them nothing.
+    """
+    namespace = pod["metadata"]["namespace"]
+    claims = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod.get("spec", {}).get("volumes") or []
+        if "persistentVolumeClaim" in volume
+    ]
+    folders = {f"{paths.claim(namespace, claim)}/": f"pvc://{claim}/" for claim in claims}
+    said = []
+    for line in lines:
+        told = line
+        for folder, uri in folders.items():
+            told = told.replace(folder, uri)
+        said.append(told)
+    return tuple(said)
 
 
 async def remove_scratch(*folders: Path) -> None:
