@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from predictors.pytorch.gpus import own_gpu
+from predictors.pytorch.openmp import wait_passively
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model
@@ -24,6 +25,7 @@ class PytorchRuntime:
 
     def prepare(self) -> None:
         """Import torch."""
+        wait_passively()
         importlib.import_module("predictors.pytorch.model")
 
     def warm(self) -> None:

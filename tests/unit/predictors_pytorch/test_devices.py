@@ -10,6 +10,7 @@ import torch
 
 from predictors.pytorch.device import Device
 from predictors.pytorch.gpus import own_gpu, visible, with_workers
+from predictors.pytorch.openmp import wait_passively
 from predictors.pytorch.runtime import RUNTIME
 from predictors.pytorch.threads import before_fork, use_all
 from predictors.serving.errors import ModelLoadError, OverloadedError
@@ -107,3 +108,13 @@ def test_threads_are_those_of_the_calling_thread(monkeypatch: pytest.MonkeyPatch
         assert torch.get_num_threads() == 2
     finally:
         use_all(before)
+
+
+def test_threads_wait_passively_unless_told_otherwise() -> None:
+    env: dict[str, str] = {}
+    wait_passively(env)
+    assert env == {"OMP_WAIT_POLICY": "PASSIVE"}
+    for own in ({"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "1000"}):
+        env = dict(own)
+        wait_passively(env)
+        assert env == own
