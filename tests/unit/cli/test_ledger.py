@@ -44,7 +44,8 @@ def service(name: str, *totals: float, count: int = 0, budget: str = "", **phase
 
 
 IRIS = service("iris", 30, 40, count=100, budget="True", queue=4, process=6, load=20)
-SLOW = service("slow", 20_000, pull=12_000, fetch=5_000, **{"import": 2_000}, load=1_000)
+IMPORT: Json = {"import": 2_000}
+SLOW = service("slow", 20_000, pull=12_000, fetch=5_000, load=1_000, **IMPORT)
 NEVER = service("never")
 
 
