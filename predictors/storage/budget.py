@@ -105,14 +105,18 @@ def published_bytes(root: Path) -> int:
 
 
 def disk_bytes(folder: Path) -> int:
-    """Bytes that a folder takes on its disk; holes of sparse files take none."""
+    """Bytes that a folder takes on its disk: no holes of sparse files, no second names."""
     total = 0
+    seen = set()
     for inner, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(inner, name)).st_blocks * 512
+                known = os.lstat(os.path.join(inner, name))
             except FileNotFoundError:
                 continue
+            if (known.st_dev, known.st_ino) not in seen:
+                seen.add((known.st_dev, known.st_ino))
+                total += known.st_blocks * 512
     return total
 
 
