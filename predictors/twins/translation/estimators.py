@@ -72,7 +72,7 @@ def _weighted(estimator: Any) -> list[Operation]:
 
 def _classifier(estimator: Any) -> Translated:
     classes = _classes(estimator)
-    binary = len(reals(estimator, "coef_")) == 1
+    binary = len(classes) <= 2  # with weights of one or of two dimensions
     label = operation("above" if binary else "best", classes=classes)
     heads: dict[str, list[list[Operation]]] = {
         "predict": [[label]],
@@ -81,7 +81,9 @@ def _classifier(estimator: Any) -> Translated:
     ways = ["sigmoid"] if binary else ["softmax", "one_versus_rest"]
     if hasattr(estimator, "predict_proba"):
         heads["predict_proba"] = [[operation(way)] for way in ways]
-        heads["predict_log_proba"] = [[operation(way), operation("log")] for way in ways]
+        # It puts the smallest number in the place of zero, which ordinary rows do not show.
+        if type(estimator).__name__ != "LinearDiscriminantAnalysis":
+            heads["predict_log_proba"] = [[operation(way), operation("log")] for way in ways]
     return Translated(_weighted(estimator), heads)
 
 

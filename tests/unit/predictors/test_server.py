@@ -63,6 +63,7 @@ async def client(server: Any) -> Any:
                     },
                     {"name": "decision_function", "datatype": "FP64", "shape": [-1, -1]},
                 ],
+                "parameters": {"twin": "none", "twin_reason": "there is no twin yet"},
             },
         ),
     ],
