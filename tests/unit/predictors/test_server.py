@@ -232,8 +232,8 @@ def test_phases_of_the_start_are_told(start: Callable[..., Any], iris_folder: Pa
     predictor = start(iris_folder)
     told = predictor.notices.seen
     assert [message.get("name", message["type"]) for message in told] == [
-        "import",
         "fetch",
+        "import",
         "load",
         "ready",
     ]
