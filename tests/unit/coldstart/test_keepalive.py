@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perf.serverless_traffic import DAY_S, synthesize
-from rouse.coldstart.idle import BINS, EDGES, IdleHistogram, bin_of
+from rouse.coldstart.idle import BINS, EDGES, LAST_S, IdleHistogram, bin_of
 from rouse.coldstart.keepalive import Residency, plan_residency
 from rouse.coldstart.simulation import (
     Fixed,
@@ -34,11 +35,14 @@ def history(*idle_s: float) -> IdleHistogram:
 
 
 @given(idle_times)
+@example(LAST_S)
+@example(math.nextafter(LAST_S, 0.0))
 def test_an_idle_time_is_in_the_bin_around_it(seconds: float) -> None:
     place = bin_of(seconds)
     assert 0 <= place <= BINS
-    if EDGES[0] < seconds < EDGES[-1]:
-        assert EDGES[place] * 0.999999 <= seconds <= EDGES[place + 1] * 1.000001
+    lower = 0.0 if place == 0 else EDGES[place]
+    upper = math.inf if place == BINS else EDGES[place + 1]
+    assert lower * 0.999999 <= seconds <= upper * 1.000001
 
 
 def test_a_busy_service_is_kept_and_a_rare_one_is_let_go() -> None:
