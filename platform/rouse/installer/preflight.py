@@ -69,9 +69,13 @@ def numbers_of(version: str) -> tuple[int, int]:
 
 def _kubernetes(version: str) -> Finding:
     # The embedded engine tells the Kubernetes version whose API it serves.
+    if numbers_of(version)[0] == 0:  # v0.0.0-master: built from its sources without a version
+        least = ".".join(map(str, _LEAST_KUBERNETES))
+        detail = f"{version or 'no version'} tells no release; at least {least} is needed"
+        return Finding("Kubernetes API", "note", detail)
     if numbers_of(version) < _LEAST_KUBERNETES:
         least = ".".join(map(str, _LEAST_KUBERNETES))
-        detail = f"{version or 'unknown'}; at least {least} is needed"
+        detail = f"{version}; at least {least} is needed"
         return Finding("Kubernetes API", "too old", detail, "upgrade the cluster")
     return Finding("Kubernetes API", "ok", version)
 
@@ -104,10 +108,11 @@ async def _knative(cluster: Cluster) -> Finding:
     live = await cluster.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
     labels: Mapping[str, str] = ((live or {}).get("metadata") or {}).get("labels") or {}
     version = labels.get(_VERSION_LABEL, "")
-    if not version:
-        return Finding("Knative Serving", "note", "its version is not told")
+    least = ".".join(map(str, _LEAST_KNATIVE))
+    if numbers_of(version)[0] == 0:  # "devel" where it was built from its sources
+        detail = f"{version or 'no version'} tells no release; at least {least} is needed"
+        return Finding("Knative Serving", "note", detail)
     if numbers_of(version) < _LEAST_KNATIVE:
-        least = ".".join(map(str, _LEAST_KNATIVE))
         fix = INSTALL_COMMANDS["serving.knative.dev"]
         return Finding("Knative Serving", "too old", f"{version}; at least {least} is needed", fix)
     return Finding("Knative Serving", "ok", version)

@@ -426,11 +426,28 @@ async def test_what_is_missing_is_told_before_anything_is_changed(
         assert said in finding.fix
 
 
-@pytest.mark.parametrize(("version", "state"), [("v1.29.9", "too old"), ("v1.30.0+k3s1", "ok")])
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [("v1.29.9", "too old"), ("v1.30.0+k3s1", "ok"), ("v0.0.0-master+8e16b12", "note")],
+)
 async def test_the_version_of_kubernetes(version: str, state: str) -> None:
     async with world() as it:
         it.client.version = version
         assert (await before(it))["Kubernetes API"].state == state
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [("1.14.1", "too old"), ("1.22.0", "ok"), ("devel", "note"), ("", "note")]
+)
+async def test_the_version_of_knative(version: str, state: str) -> None:
+    """Built from its sources it is "devel": that is no reason to refuse it."""
+    async with world() as it:
+        name = "services.serving.knative.dev"
+        live = await it.cluster.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
+        assert live is not None
+        live["metadata"].setdefault("labels", {})["app.kubernetes.io/version"] = version
+        await it.change(live)
+        assert (await before(it))["Knative Serving"].state == state
 
 
 async def test_settings_that_will_stay_are_told_before() -> None:
