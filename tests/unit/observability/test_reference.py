@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from datetime import UTC, datetime
+from types import ModuleType
 
 import pytest
 
 from predictors.serving.inference import InferenceResponse
-from predictors.serving.metrics import ServerMetrics
+from predictors.serving.metrics import ServerMetrics, shared
 from predictors.serving.payloads import outbox
+from rouse.authorizer import run as authorizer
 from rouse.controllers.observability.metrics import Metrics as ControllerMetrics
 from rouse.daemon.process import process_families
 from rouse.kube import Key
@@ -20,8 +23,15 @@ from tests.unit.observability.support import PAGE, metrics_in, panels, rules
 
 FAMILY = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
 SAMPLE = re.compile(r"^(\w+?)(?:_bucket|_sum|_count)?\{(.+)\} ", re.MULTILINE)
-ROW = re.compile(r"^\| `(\w+)` \| (counter|gauge|histogram) \| (.*?) \| .+ \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| `(\w+)` \| (counter|gauge|histogram|summary) \| (.*?) \| .+ \|$", re.MULTILINE
+)
 PROCESS = {family.name for family in process_families()}
+# What a model server tells of only where it logs payloads or has a GPU.
+ELSEWHERE = {
+    outbox: ("payload_log_events_total", "payload_log_dropped_total"),
+    shared: tuple(f"rouse_device_memory_{what}_bytes" for what in ("used", "free", "total")),
+}
 # What Prometheus itself adds to each target.
 OWN = {"up"}
 
@@ -51,6 +61,7 @@ def controllers() -> str:
     metrics.waited("a")(0.1)
     metrics.cold_starts.woke(Key("b", "c"), {"totalMs": 30, "phases": {"load": 20}})
     metrics.cold_starts.judged(Key("b", "c"), True)
+    metrics.ballooned("gpu", 2, 1)
     return metrics.render()
 
 
@@ -68,7 +79,7 @@ def webhooks() -> str:
         (
             "Model servers",
             model_server(),
-            {"payload_log_events_total", "payload_log_dropped_total"},
+            {name for names in ELSEWHERE.values() for name in names},
         ),
         ("Controllers", controllers(), set()),
         ("Webhooks", webhooks(), set()),
@@ -92,13 +103,16 @@ def test_every_process_tells_of_itself() -> None:
     }
 
 
-def test_the_counters_of_payload_logs_are_there() -> None:
-    source = outbox.__file__
-    assert source is not None
-    with open(source, encoding="utf-8") as file:
-        text = file.read()
-    for name in ("payload_log_events_total", "payload_log_dropped_total"):
+@pytest.mark.parametrize(("module", "names"), ELSEWHERE.items(), ids=["payloads", "devices"])
+def test_what_only_some_servers_tell_is_there(module: ModuleType, names: tuple[str, ...]) -> None:
+    text = inspect.getsource(module)
+    for name in names:
         assert f'"{name}"' in text
+
+
+def test_the_counter_of_the_authorizer_is_there() -> None:
+    (name,) = section("The authorizer")
+    assert f'"{name}"' in inspect.getsource(authorizer)
 
 
 def asked() -> dict[str, set[str]]:
