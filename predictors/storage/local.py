@@ -21,10 +21,9 @@ def local_path(uri: str) -> Path:
         )
     path = Path(uri if parts is None else unquote(parts.path))
     if not path.exists():
-        scheme = "a plain path" if parts is None else "file://"
-        raise StorageError(f"{path} does not exist (given as {scheme}). Check storageUri.")
+        raise StorageError(f"{uri} does not exist. Check storageUri.")
     if not os.access(path, os.R_OK):
-        raise StorageError(f"{path} is not readable by user {os.getuid()}.")
+        raise StorageError(f"{uri} is not readable by user {os.getuid()}.")
     return path
 
 

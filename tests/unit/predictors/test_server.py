@@ -288,7 +288,7 @@ def test_a_failed_load_is_one_clear_line(start: Callable[..., Any], tmp_path: Pa
     predictor = start(tmp_path / "absent", wait=False)
     message = predictor.notices.until("failed")
     assert predictor.process.wait(10) == 1
-    expected = f"Cannot serve model iris: {tmp_path}/absent does not exist (given as a plain path)."
+    expected = f"Cannot serve model iris: {tmp_path}/absent does not exist."
     assert message["error"].startswith(expected)
     [line] = predictor.log.read_text().splitlines()
     assert orjson.loads(line)["message"].startswith(expected)

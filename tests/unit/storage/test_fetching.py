@@ -46,8 +46,8 @@ def test_local_folders_are_used_in_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("uri", "reason"),
     [
-        ("/no/such/place", "/no/such/place does not exist (given as a plain path)."),
-        ("file:///no/such/place", "/no/such/place does not exist (given as file://)."),
+        ("/no/such/place", "/no/such/place does not exist. Check storageUri."),
+        ("file:///no/such/place", "file:///no/such/place does not exist. Check"),
         ("file://models/iris", "file://models/iris: file:// takes an absolute path"),
         ("pvc://claim/iris", "pvc://claim/iris: a pvc:// volume is mounted by the platform"),
         ("nope://key:secret@bucket/iris", "nope://bucket/iris: scheme nope:// is not supported"),
