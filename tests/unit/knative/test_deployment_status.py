@@ -71,3 +71,15 @@ def test_a_refused_pod_is_told_until_it_is_taken() -> None:
     assert condition["message"] == "exceeded quota: team"
     taken = step(refused, at(1), ready=True)
     assert {each["type"] for each in taken["conditions"]} == {"Available", "Progressing"}
+
+
+def test_a_rollout_is_complete_once_its_replicas_are_available() -> None:
+    deployment: Object = {"metadata": {"name": "iris", "generation": 1}, "spec": {}}
+    young = deployment_status(deployment, [replica(ready=True)], wanted=1, now=at(0), available=0)
+    assert (young["readyReplicas"], young["unavailableReplicas"]) == (1, 1)
+    assert "availableReplicas" not in young
+    assert progressing(young) == ("True", "ReplicaSetUpdated")
+    deployment["status"] = young
+    old = deployment_status(deployment, [replica(ready=True)], wanted=1, now=at(1), available=1)
+    assert old["availableReplicas"] == 1
+    assert progressing(old) == ("True", "NewReplicaSetAvailable")

@@ -10,7 +10,7 @@ from rouse.embedded.knative.names import POD_SUFFIX_ALPHABET
 from rouse.embedded.knative.replicas import Replicas
 from rouse.kube.objects import Key, Object
 from tests.unit.knative.activating import deployment
-from tests.unit.knative.harness import MemoryNode
+from tests.unit.knative.harness import FakeClock, MemoryNode
 
 KEY = Key("default", "iris-00001-deployment")
 
@@ -203,3 +203,68 @@ def test_forgetting_returns_what_was_left(replicas: Replicas, node: MemoryNode) 
     assert not replicas.known(KEY)
     replicas.scale_to(KEY, 3)
     assert len(node.launched) == 1
+
+
+@pytest.mark.parametrize(
+    ("min_ready_s", "ready_s", "available", "left_s"),
+    [
+        (0, 0.0, 1, None),
+        (10, 0.0, 0, 10.0),
+        (10, 9.0, 0, 1.0),
+        (10, 10.0, 1, None),
+    ],
+)
+def test_a_replica_is_available_once_it_was_ready_for_long_enough(
+    node: MemoryNode, min_ready_s: int, ready_s: float, available: int, left_s: float | None
+) -> None:
+    clock = FakeClock()
+    replicas = Replicas(node, now=clock.now)
+    asking = deployment(replicas=1)
+    asking["spec"]["minReadySeconds"] = min_ready_s
+    replicas.track(asking)
+    replicas.balance(KEY)
+    clock.pass_(100)
+    node.become_ready(node.launched[0])
+    clock.pass_(ready_s)
+    assert len(replicas.ready(KEY)) == 1
+    assert len(replicas.available(KEY)) == available
+    assert replicas.available_in_s(KEY) == left_s
+
+
+def test_a_replica_that_was_unready_is_counted_anew(node: MemoryNode) -> None:
+    clock = FakeClock()
+    replicas = Replicas(node, now=clock.now)
+    asking = deployment(replicas=1)
+    asking["spec"]["minReadySeconds"] = 10
+    replicas.track(asking)
+    replicas.balance(KEY)
+    [pod] = node.launched
+    node.become_ready(pod)
+    clock.pass_(10)
+    node.change(pod, ready=False)
+    assert not replicas.available(KEY)
+    assert replicas.available_in_s(KEY) is None
+    node.change(pod, ready=True)
+    assert replicas.available_in_s(KEY) == 10
+
+
+def test_a_rolling_update_waits_for_what_was_ready_for_long_enough(node: MemoryNode) -> None:
+    clock = FakeClock()
+    replicas = Replicas(node, now=clock.now)
+    former = deployment(replicas=1)
+    former["spec"]["minReadySeconds"] = 10
+    replicas.track(former)
+    replicas.balance(KEY)
+    node.become_ready(node.launched[0])
+    clock.pass_(10)
+    changed = deepcopy(former)
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "y"
+    replicas.track(changed)
+    first, second = node.launched
+    node.become_ready(second)
+    clock.pass_(9)
+    replicas.balance(KEY)
+    assert not replicas.is_retiring(first)
+    clock.pass_(1)
+    replicas.balance(KEY)
+    assert replicas.is_retiring(first)

@@ -101,6 +101,19 @@ async def test_replicas_are_available_when_the_gateway_has_them(running: World) 
     await running.until(DEPLOYMENTS, KEY.name, lambda d: d["status"]["availableReplicas"] == 2)
 
 
+async def test_a_replica_becomes_available_when_its_min_ready_seconds_are_over(
+    running: World,
+) -> None:
+    asking = deployment(1)
+    asking["spec"]["minReadySeconds"] = 1
+    await running.client.create(asking)
+    young = await running.until(DEPLOYMENTS, KEY.name, lambda d: "readyReplicas" in d["status"])
+    assert condition(young, "Available") == ("False", "MinimumReplicasUnavailable")
+    running.clock.pass_(1)
+    old = await running.until(DEPLOYMENTS, KEY.name, lambda d: "availableReplicas" in d["status"])
+    assert condition(old, "Available") == ("True", "MinimumReplicasAvailable")
+
+
 async def test_a_selector_that_changes_moves_the_endpoints(running: World) -> None:
     await running.client.create(deployment(1))
     await running.client.create(service(targetPort=8080))

@@ -90,8 +90,12 @@ class Deployments:
         if plain:
             await self._see_reached(key, deployment)
         rolling = await self._write_status(key)
-        # Nothing happens when a rollout is late: that it is has to be looked for.
-        return Requeue(_deadline_s(deployment)) if plain and rolling else None
+        # Nothing happens when a rollout is late, or a replica has been ready for long enough: that
+        # it is has to be looked for.
+        waits = [_deadline_s(deployment)] if plain and rolling else []
+        soon = self._replicas.available_in_s(key)
+        waits += [] if soon is None else [soon]
+        return Requeue(min(waits)) if waits else None
 
     def follow(self, deployment: Object) -> None:
         """Take note of a Deployment; replicas of another that had its name are not its own."""
@@ -159,7 +163,7 @@ class Deployments:
     async def _see_reached(self, key: Key, deployment: Object) -> None:
         """Nobody is told of a replica as available before requests get there."""
         told = (deployment.get("status") or {}).get("availableReplicas", 0)
-        if len(self._replicas.ready(key)) > told and not await self._reached(key):
+        if len(self._replicas.available(key)) > told and not await self._reached(key):
             logger.warning("%s: the gateway did not take its replicas in time; going on", key)
 
     async def _write_status(self, key: Key) -> bool:
@@ -176,6 +180,7 @@ class Deployments:
             updated=sum(
                 self._replicas.is_current(key, one) for one in replicas if not one.retiring
             ),
+            available=len(self._replicas.available(key)),
             problem=f"{problem.reason}: {problem.last_line}" if problem else "",
             refused=problem.message if problem and problem.reason == FAILED_CREATE else "",
             now=rfc3339(self._clock.utc()),

@@ -118,7 +118,9 @@ class KnativeEngine:
         self._in["pod_scalers"].add_index(BY_TARGET, lambda obj: [target_of(obj)])
         self._events = EventRecorder(client, "rouse-engine")
         self.replicas = Replicas(
-            node, has_quota=lambda namespace: bool(self._in["quotas"].list(namespace))
+            node,
+            has_quota=lambda namespace: bool(self._in["quotas"].list(namespace)),
+            now=self._clock.now,
         )
         self._endpoints = Endpoints(
             client,

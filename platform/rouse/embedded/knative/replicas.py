@@ -7,7 +7,9 @@ follow (`rouse.embedded.knative.deployments`).
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,7 +18,7 @@ from rouse.embedded.knative.make.endpoints import Endpoint
 from rouse.embedded.knative.make.pod import awaits_admission, make_pod
 from rouse.embedded.knative.names import pod_name, template_hash
 from rouse.embedded.knative.ports import Node, PodState
-from rouse.embedded.knative.rolling import is_paused, next_step, strategy_of
+from rouse.embedded.knative.rolling import is_paused, min_ready_s, next_step, strategy_of
 from rouse.kube.objects import Key, Object, controller_of, key_of, uid_of
 
 __all__ = ["Replica", "Replicas"]
@@ -27,6 +29,7 @@ class Replica:
     """One pod. ``recorded``: the API has it. ``retiring``: it gets no new requests and will go.
 
     ``refused`` is why the API would not take its record; its process is stopped then.
+    ``ready_at`` is when it became ready, of a clock that only grows; None while it is not.
     """
 
     key: Key
@@ -36,6 +39,15 @@ class Replica:
     retiring: bool = False
     refused: str = ""
     state: PodState | None = None
+    ready_at: float | None = None
+
+    def observe(self, state: PodState | None, now: float) -> None:
+        """Take note of its state at this moment."""
+        self.state = state
+        if not self.ready:
+            self.ready_at = None
+        elif self.ready_at is None:
+            self.ready_at = now
 
     @property
     def ready(self) -> bool:
@@ -71,8 +83,9 @@ class Replicas:
     """Starts and retires replicas so that as many run as are wanted.
 
     ``on_change`` is called with a Deployment's key whenever something about its replicas changed.
-    ``choose`` picks a random character of an alphabet. ``has_quota`` says whether the API may
-    refuse a pod of a namespace: such a pod, too, starts when it is recorded.
+    ``choose`` picks a random character of an alphabet, ``now`` is seconds that only grow.
+    ``has_quota`` says whether the API may refuse a pod of a namespace: such a pod, too, starts when
+    it is recorded.
     """
 
     def __init__(
@@ -81,10 +94,12 @@ class Replicas:
         *,
         choose: Callable[[str], str] = random.choice,
         has_quota: Callable[[str], bool] = lambda _namespace: False,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
         self._choose = choose
         self._has_quota = has_quota
+        self._now = now
         self._sets: dict[Key, _Set] = {}
         self._owner: dict[Key, Key] = {}
         self._listeners: list[Callable[[Key], None]] = []
@@ -113,6 +128,21 @@ class Replicas:
     def ready(self, key: Key) -> list[Replica]:
         """The replicas that take requests."""
         return [one for one in self.all(key) if one.ready and not one.retiring]
+
+    def available(self, key: Key) -> list[Replica]:
+        """The ready replicas that have been so for as long as the Deployment asks."""
+        return [one for one in self.ready(key) if self._remaining_s(key, one) <= 0]
+
+    def available_in_s(self, key: Key) -> float | None:
+        """Seconds until the next ready replica counts as available; None where all do."""
+        waits = (self._remaining_s(key, one) for one in self.ready(key))
+        return min((seconds for seconds in waits if seconds > 0), default=None)
+
+    def _remaining_s(self, key: Key, replica: Replica) -> float:
+        if replica.ready_at is None:
+            return math.inf
+        asked = min_ready_s(self._sets[key].deployment)
+        return asked - (self._now() - replica.ready_at) if asked else 0.0
 
     def endpoints(self, key: Key) -> frozenset[Endpoint]:
         """Where the ready replicas listen."""
@@ -198,7 +228,7 @@ class Replicas:
         if found is not None and pod in found.replicas:
             found.refused = why
             found.replicas[pod].refused = why
-            found.replicas[pod].state = None
+            found.replicas[pod].observe(None, self._now())
             self._changed(key)
 
     def accepted(self, key: Key, replica: Replica) -> None:
@@ -223,7 +253,7 @@ class Replicas:
         if known is None:
             hashed = (pod["metadata"].get("labels") or {}).get("pod-template-hash", "")
             known = replicas[key] = Replica(key, pod, hashed)
-            known.state = self._node.status(*key)
+            known.observe(self._node.status(*key), self._now())
             self._owner[key] = owner
         known.pod, known.recorded = pod, True
         if pod["metadata"].get("deletionTimestamp") and not known.retiring:
@@ -239,7 +269,7 @@ class Replicas:
             return
         replica = self._sets[owner].replicas[key]
         if not replica.refused:
-            replica.state = state
+            replica.observe(state, self._now())
             self._changed(owner)
             self._balance(owner)
 
@@ -288,7 +318,14 @@ class Replicas:
             elif one.hashed != found.hashed:
                 leaving += 1
         strategy = strategy_of(found.deployment, found.wanted)
-        step = next_step(strategy, found.wanted, current, former, leaving=leaving)
+        step = next_step(
+            strategy,
+            found.wanted,
+            current,
+            former,
+            leaving=leaving,
+            is_available=lambda one: self._remaining_s(key, one) <= 0,
+        )
         for one in step.retire:
             one.retiring = True
         for _ in range(step.launch):
@@ -308,7 +345,7 @@ class Replicas:
         self._owner[replica.key] = key
         if not awaits_admission(pod) and not self._has_quota(key.namespace):
             self._node.launch(pod)
-        replica.state = replica.state or self._node.status(*replica.key)
+        replica.observe(replica.state or self._node.status(*replica.key), self._now())
 
     def _changed(self, key: Key) -> None:
         for listener in self._listeners:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from rouse.kube.objects import Object
 
-__all__ = ["Step", "Strategy", "is_paused", "next_step", "strategy_of"]
+__all__ = ["Step", "Strategy", "is_paused", "min_ready_s", "next_step", "strategy_of"]
 
 _DEFAULT = "25%"
 
@@ -44,6 +44,15 @@ def is_paused(deployment: Object) -> bool:
     return bool(deployment["spec"].get("paused"))
 
 
+def min_ready_s(deployment: Object) -> float:
+    """How long a replica must have been ready to count as available, in seconds."""
+    return float(deployment["spec"].get("minReadySeconds") or 0)
+
+
+def _is_ready(replica: _HasReady) -> bool:
+    return replica.ready
+
+
 def strategy_of(deployment: Object, wanted: int) -> Strategy:
     """Read ``spec.strategy``; percentages are of ``wanted``, as Kubernetes rounds them."""
     given = deployment["spec"].get("strategy") or {}
@@ -57,30 +66,31 @@ def strategy_of(deployment: Object, wanted: int) -> Strategy:
 
 
 def next_step(
-    strategy: Strategy, wanted: int, current: Sequence[R], former: Sequence[R], *, leaving: int = 0
+    strategy: Strategy,
+    wanted: int,
+    current: Sequence[R],
+    former: Sequence[R],
+    *,
+    leaving: int = 0,
+    is_available: Callable[[R], bool] = _is_ready,
 ) -> Step[R]:
     """Decide by the replicas of the present template and of former ones, the retiring left out.
 
     ``leaving`` is how many former ones retire already; Recreate waits for their end.
+    ``is_available`` is whether a replica counts, by default once it is ready.
     """
     missing = max(0, wanted - len(current))
     if strategy.recreate:
         return Step(0 if former or leaving else missing, tuple(former))
     room = wanted + strategy.surge - len(current) - len(former)
-    return Step(max(0, min(missing, room)), _to_retire(strategy, wanted, current, former))
-
-
-def _to_retire(
-    strategy: Strategy, wanted: int, current: Sequence[R], former: Sequence[R]
-) -> tuple[R, ...]:
-    """The unready ones go first: they serve nobody and make room for the new."""
     least = wanted - strategy.unavailable
-    ready = sum(one.ready for one in current)
-    surplus = len(current) + len(former) - least - (len(current) - ready)
-    useless = [one for one in former if not one.ready][: max(0, surplus)]
-    serving = [one for one in former if one.ready]
-    spare = max(0, ready + len(serving) - least)
-    return (*useless, *serving[:spare])
+    available = sum(map(is_available, current))
+    useless = [one for one in former if not is_available(one)]
+    serving = [one for one in former if is_available(one)]
+    # Those that do not count go first: they make room for the new.
+    surplus = max(0, available + len(former) - least)
+    spare = max(0, available + len(serving) - least)
+    return Step(max(0, min(missing, room)), (*useless[:surplus], *serving[:spare]))
 
 
 def _share(value: Any, wanted: int, *, up: bool) -> int:

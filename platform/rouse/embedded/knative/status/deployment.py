@@ -26,35 +26,42 @@ def deployment_status(
     wanted: int,
     now: str,
     updated: int | None = None,
+    available: int | None = None,
     problem: str = "",
     refused: str = "",
     deadline_s: float | None = None,
 ) -> Object:
     """Counts and the conditions Available and Progressing, and ReplicaFailure where there is one.
 
-    ``updated`` is how many replicas are of the present template, by default all. ``problem`` is
-    what keeps replicas from running, ``refused`` why the API takes no pod. ``deadline_s`` is how
-    many seconds a rollout may be without progress; None where somebody else watches that.
+    ``updated`` is how many replicas are of the present template, by default all; ``available`` how
+    many have been ready for long enough, by default all that are ready. ``problem`` is what keeps
+    replicas from running, ``refused`` why the API takes no pod. ``deadline_s`` is how many seconds
+    a rollout may be without progress; None where somebody else watches that.
     """
     staying = [one for one in replicas if not one.retiring]
     updated = len(staying) if updated is None else updated
     ready = sum(one.ready for one in staying)
+    available = ready if available is None else available
     least = wanted - strategy_of(deployment, wanted).unavailable
-    available = ready >= least
-    complete = ready == wanted == len(staying) == updated
+    enough = available >= least
+    complete = available == wanted == len(staying) == updated
     known = deployment.get("status") or {}
     generation = deployment["metadata"].get("generation", 1)
     moved = known.get("observedGeneration") != generation or any(
         count > known.get(field, 0)
-        for field, count in (("updatedReplicas", updated), ("readyReplicas", ready))
+        for field, count in (
+            ("updatedReplicas", updated),
+            ("readyReplicas", ready),
+            ("availableReplicas", available),
+        )
     )
     before = {one["type"]: one for one in (deployment.get("status") or {}).get("conditions") or ()}
     conditions = [
         _condition(
             before.get("Available"),
             "Available",
-            available,
-            "MinimumReplicasAvailable" if available else "MinimumReplicasUnavailable",
+            enough,
+            "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
             now,
             problem,
         ),
@@ -67,8 +74,8 @@ def deployment_status(
         "replicas": len(staying),
         "updatedReplicas": updated,
         "readyReplicas": ready,
-        "availableReplicas": ready,
-        "unavailableReplicas": max(0, wanted - ready),
+        "availableReplicas": available,
+        "unavailableReplicas": max(0, wanted - available),
     }
     return {
         "observedGeneration": generation,
