@@ -18,6 +18,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from predictors.huggingface.options import Options
 from predictors.huggingface.task import Task
 from predictors.pytorch.device import Device
+from predictors.pytorch.linear import use_onednn
 from predictors.pytorch.weights import load_safetensors, load_state_dict
 from predictors.serving.errors import ModelLoadError, StartupError
 from predictors.serving.policy import Policy
@@ -185,4 +186,6 @@ def _placed(module: torch.nn.Module, options: Options, device: Device) -> torch.
         module = module.to(device.torch)
         if wanted is not None and first is not None and first.dtype is not wanted:
             module = module.to(wanted)
-    return module.requires_grad_(False)
+    module.requires_grad_(False)
+    use_onednn(module)
+    return module

@@ -1,0 +1,62 @@
+"""Linear layers by oneDNN where torch's own way is slower: on processors of AMD with AVX-512.
+
+torch multiplies float32 matrices with MKL, which uses AVX2 there. oneDNN uses AVX-512, takes the
+weights as they lie in their file, so that they stay shared, and is twice as fast from some eight
+rows on.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import torch
+
+__all__ = ["OneDnnLinear", "faster_by_onednn", "use_onednn"]
+
+_CPUINFO: Final = Path("/proc/cpuinfo")
+
+
+class OneDnnLinear(torch.nn.Linear):
+    """A `Linear` for inference in float32 on a processor; it has no gradient."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """``input @ weight.T + bias``, of any number of leading axes."""
+        result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+            input, self.weight, self.bias, "none", [], ""
+        )
+        return result
+
+
+def use_onednn(module: torch.nn.Module) -> int:
+    """Make the linear layers of `module` `OneDnnLinear` where that is faster; how many were.
+
+    Layers in other types than float32, on other devices, with gradients, or of classes derived
+    from `Linear` stay as they are.
+    """
+    if not faster_by_onednn():
+        return 0
+    changed = [each for each in module.modules() if type(each) is torch.nn.Linear and _fits(each)]
+    for layer in changed:
+        layer.__class__ = OneDnnLinear
+    return len(changed)
+
+
+@cache
+def faster_by_onednn() -> bool:
+    """Whether this processor multiplies faster by oneDNN than by MKL."""
+    if not torch.backends.mkldnn.is_available() or not torch.backends.mkl.is_available():
+        return False
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False
+    try:
+        return "AuthenticAMD" in _CPUINFO.read_text(errors="replace")
+    except OSError:
+        return False
+
+
+def _fits(layer: torch.nn.Linear) -> bool:
+    weight = layer.weight
+    plain = weight.device.type == "cpu" and weight.dtype is torch.float32
+    return plain and weight.is_contiguous() and not weight.requires_grad

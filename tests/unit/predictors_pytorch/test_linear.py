@@ -1,0 +1,53 @@
+"""Linear layers by oneDNN: the same answers, and only where it is faster."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from predictors.pytorch import linear  # noqa: E402
+from predictors.pytorch.linear import OneDnnLinear, use_onednn  # noqa: E402
+
+
+@pytest.fixture
+def _wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("this torch has no oneDNN")
+    monkeypatch.setattr(linear, "faster_by_onednn", lambda: True)
+
+
+def _layers() -> torch.nn.Module:
+    torch.manual_seed(7)
+    made = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.Linear(64, 8, bias=False))
+    return made.requires_grad_(False).eval()
+
+
+@pytest.mark.usefixtures("_wanted")
+@pytest.mark.parametrize("shape", [(32,), (1, 32), (5, 32), (2, 7, 32), (0, 32)])
+def test_answers_stay(shape: tuple[int, ...]) -> None:
+    module, rows = _layers(), torch.randn(shape)
+    expected = module(rows)
+    storage = module[0].weight.data_ptr()
+    assert use_onednn(module) == 2
+    with torch.inference_mode():
+        torch.testing.assert_close(module(rows), expected)
+    assert isinstance(module[0], OneDnnLinear)
+    assert module[0].weight.data_ptr() == storage
+
+
+@pytest.mark.usefixtures("_wanted")
+def test_rows_that_are_no_contiguous_memory() -> None:
+    module, rows = _layers(), torch.randn(32, 5, 2).permute(1, 2, 0)
+    expected = module(rows)
+    use_onednn(module)
+    with torch.inference_mode():
+        torch.testing.assert_close(module(rows), expected)
+
+
+@pytest.mark.usefixtures("_wanted")
+def test_what_it_cannot_do_stays() -> None:
+    trained = torch.nn.Linear(4, 4)
+    half = torch.nn.Linear(4, 4).to(torch.bfloat16).requires_grad_(False)
+    derived = torch.nn.modules.linear.NonDynamicallyQuantizableLinear(4, 4).requires_grad_(False)
+    assert use_onednn(torch.nn.ModuleList([trained, half, derived])) == 0
