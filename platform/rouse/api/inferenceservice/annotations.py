@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rouse.api.base import Strings
 from rouse.api.inferenceservice.logger import duration_s
+from rouse.api.inferenceservice.schedule import parse_schedule
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.errors import FieldError
 
@@ -16,6 +17,7 @@ __all__ = [
     "CANARY_COOKIE",
     "CANARY_HEADER",
     "COLD_START_BUDGET",
+    "KEEP_ALIVE",
     "LOGGER_SAMPLE",
     "MIRROR_PERCENT",
     "STEERING",
@@ -23,6 +25,7 @@ __all__ = [
     "TAG_ROUTING",
     "TWIN",
     "VISIBILITY",
+    "WAKE_SCHEDULE",
     "check_annotations",
     "parse_auth",
     "parse_budget",
@@ -41,6 +44,8 @@ CANARY_COOKIE = "rouse.dev/canary-cookie"
 """``name[=value]``: the same for a cookie."""
 COLD_START_BUDGET = "rouse.dev/coldstart-budget"
 """How long a wake-up may take at the 95th percentile: a duration such as 500ms or 2s."""
+KEEP_ALIVE = "rouse.dev/keep-alive"
+"""``auto``: kept awake and woken ahead as its own history tells; ``off``: not."""
 LOGGER_SAMPLE = "rouse.dev/logger-sample"
 """The part of the requests that loggers log, 0 to 1; servers that are not Rouse's log all."""
 MIRROR_PERCENT = "rouse.dev/mirror-percent"
@@ -51,6 +56,8 @@ TWIN = "rouse.dev/twin"
 """``auto``: a translation of the model that needs no framework serves it where it agrees with the
 original; ``off``: the original does; ``require``: without such a twin the model is not served."""
 VISIBILITY = "networking.kserve.io/visibility"
+WAKE_SCHEDULE = "rouse.dev/wake-schedule"
+"""When it is to be awake: lines such as ``0 8 * * mon-fri for 10h in Europe/Berlin``."""
 
 STEERING = frozenset(
     {
@@ -58,10 +65,12 @@ STEERING = frozenset(
         CANARY_COOKIE,
         CANARY_HEADER,
         COLD_START_BUDGET,
+        KEEP_ALIVE,
         MIRROR_PERCENT,
         STOP,
         TAG_ROUTING,
         VISIBILITY,
+        WAKE_SCHEDULE,
     }
 )
 """None of them says anything about pods."""
@@ -70,6 +79,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _COOKIE_VALUE = re.compile(r"[^\s;,\"\\]*")
 _BOOLEANS = ("true", "false")
 _TWINS = ("auto", "off", "require")
+_KEEP_ALIVES = ("auto", "off")
 _METHODS = ("api-key", "jwt", "none")
 _SECRET = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _MOST_SECRET = 253
@@ -108,6 +118,7 @@ def check_annotations(isvc: InferenceService) -> Iterator[FieldError]:
     yield from _mirror(isvc)
     yield from _auth(annotations)
     yield from _budget(annotations)
+    yield from _waking(annotations)
     sample = annotations.get(LOGGER_SAMPLE)
     if sample is not None and parse_sample(sample) is None:
         yield _error(
@@ -163,6 +174,18 @@ def _budget(annotations: Strings) -> Iterator[FieldError]:
         yield _error(
             COLD_START_BUDGET, f'"{text}" is no duration above zero; write 500ms, 2s or 1m30s'
         )
+
+
+def _waking(annotations: Strings) -> Iterator[FieldError]:
+    keep = annotations.get(KEEP_ALIVE)
+    if keep is not None and keep not in _KEEP_ALIVES:
+        yield _error(KEEP_ALIVE, f'"{keep}" is unknown; allowed: {", ".join(_KEEP_ALIVES)}')
+    schedule = annotations.get(WAKE_SCHEDULE)
+    if schedule is not None:
+        try:
+            parse_schedule(schedule)
+        except ValueError as error:
+            yield _error(WAKE_SCHEDULE, str(error))
 
 
 def _mirror(isvc: InferenceService) -> Iterator[FieldError]:
