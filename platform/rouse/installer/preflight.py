@@ -20,7 +20,7 @@ from rouse.kube.resources import (
     VIRTUAL_SERVICES,
 )
 
-__all__ = ["numbers_of", "other_controller", "preflight"]
+__all__ = ["examine_knative", "numbers_of", "other_controller", "preflight"]
 
 _LEAST_KUBERNETES: Final = (1, 30)
 _LEAST_KNATIVE: Final = (1, 15)
@@ -107,7 +107,11 @@ async def _knative(cluster: Cluster) -> Finding:
     name = "services.serving.knative.dev"
     live = await cluster.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
     labels: Mapping[str, str] = ((live or {}).get("metadata") or {}).get("labels") or {}
-    version = labels.get(_VERSION_LABEL, "")
+    return examine_knative(labels.get(_VERSION_LABEL, ""))
+
+
+def examine_knative(version: str) -> Finding:
+    """Say whether this version of Knative Serving will do."""
     least = ".".join(map(str, _LEAST_KNATIVE))
     if numbers_of(version)[0] == 0:  # "devel" where it was built from its sources
         detail = f"{version or 'no version'} tells no release; at least {least} is needed"

@@ -37,7 +37,7 @@ def test_the_daemonset_runs_the_command_as_nobody_special() -> None:
     name, *options = container["args"]
     made = rouse.commands[name].make_context(name, [*options])
     path = str(made.params["folder"])
-    assert container["command"] == ["rouse"]
+    assert container["command"] == ["python", "-m", "rouse"]
     assert {"name": "models", "mountPath": path} in container["volumeMounts"]
     assert pod["volumes"][0]["hostPath"] == {"path": path, "type": "DirectoryOrCreate"}
     assert pod["securityContext"]["runAsNonRoot"] is True

@@ -13,7 +13,7 @@ import pytest
 from rouse.compiler.config import Config
 from rouse.installer.doctor import examine_installation
 from rouse.installer.findings import Finding
-from rouse.installer.preflight import preflight
+from rouse.installer.preflight import examine_knative, preflight
 from rouse.installer.selection import Selection, select
 from rouse.kube.objects import Object
 from rouse.kube.resources import LEASES
@@ -439,15 +439,9 @@ async def test_the_version_of_kubernetes(version: str, state: str) -> None:
 @pytest.mark.parametrize(
     ("version", "state"), [("1.14.1", "too old"), ("1.22.0", "ok"), ("devel", "note"), ("", "note")]
 )
-async def test_the_version_of_knative(version: str, state: str) -> None:
+def test_the_version_of_knative(version: str, state: str) -> None:
     """Built from its sources it is "devel": that is no reason to refuse it."""
-    async with world() as it:
-        name = "services.serving.knative.dev"
-        live = await it.cluster.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
-        assert live is not None
-        live["metadata"].setdefault("labels", {})["app.kubernetes.io/version"] = version
-        await it.change(live)
-        assert (await before(it))["Knative Serving"].state == state
+    assert examine_knative(version).state == state
 
 
 async def test_settings_that_will_stay_are_told_before() -> None:

@@ -139,7 +139,7 @@ def test_the_commands_of_the_containers_are_rouses() -> None:
             if obj["kind"] != "Deployment":
                 continue
             (container,) = obj["spec"]["template"]["spec"]["containers"]
-            assert container["command"] == ["rouse"]
+            assert container["command"] == ["python", "-m", "rouse"]
             name, *options = container["args"]
             rouse.commands[name].make_context(name, [*options])
             ports = {each["name"]: each["containerPort"] for each in container["ports"]}
