@@ -60,6 +60,8 @@ def run_warm_parent(runtime: Runtime, entry: Entry) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     started = perf_counter()
     importlib.import_module("predictors.serving.server")
+    # Imported late there, because not every server has a cache; here it costs a wake-up nothing.
+    importlib.import_module("predictors.storage.kept")
     runtime.warm()
     seconds = perf_counter() - started
     # What is imported is never garbage; frozen, it stays in pages shared by all children.

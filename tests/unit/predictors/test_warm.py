@@ -25,16 +25,17 @@ BODY = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 class WarmParent:
     """The node's side of the protocol."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **env: str) -> None:
         self.home = home
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(30)
-        with theirs:
+        with theirs, (home / "parent.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "predictors.sklearn", "--warm"],
                 cwd=ROOT,
-                env={**os.environ, "ROUSE_WARM_FD": str(theirs.fileno())},
+                env={**os.environ, "ROUSE_WARM_FD": str(theirs.fileno()), **env},
                 pass_fds=[theirs.fileno()],
+                stderr=log,
             )
         self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notices.bind(str(home / "n"))
@@ -92,7 +93,7 @@ def parent(tmp_path: Path) -> Iterator[WarmParent]:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
     """One parent for the tests that leave it as it was."""
-    warm = WarmParent(tmp_path_factory.mktemp("w"))
+    warm = WarmParent(tmp_path_factory.mktemp("w"), PYTHONPROFILEIMPORTTIME="1")
     yield warm
     warm.close()
 
@@ -104,6 +105,13 @@ def test_it_says_what_it_is_and_has_one_thread(shared: WarmParent) -> None:
     assert parent.hello["pid"] == parent.process.pid
     assert parent.hello["import_s"] > 0
     assert len(os.listdir(f"/proc/{parent.process.pid}/task")) == 1
+
+
+def test_what_a_replica_needs_is_imported_before_it_is_forked(shared: WarmParent) -> None:
+    lines = (shared.home / "parent.log").read_text().splitlines()
+    imported = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time")}
+    # What the server, its look into a node's cache, and the framework's modules import themselves.
+    assert {"predictors.serving.application", "predictors.storage.entries", "joblib"} <= imported
 
 
 async def test_replicas_live_and_die_on_their_own(parent: WarmParent, iris_folder: Path) -> None:
