@@ -27,6 +27,10 @@ def main(argv: Sequence[str], runtime: Runtime) -> int:
     logs.configure(arguments.log_level, arguments.log_format)
     if arguments.warm:
         return run_warm_parent(runtime, lambda args: main(args, runtime))
+    if arguments.standby:
+        from predictors.serving.standby import run_standby
+
+        return run_standby(runtime, lambda args: main(args, runtime), arguments.http_port)
     if unknown:
         _log.warning("flags of other servers are ignored: %s", " ".join(unknown))
     # Imported late: it imports numpy, which a warm parent must do after its own preparations.
@@ -101,6 +105,7 @@ def _parser(framework: str, env: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--log_format", choices=logs.FORMATS, default=form, help="of the log on stderr")
     add("--access_log", action="store_true", help="a line in the log for each inference request")
     add("--warm", action="store_true", help="import, wait, and fork predictors on demand")
+    add("--standby", action="store_true", help="import, and wait to be told what to serve")
     return parser
 
 

@@ -181,7 +181,9 @@ class _Server:
             return False
         stopping.cancel()
         loading.result()
-        self._metrics.start_seconds = max(0.0, time.time() - started_at())
+        # A standby's start begins when it is told what to serve.
+        begun = float(os.environ.get("ROUSE_BEGUN_AT") or started_at())
+        self._metrics.start_seconds = max(0.0, time.time() - begun)
         self._notifier.ready()
         if tracing.wanted(os.environ):
             self._tracing = asyncio.create_task(self._trace(time.time_ns()))
