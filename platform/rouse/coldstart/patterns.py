@@ -56,6 +56,9 @@ def find_rhythm(begins: Sequence[float], now: float) -> Rhythm | None:
     minutes = sorted({int(begin // _MINUTE) for begin in begins})[-_MOST_BEGINS:]
     if len(minutes) <= _LEAST_PAIRS:
         return None
+    if (minutes[-1] - minutes[0]) * _MINUTE < LEAST_PERIOD_S * (len(minutes) - 1):
+        # So busy that it hardly sleeps: there is nothing to wake.
+        return None
     judged = [
         rhythm
         for lag in _likely_lags(minutes)

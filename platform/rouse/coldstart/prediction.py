@@ -7,7 +7,7 @@ from typing import Final
 
 from rouse.coldstart.history import History
 from rouse.coldstart.keepalive import Residency, plan_residency
-from rouse.coldstart.patterns import Window, find_rhythm, next_windows
+from rouse.coldstart.patterns import Rhythm, Window, next_windows
 
 __all__ = ["LONGEST_KEEP_S", "PRICE_S", "Foresight", "foresee"]
 
@@ -34,9 +34,16 @@ class Foresight:
 
 
 def foresee(
-    history: History, now: float, *, price_s: float = PRICE_S, start_s: float = 5.0
+    history: History,
+    rhythm: Rhythm | None,
+    now: float,
+    *,
+    price_s: float = PRICE_S,
+    start_s: float = 5.0,
 ) -> Foresight:
-    """Foresee a service's requests; ``start_s`` is how long it takes to wake.
+    """Foresee a service's requests; ``rhythm`` is what `find_rhythm` found in its begins.
+
+    ``start_s`` is how long it takes to wake.
 
     A clear period goes before the histogram of idle times, which knows how long ago the last
     request was and not what time it is. A window that costs more than it is worth is left out.
@@ -45,7 +52,6 @@ def foresee(
     keep = min(plan.keep_s, LONGEST_KEEP_S)
     lead = start_s + _MARGIN_S
     begins = history.begins
-    rhythm = find_rhythm(begins, now)
     if rhythm is None:
         return Foresight(keep, _after(history, plan, now, lead))
     worth = price_s * rhythm.support

@@ -25,6 +25,8 @@ class Observed:
     """Of both modes, as far as their metadata and status go."""
     activations: Sequence[Object] = ()
     """Wake-ups that were put together from pods, as records of status.coldStart.recent."""
+    keep_alive: Object | None = None
+    """As status.keepAlive is to be, empty for none; None: not known yet, it stays as it was."""
     virtual_service: Object | None = None
     previous_status: Mapping[str, Any] = field(default_factory=dict)
     """The InferenceService's own status as it was written last."""

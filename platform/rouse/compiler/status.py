@@ -85,6 +85,9 @@ def make_status(
         status[field] = runtime.name
     if cold_starts is not None:
         status["coldStart"] = cold_starts
+    told = before.get("keepAlive") if observed.keep_alive is None else observed.keep_alive
+    if told:
+        status["keepAlive"] = told
     return _with_generation(status, isvc.metadata.generation)
 
 
@@ -102,8 +105,8 @@ def make_stopped_status(
         "conditions": set_conditions(findings, before.get("conditions") or (), timestamp(now)),
         "deploymentMode": mode,
     }
-    if before.get("coldStart"):
-        status["coldStart"] = before["coldStart"]
+    # What was learned while it served is of use when it serves again.
+    status |= {field: before[field] for field in ("coldStart", "keepAlive") if before.get(field)}
     return _with_generation(status, isvc.metadata.generation)
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rouse.coldstart.history import KEPT, History
 from rouse.coldstart.patterns import find_rhythm, next_windows
-from rouse.coldstart.prediction import foresee
+from rouse.coldstart.prediction import Foresight
+from rouse.coldstart.prediction import foresee as foresee_with
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 T0 = 20_000 * DAY  # a Monday, as it happens not to matter
@@ -19,6 +20,10 @@ T0 = 20_000 * DAY  # a Monday, as it happens not to matter
 
 def spells(begins: list[float], lasting: float = 120.0) -> History:
     return History((begin, begin + lasting) for begin in begins)
+
+
+def foresee(history: History, now: float, **given: float) -> Foresight:
+    return foresee_with(history, find_rhythm(history.begins, now), now, **given)
 
 
 # Patterns

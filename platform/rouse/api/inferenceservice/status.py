@@ -143,6 +143,21 @@ class ColdStarts(Model):
     """The last 32, the newest last."""
 
 
+class KeepAlive(Model):
+    """What was learned of when it is called, and what is done about it."""
+
+    retention_seconds: int | None = None
+    """How long its last pods stay after they fell idle; Knative's own where it is not said."""
+    period_seconds: int | None = None
+    """After how long its requests come again; not there where they do not."""
+    next_wake: str | None = None
+    """When it is woken next, ahead of requests or by its schedule (RFC 3339, UTC)."""
+    awake_until: str | None = None
+    """Until when it is kept awake at least (RFC 3339, UTC)."""
+    history: str | None = None
+    """When it was busy, in minutes since the epoch: begin+length, the last 256 of 28 days."""
+
+
 class InferenceServiceStatus(Model):
     """What was observed of an InferenceService."""
 
@@ -158,6 +173,8 @@ class InferenceServiceStatus(Model):
     """How the canaries of the mode Standard do."""
     cold_start: ColdStarts | None = None
     """The wake-ups from zero, phase by phase."""
+    keep_alive: KeepAlive | None = None
+    """Of services with the annotations rouse.dev/keep-alive and rouse.dev/wake-schedule."""
     annotations: Strings | None = None
     deployment_mode: str | None = None
     serving_runtime_name: str | None = None

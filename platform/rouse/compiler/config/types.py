@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from rouse.compiler.config.access import Auth, auth_rules
 from rouse.compiler.config.kserve import read_kserve
 from rouse.compiler.config.reading import check, parse_data, read_values
+from rouse.compiler.config.standby import Standby, standby_rules
 from rouse.errors import FieldError
 
 __all__ = [
@@ -119,7 +120,9 @@ class ModelCache:
     __pydantic_config__ = _CLOSED
 
     demand: bool = False
-    """Keep the model of every InferenceService on the nodes where it may run."""
+    """Keep the model of every InferenceService on some of the nodes where it may run."""
+    copies: int = 2
+    """On how many nodes, or on minReplicas of them if that is more; 0: on all where it may run."""
     node_group: str = ""
     """The LocalModelNodeGroup of those nodes, where no annotation names another."""
     host_path: str = ""
@@ -246,6 +249,8 @@ class Config:
     """By the name that annotation rouse.dev/node-pool gives."""
     default_gpu_pool: str = ""
     """The pool of pods that ask for a GPU and name no pool; empty: they go where they can."""
+    standby: Mapping[str, Standby] = field(default_factory=dict)
+    """By the name of a runtime: pods that wait for a model, in mode Standard."""
     storage_initializer: StorageInitializer = StorageInitializer()
     model_cache: ModelCache = ModelCache()
     credentials: Credentials = Credentials()
@@ -258,6 +263,9 @@ class Config:
     """Of the main container of a component, where neither runtime nor InferenceService says it."""
     autoscaler_class: Literal["hpa", "keda", "external", "none"] = "hpa"
     """Who scales components in mode Standard that do not say it."""
+    keep_alive: Literal["auto", "off"] = "off"
+    """Whether InferenceServices without the annotation rouse.dev/keep-alive are kept awake, and
+    woken ahead, as their own history tells."""
     deployment_rollout: DeploymentRollout = DeploymentRollout()
     """Of components in mode Standard that give no deploymentStrategy."""
     service_cluster_ip_none: bool = False
@@ -362,6 +370,7 @@ def _rules(config: Config) -> Iterator[FieldError]:
             "defaultGpuPool", f'there is no node pool "{pool}"; nodePools has: {known}'
         )
     yield from _pool_rules(config)
+    yield from standby_rules(config.standby)
     yield from auth_rules(config.auth)
     for key in ("batcher_max_batch_size", "batcher_max_latency_ms"):
         if getattr(config, key) < 1:

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from rouse.controllers import balloons
+from rouse.controllers import balloons, keepalive
 from rouse.controllers.coldstart import Ask, Gatherer, Traces, ask_server
 from rouse.controllers.inferenceservice.reconciler import ColdStartObserver, Reconciler
 from rouse.controllers.inferenceservice.settings import Settings
 from rouse.controllers.inferenceservice.sources import Sources
-from rouse.controllers.inferenceservice.triggers import connect_triggers
+from rouse.controllers.inferenceservice.triggers import connect_triggers, connect_wake_ups
 from rouse.controllers.localmodel import make_local_models
+from rouse.controllers.standby import make_standby
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Controller, Reconciled
 from rouse.kube.events import EventRecorder
 from rouse.kube.manager import Manager
+from rouse.kube.resources import DEPLOYMENTS
 
 __all__ = ["COMPONENT", "NAME", "make_manager"]
 
@@ -46,12 +48,20 @@ def make_manager(
     settings = Settings(sources, recorder)
     traces = Traces.of(client)
     gatherer = Gatherer(sources, traces, ask, told=lambda key: controller.enqueue(key))
+    awake = keepalive.KeepAlive(
+        client,
+        sources,
+        lambda: settings.config,
+        told=lambda key: controller.enqueue(key),
+        clock=clock,
+    )
     reconciler = Reconciler(
         client,
         sources,
         settings,
         recorder,
         activations=gatherer.of,
+        keep_alive=awake.of,
         observer=cold_start_observer,
         clock=clock,
     )
@@ -66,6 +76,8 @@ def make_manager(
     connect_triggers(sources, controller.enqueue)
     cold_starts = Controller("coldstart", gatherer.reconcile, workers=2, observe=observe)
     gatherer.connect(cold_starts.enqueue)
+    awaking = Controller(keepalive.NAME, awake, workers=2, observe=observe)
+    connect_wake_ups(sources, awaking.enqueue)
     held = balloons.balloon_informer(client)
     places = balloons.Reconciler(client, held, lambda: settings.config, told_balloons)
     pools = Controller("balloons", places, workers=1, observe=observe)
@@ -79,8 +91,19 @@ def make_manager(
         observe=observe,
         waited=waited,
     )
+    standby = make_standby(
+        client,
+        sources.services,
+        sources.owned[DEPLOYMENTS],
+        sources.storage_containers,
+        lambda: settings.config,
+        recorder,
+        observe=observe,
+    )
+    for informer in (sources.config, sources.kserve_config):
+        informer.add_handler(lambda _type, _obj: standby.share_out())
     return Manager(
-        informers=[*sources.all(), *traces.all(), held, *local.informers],
-        controllers=[controller, cold_starts, pools, *local.controllers],
+        informers=[*sources.all(), *traces.all(), held, *local.informers, *standby.informers],
+        controllers=[controller, cold_starts, awaking, pools, *local.controllers],
         recorder=recorder,
     )

@@ -77,6 +77,7 @@ class Reconciler:
     """Brings the API's objects to what an InferenceService asks for. Level-based and idempotent.
 
     ``activations`` gives the wake-ups of an InferenceService that were put together from its pods,
+    ``keep_alive`` what its status is to say of being kept awake,
     ``observer`` is told of each once it is written; ``clock`` gives the current time in UTC.
     """
 
@@ -88,6 +89,7 @@ class Reconciler:
         recorder: EventRecorder,
         *,
         activations: Callable[[Key], Sequence[Object]] = lambda _key: (),
+        keep_alive: Callable[[Key], Object | None] = lambda _key: None,
         observer: ColdStartObserver | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -96,6 +98,7 @@ class Reconciler:
         self._settings = settings
         self._recorder = recorder
         self._activations = activations
+        self._keep_alive = keep_alive
         self._observer = observer
         self._clock = clock
         self._outdated: dict[Key, str] = {}
@@ -135,6 +138,7 @@ class Reconciler:
             deployments=_named(mine, DEPLOYMENTS),
             pods=self._sources.pods_of(current.service),
             activations=self._activations(key),
+            keep_alive=self._keep_alive(key),
             virtual_service=next((one for one in routes if key_of(one) == key), None),
             previous_status=current.service.get("status") or {},
         )

@@ -10,6 +10,7 @@ from rouse.api.base import Object
 from rouse.compiler.access import ACCESS_NAMESPACE_LABEL
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP
 from rouse.compiler.names import SERVICE_LABEL
+from rouse.controllers.keepalive.fields import with_own_fields
 from rouse.kube.client import KubeClient
 from rouse.kube.informer import Informer, InformerOptions
 from rouse.kube.objects import Key, key_of, labels_of, uid_of
@@ -80,7 +81,7 @@ class Sources:
         """Make the informers; none is started."""
         # There may be thousands of each: as dictionaries they would take ten times the memory.
         ours = InformerOptions(labels=SERVICE_LABEL, packed=True)
-        revisions = Informer(client, REVISIONS, options=ours)
+        revisions = Informer(client, REVISIONS, options=replace(ours, keep=with_own_fields))
         revisions.add_index(_BY_SERVICE, _service_of)
         policies = Informer(
             client,

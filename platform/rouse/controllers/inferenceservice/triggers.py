@@ -14,7 +14,7 @@ from rouse.kube.informer import ChangeHandler, Handler
 from rouse.kube.objects import Key, controller_of, key_of, labels_of
 from rouse.kube.resources import INFERENCE_SERVICES
 
-__all__ = ["connect_triggers", "follows_runtimes", "owner_of"]
+__all__ = ["connect_triggers", "connect_wake_ups", "follows_runtimes", "owner_of"]
 
 _NO_AUTO_UPDATE: Final = "serving.kserve.io/disable-auto-update"
 
@@ -60,6 +60,26 @@ def connect_triggers(sources: Sources, enqueue: Enqueue) -> None:
         informer.add_handler(on_runtime)
     for informer in (sources.config, sources.kserve_config, sources.storage_containers):
         informer.add_handler(on_setting)
+
+
+def connect_wake_ups(sources: Sources, enqueue: Enqueue) -> None:
+    """Let every change that can matter to what keeps an InferenceService awake enqueue it."""
+
+    def on_service(_type: EventType, obj: Object) -> None:
+        enqueue(key_of(obj))
+
+    def on_revision(_type: EventType, obj: Object) -> None:
+        owner = owner_of(obj)
+        if owner is not None:
+            enqueue(owner)
+
+    def on_setting(_type: EventType, _obj: Object) -> None:
+        for key in sources.services.all_keys():
+            enqueue(key)
+
+    sources.services.add_handler(on_service)
+    sources.revisions.add_handler(on_revision)
+    sources.config.add_handler(on_setting)
 
 
 def _where_it_matters(on_part: Handler) -> ChangeHandler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Final
 
+from rouse.autoscaler.annotations import PREFIX
 from rouse.embedded.knative import names
 from rouse.embedded.knative.make.configuration import passed_on
 from rouse.embedded.knative.make.revision import container_concurrency, serving_container
@@ -28,7 +29,13 @@ def make_deployment(revision: Object, *, replicas: int, progress_deadline_s: flo
     selector = {names.REVISION_UID_LABEL: metadata["uid"]}
     spec = {k: deepcopy(v) for k, v in revision["spec"].items() if k not in _NOT_IN_A_POD}
     _add_environment(spec, revision)
-    return _child(revision, "apps/v1", "Deployment", names.deployment_name(metadata["name"])) | {
+    # How a revision is scaled is no affair of its pods: they go on when that changes.
+    annotations = {
+        name: value for name, value in _annotations(revision).items() if not name.startswith(PREFIX)
+    }
+    made = _child(revision, "apps/v1", "Deployment", names.deployment_name(metadata["name"]))
+    made["metadata"]["annotations"] = annotations
+    return made | {
         "spec": {
             "replicas": replicas,
             "progressDeadlineSeconds": round(progress_deadline_s),
@@ -36,7 +43,7 @@ def make_deployment(revision: Object, *, replicas: int, progress_deadline_s: flo
             "template": {
                 "metadata": {
                     "labels": labels | selector,
-                    "annotations": _annotations(revision),
+                    "annotations": annotations,
                 },
                 "spec": spec,
             },

@@ -1,0 +1,217 @@
+"""The reconcile of what keeps one InferenceService awake. Level-based; it comes back by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any, Final, Protocol
+
+from rouse.api.base import Object
+from rouse.api.inferenceservice.annotations import KEEP_ALIVE, WAKE_SCHEDULE
+from rouse.api.inferenceservice.schedule import awake_until, next_begin, parse_schedule
+from rouse.coldstart.patterns import Window
+from rouse.coldstart.prediction import LONGEST_KEEP_S, Foresight
+from rouse.compiler.component import PREDICTOR
+from rouse.compiler.config import Config
+from rouse.compiler.names import COMPONENT_LABEL
+from rouse.controllers.keepalive.fields import MANAGER, owned_annotations
+from rouse.controllers.keepalive.memory import Memory
+from rouse.controllers.keepalive.wanted import Wish, change_of, retention_of
+from rouse.errors import NotFoundError
+from rouse.kube.client import KubeClient
+from rouse.kube.controller import Requeue
+from rouse.kube.informer import Informer
+from rouse.kube.objects import Key, key_of, labels_of, uid_of
+from rouse.kube.requests import patch
+from rouse.kube.resources import REVISIONS
+
+__all__ = ["NAME", "KeepAlive"]
+
+logger = logging.getLogger(__name__)
+
+NAME: Final = "keepalive"
+
+_ROUTING_LABEL: Final = "serving.knative.dev/routingState"
+_STABLE_S: Final = 60.0
+"""For so long a revision is active after its last request; its retention begins then."""
+_GRACE_S: Final = 30.0
+"""Knative keeps the last pod for so long in any case."""
+_STEP_S: Final = 30
+_MUCH: Final = 0.25
+"""A retention that is within a quarter of the one that is set is not written."""
+_SOONEST_S, _LATEST_S = 1.0, 3600.0
+
+
+class _Sources(Protocol):
+    """The informers of the controller of InferenceServices that are of use here."""
+
+    @property
+    def services(self) -> Informer: ...
+    def revisions_of(self, service: Mapping[str, Any]) -> dict[str, Object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What holds now, times in seconds since the epoch."""
+
+    foresight: Foresight | None = None
+    window: Window | None = None
+    """The predicted one that has begun."""
+    scheduled_until: float | None = None
+    next_begin: float | None = None
+
+
+class KeepAlive:
+    """Reconciles one InferenceService by key; ``told(key)`` is called when its status is to change.
+
+    ``clock`` gives the current time in UTC.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        sources: _Sources,
+        config: Callable[[], Config],
+        *,
+        told: Callable[[Key], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._in = sources
+        self._config = config
+        self._told = told
+        self._clock = clock
+        self._memories: dict[Key, Memory] = {}
+        self._reports: dict[Key, Object] = {}
+
+    def of(self, key: Key) -> Object | None:
+        """Return status.keepAlive of an InferenceService, empty for none; None before a look."""
+        return self._reports.get(key)
+
+    async def __call__(self, key: Key) -> Requeue | None:
+        """Learn, foresee, set what differs, and ask to be called when that changes."""
+        service = self._in.services.get(key)
+        if service is None or service["metadata"].get("deletionTimestamp"):
+            self._memories.pop(key, None)
+            self._reports.pop(key, None)
+            return None
+        now = self._clock()
+        plan = self._plan(key, service, now)
+        revisions = self._in.revisions_of(service)
+        for revision in revisions.values():
+            await self._set(revision, plan)
+        self._report(key, plan)
+        return _call_again(plan, now.timestamp())
+
+    def _plan(self, key: Key, service: Object, now: datetime) -> _Plan:
+        annotations = service["metadata"].get("annotations") or {}
+        at = now.timestamp()
+        foresight = None
+        if annotations.get(KEEP_ALIVE, self._config().keep_alive) == "auto":
+            memory = self._memories.get(key) or self._memories.setdefault(key, Memory.of(service))
+            memory.learn(service, self._predictors(service))
+            foresight = memory.foresee(service, at)
+        else:
+            self._memories.pop(key, None)
+        until, begin = _scheduled(annotations.get(WAKE_SCHEDULE), now)
+        windows = foresight.windows if foresight else ()
+        current = next((one for one in windows if one.begin <= at < one.end), None)
+        to_come = [one.begin for one in windows if one.begin > at]
+        if begin is not None:
+            to_come.append(begin)
+        return _Plan(foresight, current, until, min(to_come, default=None))
+
+    def _predictors(self, service: Object) -> list[Object]:
+        """Every request goes to a predictor, whatever is before it."""
+        revisions = self._in.revisions_of(service).values()
+        return [one for one in revisions if labels_of(one).get(COMPONENT_LABEL) == PREDICTOR]
+
+    async def _set(self, revision: Object, plan: _Plan) -> None:
+        if labels_of(revision).get(_ROUTING_LABEL) == "active":
+            wish = _wish(revision, plan)
+        elif owned_annotations(revision):
+            wish = Wish()
+        else:
+            return
+        change = change_of(revision, wish)
+        if not change:
+            return
+        key = key_of(revision)
+        # A merge patch makes nothing anew that is gone, and by the uid not another of its name.
+        body = {"metadata": {"uid": uid_of(revision), "annotations": change}}
+        request = patch(REVISIONS, key.name, body, namespace=key.namespace, field_manager=MANAGER)
+        try:
+            await self._client.send(request)
+        except NotFoundError:
+            return
+        logger.info("Revision %s: set %s", key, change)
+
+    def _report(self, key: Key, plan: _Plan) -> None:
+        report = _told(plan, self._memories.get(key))
+        if report != self._reports.get(key):
+            self._reports[key] = report
+            self._told(key)
+
+
+def _scheduled(text: str | None, now: datetime) -> tuple[float | None, float | None]:
+    """Until when a schedule wants it awake, and when next."""
+    try:
+        lines = parse_schedule(text) if text is not None else ()
+    except ValueError:
+        # Admission refuses it; where it was not asked, a schedule nobody can read asks for nothing.
+        return None, None
+    until, begin = awake_until(lines, now), next_begin(lines, now)
+    return until.timestamp() if until else None, begin.timestamp() if begin else None
+
+
+def _wish(revision: Object, plan: _Plan) -> Wish:
+    hold = plan.scheduled_until is not None
+    if plan.foresight is None:
+        return Wish(hold)
+    keep = _retention(plan.foresight.keep_s - _STABLE_S)
+    if plan.window is not None:
+        keep = max(keep, _retention(plan.window.end - plan.window.begin))
+        return Wish(hold, wake=True, retention_s=keep)
+    before = retention_of(revision)
+    if keep and abs(before - keep) <= _MUCH * before:
+        keep = before
+    return Wish(hold, retention_s=keep)
+
+
+def _retention(seconds: float) -> int:
+    """In steps, and no more than Knative takes; 0 for what it keeps anyway."""
+    if seconds <= _GRACE_S:
+        return 0
+    return int(min(LONGEST_KEEP_S, ceil(seconds / _STEP_S) * _STEP_S))
+
+
+def _told(plan: _Plan, memory: Memory | None) -> Object:
+    seen = plan.foresight
+    awake = [plan.scheduled_until, plan.window.end if plan.window else None]
+    until = max((one for one in awake if one is not None), default=None)
+    report: Object = {
+        "retentionSeconds": _retention(seen.keep_s - _STABLE_S) if seen else 0,
+        "periodSeconds": round(seen.period_s) if seen else 0,
+        "nextWake": _time(plan.next_begin),
+        "awakeUntil": _time(until),
+        "history": memory.history.text() if memory else "",
+    }
+    return {name: value for name, value in report.items() if value}
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _call_again(plan: _Plan, now: float) -> Requeue | None:
+    window_end = plan.window.end if plan.window else None
+    changes = [plan.next_begin, plan.scheduled_until, window_end]
+    soonest = min((one for one in changes if one is not None), default=None)
+    if soonest is None:
+        return Requeue(_LATEST_S) if plan.foresight else None
+    return Requeue(min(_LATEST_S, max(_SOONEST_S, soonest - now)))
