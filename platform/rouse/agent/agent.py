@@ -11,10 +11,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from rouse.agent.credentials import (
+    NAMESPACE,
+    Credentials,
+    CredentialsError,
+    Keyring,
+    credentials_of,
+)
 from rouse.agent.memory import Memory
 from rouse.agent.plan import Copy, Decision, Wish, decide
 from rouse.agent.pods import runs_of, uris_of
-from rouse.agent.report import BUDGET, Failure, make_conditions, make_states
+from rouse.agent.report import BUDGET, CREDENTIALS, Failure, make_conditions, make_states
 from rouse.agent.storage import Event, Storage
 from rouse.api.base import Object
 from rouse.api.localmodelnode.names import is_on_demand, model_key
@@ -45,6 +52,8 @@ class Settings:
     """How often origins are asked whether a model is still the same."""
     backoff: Backoff = field(default_factory=lambda: Backoff(base=2.0, limit=300.0, jitter=0.3))
     """Of a model that could not be fetched."""
+    credentials_namespace: str = NAMESPACE
+    """Where the ServiceAccounts and Secrets are that LocalModelCaches name."""
 
 
 async def _no_peers() -> Sequence[str]:
@@ -92,6 +101,8 @@ class Agent:
         self._extra: dict[str, int] = {}
         self._copies: list[Copy] = []
         self._refused: dict[str, Failure] = {}
+        self._keyring = Keyring(client)
+        self._credentials: dict[str, Credentials] = {}
 
     async def run(self) -> None:
         """Work until cancelled; what was being fetched goes on at the next start."""
@@ -152,9 +163,11 @@ class Agent:
         node = self._nodes.get(Key("", self._node))
         if node is None or node["metadata"].get("deletionTimestamp"):
             return []
+        models = (node.get("spec") or {}).get("localModels") or ()
+        self._credentials = credentials_of(models, self._settings.credentials_namespace)
         return [
             Wish(model_key(each), each["sourceModelUri"], not is_on_demand(each["modelName"]))
-            for each in (node.get("spec") or {}).get("localModels") or ()
+            for each in models
         ]
 
     def _count_uses(self) -> None:
@@ -212,6 +225,8 @@ class Agent:
     async def _fetch(self, uri: str) -> None:
         try:
             failure = await self._follow(uri)
+        except CredentialsError as error:
+            failure = Failure(CREDENTIALS, str(error))
         except (RouseError, OSError) as error:
             failure = Failure("Failed", str(error))
         finally:
@@ -232,7 +247,10 @@ class Agent:
         """Fetch one model; None when its present revision is here."""
         peers = await self._peers()
         failure: Failure | None = Failure("Failed", "the storage process said nothing")
-        async with aclosing(self._storage.fetch(uri, peers)) as events:
+        async with (
+            self._keyring.opened(self._credentials.get(uri)) as opened,
+            aclosing(self._storage.fetch(uri, peers, opened)) as events,
+        ):
             async for event in events:
                 if event["event"] == "fetched":
                     stale = event["stale"]

@@ -7,6 +7,7 @@
     OriginsReachable  every origin answers
     ChecksumsMatch    every origin holds what it says
     DiskHasRoom       the disk takes what the budget allows
+    CredentialsFound  every ServiceAccount and entry that a cache names can be read
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from rouse.api.localmodelnode.types import ModelState
 __all__ = ["Failure", "make_conditions", "make_states"]
 
 BUDGET: Final = "Budget"
+CREDENTIALS: Final = "Credentials"
 _CONDITIONS: Final = {
     BUDGET: ("WithinBudget", "BudgetTooSmall"),
     "OriginUnreachable": ("OriginsReachable", "OriginUnreachable"),
     "ChecksumMismatch": ("ChecksumsMatch", "ChecksumMismatch"),
     "DiskFull": ("DiskHasRoom", "DiskFull"),
+    CREDENTIALS: ("CredentialsFound", "CredentialsMissing"),
 }
 _MOST_NAMED: Final = 5
 

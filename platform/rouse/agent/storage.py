@@ -26,6 +26,8 @@ Event = Mapping[str, Any]
 _LINE_BYTES: Final = 1024 * 1024
 _QUICK_S: Final = 120.0
 _TOLD_BYTES: Final = 2000
+_OPENS: Final = ("AWS_", "S3_", "AZURE_", "AZ_", "GOOGLE_", "HDFS_", "STORAGE_")
+_OPENS_TOO: Final = frozenset({"HF_TOKEN", "awsAnonymousCredential"})
 
 
 class Storage:
@@ -50,10 +52,19 @@ class Storage:
         self._fetch = ("fetch", "--twin") if twins else ("fetch",)
         self._python = python
 
-    async def fetch(self, uri: str, peers: Sequence[str] = ()) -> AsyncGenerator[Event, None]:
-        """Bring a model; yields the process' events. Closed early, the process is ended."""
+    async def fetch(
+        self,
+        uri: str,
+        peers: Sequence[str] = (),
+        credentials: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """Bring a model; yields the process' events. Closed early, the process is ended.
+
+        With ``credentials`` (variables) those of this process' own environment do not count.
+        """
         options = [word for peer in peers for word in ("--peer", peer)]
-        async with aclosing(self._run(*options, *self._fetch, uri)) as events:
+        env = None if credentials is None else {**_closed(self._env), **credentials}
+        async with aclosing(self._run(*options, *self._fetch, uri, env=env)) as events:
             async for event in events:
                 yield event
 
@@ -86,7 +97,9 @@ class Storage:
             message = f"the cache {self.folder} did not answer {words[0]} within {limit_s:g} s"
             raise EngineError(f"{message}; look at its disk") from error
 
-    async def _run(self, *words: str) -> AsyncGenerator[Event, None]:
+    async def _run(
+        self, *words: str, env: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Event, None]:
         command = [self._python, "-m", "predictors.storage", "--cache", str(self.folder)]
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -96,7 +109,7 @@ class Storage:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=self._env,
+            env=self._env if env is None else env,
             limit=_LINE_BYTES,
         )
         assert process.stdout is not None  # noqa: S101 - they are pipes
@@ -117,6 +130,15 @@ class Storage:
             logger.info("predictors.storage %s: %s", words[0], said)
         if code and not told and words[0] != "verify":
             raise EngineError(f"predictors.storage ended with {code}: {said or 'it said nothing'}")
+
+
+def _closed(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what opens stores: a cache's own credentials stand for themselves."""
+    return {
+        name: value
+        for name, value in env.items()
+        if not (name.startswith(_OPENS) or name in _OPENS_TOO or name.endswith("-headers"))
+    }
 
 
 async def _tail(stream: asyncio.StreamReader) -> bytes:

@@ -54,6 +54,12 @@ _PORT = click.IntRange(0, 65535)
     is_flag=True,
     help="Translate models too; this reads them: only where who writes them is trusted.",
 )
+@click.option(
+    "--credentials-namespace",
+    default="rouse-node-agents",
+    show_default=True,
+    help="Where the ServiceAccounts and Secrets are that LocalModelCaches name.",
+)
 @click.option("--metrics-port", type=_PORT, help="Serve /metrics there. Default: not at all.")
 @click.option(
     "--health-port", type=_PORT, help="Serve /healthz and /readyz there. Default: not at all."
@@ -77,6 +83,7 @@ def node_agent(
     concurrency: int,
     recheck: float,
     twins: bool,
+    credentials_namespace: str,
     metrics_port: int | None,
     health_port: int | None,
     kubeconfig: Path | None,
@@ -98,7 +105,11 @@ def node_agent(
         peer_port=peer_port,
         token=token_file.read_text().strip() if token_file else "",
         twins=twins,
-        settings=Settings(concurrency=concurrency, recheck_s=recheck),
+        settings=Settings(
+            concurrency=concurrency,
+            recheck_s=recheck,
+            credentials_namespace=credentials_namespace,
+        ),
         ports=Ports(metrics_port, health_port),
     )
     sys.exit(run_agent(kubeconfig, options, log_format=log_format))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rouse.agent.agent import LOCAL_MODEL_NODES
+from rouse.agent.credentials import NAMESPACE
 from rouse.cli.main import rouse
 from rouse.compiler.config import Config
 from rouse.controllers.inferenceservice.sources import Sources
@@ -59,6 +60,18 @@ def test_the_agent_may_do_what_it_does_and_no_more() -> None:
         (group, "localmodelnodes/status"): {"patch"},
         ("", "pods"): {"get", "list", "watch"},
     }
+
+
+def test_credentials_are_read_by_name_and_in_its_own_namespace_only() -> None:
+    may = rules("rouse-node-agent-credentials")
+    kinds = ("serviceaccounts", "secrets", "configmaps")
+    assert may == {("", kind): {"get"} for kind in kinds}
+    bound = rendered("RoleBinding", "rouse-node-agent-credentials")
+    assert bound["metadata"]["namespace"] == NAMESPACE
+    assert bound["subjects"][0]["namespace"] == NAMESPACE
+    objects = select(Selection("minimal", ("node-agent",)))
+    everywhere = [o["roleRef"]["name"] for o in objects if o["kind"] == "ClusterRoleBinding"]
+    assert "rouse-node-agent-credentials" not in everywhere
 
 
 async def test_the_controller_may_read_what_caches_are_about() -> None:
