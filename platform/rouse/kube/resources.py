@@ -151,6 +151,7 @@ _ALSO_APPLIED = (
     Resource("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False),
     RESOURCE_QUOTAS,
     Resource("", "v1", "LimitRange", "limitranges"),
+    Resource("apps", "v1", "ReplicaSet", "replicasets"),
     Resource("apps", "v1", "StatefulSet", "statefulsets"),
     Resource("apps", "v1", "DaemonSet", "daemonsets"),
     Resource("batch", "v1", "Job", "jobs"),

@@ -5,6 +5,7 @@ leads to does not: that is for the module that makes the object.
 """
 
 from rouse.compiler.config.access import ApiKeys, Auth, FromHeader, JwtIssuer
+from rouse.compiler.config.standby import Standby
 from rouse.compiler.config.types import (
     CONFIG_MAP,
     CONFIG_NAMESPACE,
@@ -16,6 +17,7 @@ from rouse.compiler.config.types import (
     DeploymentRollout,
     NodePool,
     OtelCollector,
+    PrePull,
     Resources,
     StorageInitializer,
 )
@@ -35,6 +37,8 @@ __all__ = [
     "JwtIssuer",
     "NodePool",
     "OtelCollector",
+    "PrePull",
     "Resources",
+    "Standby",
     "StorageInitializer",
 ]

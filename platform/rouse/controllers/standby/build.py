@@ -1,0 +1,70 @@
+"""Puts the two controllers of standby pods together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from rouse.compiler.config import Config
+from rouse.controllers.standby.handover import LOAD_S, HandOver
+from rouse.controllers.standby.pools import KEY, Pools
+from rouse.controllers.standby.signing import Keys
+from rouse.controllers.standby.sources import Sources
+from rouse.kube.client import KubeClient
+from rouse.kube.controller import Controller, Reconciled
+from rouse.kube.events import EventRecorder
+from rouse.kube.informer import Informer
+from rouse.kube.objects import Key
+
+__all__ = ["Parts", "make_standby"]
+
+_CALM_S: Final = 1.0
+"""Changes are gathered this long before pods are shared out anew."""
+_SETTLE_S: Final = 5.0
+"""How long a pod handed over is counted where it came from: its old ReplicaSet must have let go of
+it before it is told to have fewer."""
+_SPARE_S: Final = 30.0
+
+
+class Parts(NamedTuple):
+    """What a manager starts, and what is to be told of changed settings."""
+
+    informers: tuple[Informer, ...]
+    controllers: tuple[Controller, ...]
+    share_out: Callable[[], None]
+
+
+def make_standby(
+    client: KubeClient,
+    services: Informer,
+    deployments: Informer,
+    storage_containers: Informer,
+    config: Callable[[], Config],
+    recorder: EventRecorder,
+    *,
+    observe: Callable[[Reconciled], None] | None = None,
+    calm_s: float = _CALM_S,
+    settle_s: float = _SETTLE_S,
+) -> Parts:
+    """Make informers and controllers; nothing is started. The informers given are others'."""
+    sources = Sources.of(client, services, deployments, storage_containers, config)
+    keys = Keys()
+
+    def share_out() -> None:
+        pools.enqueue(KEY, after_s=calm_s)
+
+    def settled(key: Key) -> None:
+        def forget() -> None:
+            sources.taken.discard(key)
+            share_out()
+
+        asyncio.get_running_loop().call_later(settle_s, forget)
+
+    pools = Controller("standby", Pools(client, sources, keys, config), workers=1, observe=observe)
+    hand_over = HandOver(client, sources, keys, recorder, settled)
+    handing = Controller(
+        "standby-handover", hand_over, workers=8, deadline=LOAD_S + _SPARE_S, observe=observe
+    )
+    sources.connect(share_out, handing.enqueue)
+    return Parts(sources.own(), (pools, handing), share_out)
