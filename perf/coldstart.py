@@ -58,9 +58,11 @@ def wait_asleep(under_test: Engine) -> None:
     raise RouseError(f"pods still run after {SLEEP_TIMEOUT_S:g} s without traffic")
 
 
-async def wake(under_test: Engine, name: str) -> tuple[float, dict[str, float]]:
+async def wake(
+    under_test: Engine, name: str, instances: object = ROW
+) -> tuple[float, dict[str, float]]:
     """One request to a sleeping service: seconds to the answer, and its Server-Timing phases."""
-    target = Target.v1(under_test.gateway, name, ROW)
+    target = Target.v1(under_test.gateway, name, instances)
     outcome = Outcome()
     async with client(target, 1) as http:
         answer = await ask(http, target, outcome)

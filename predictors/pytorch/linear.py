@@ -21,7 +21,7 @@ _CPUINFO: Final = Path("/proc/cpuinfo")
 class OneDnnLinear(torch.nn.Linear):
     """A `Linear` for inference in float32 on a processor; it has no gradient."""
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's own name
         """``input @ weight.T + bias``, of any number of leading axes."""
         result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
             input, self.weight, self.bias, "none", [], ""
@@ -46,7 +46,7 @@ def use_onednn(module: torch.nn.Module) -> int:
 @cache
 def faster_by_onednn() -> bool:
     """Whether this processor multiplies faster by oneDNN than by MKL."""
-    if not torch.backends.mkldnn.is_available() or not torch.backends.mkl.is_available():
+    if not (torch._C._has_mkldnn and torch._C.has_mkl):
         return False
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False

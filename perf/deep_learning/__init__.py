@@ -1,0 +1,1 @@
+"""Deep learning beside its peers and limits: `python -m perf.deep_learning`."""
