@@ -80,6 +80,11 @@ class History:
         """When the last one ended; None while one lasts, or of nothing known."""
         return self._spells[-1][1] if self._spells and self._open is None else None
 
+    @property
+    def is_foreseen(self) -> bool:
+        """Whether one lasts that no request began."""
+        return self._open is not None and self._open.foreseen
+
     def observe(
         self, *, active: bool, since: float, foreseen: bool = False, stable_s: float = 60.0
     ) -> None:

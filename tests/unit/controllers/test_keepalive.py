@@ -202,6 +202,9 @@ async def test_a_periodic_service_is_woken_and_seen_to_be_called(world: World) -
     await world.reconcile()
     assert world.faults.writes == []
 
+    live = await world.client.get(REVISIONS, REVISION, KEY.namespace)
+    assert world.keeper.woke(KEY, live)  # no cold start
+
     # Knative lets it fall idle, and keeps the pod: nobody called it so far.
     world.now += timedelta(seconds=65)
     await world.is_("False", pods=1)
@@ -210,6 +213,7 @@ async def test_a_periodic_service_is_woken_and_seen_to_be_called(world: World) -
     known = world.told_status()["history"]
     # Then somebody does.
     await world.called()
+    assert not world.keeper.woke(KEY, live | {"metadata": {"name": REVISION}})
     assert len(world.told_status()["history"].split()) == len(known.split()) + 1
     # And after it all is as before.
     world.now = due + HOUR

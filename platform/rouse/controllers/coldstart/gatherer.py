@@ -39,17 +39,26 @@ class _Sources(Protocol):
 class Gatherer:
     """Reconciles pods by key; ``told(key)`` is called for the InferenceService that woke.
 
+    ``foreseen`` says of an InferenceService and its revision whether no request woke it.
+
     Level-based: what a status tells already is not looked at again, and what it does not is put
     together anew after a restart.
     """
 
     def __init__(
-        self, sources: _Sources, traces: Traces, ask: Ask, *, told: Callable[[Key], None]
+        self,
+        sources: _Sources,
+        traces: Traces,
+        ask: Ask,
+        *,
+        told: Callable[[Key], None],
+        foreseen: Callable[[Key, Object], bool] = lambda _service, _revision: False,
     ) -> None:
         self._in = sources
         self._traces = traces
         self._ask = ask
         self._told = told
+        self._foreseen = foreseen
         self._found: dict[Key, dict[Key, Object]] = {}
         """By service and pod."""
 
@@ -95,6 +104,9 @@ class Gatherer:
         recent = ((live.get("status") or {}).get("coldStart") or {}).get("recent") or ()
         if any(one.get("pod") == key_of(pod).name for one in recent):
             self._forget(pod)
+            return False
+        if self._foreseen(service, revision):
+            # Nobody waited for it.
             return False
         mine = (one for one in self._in.pods_of(live) if _revision(one) == _revision(pod))
         return ended_sleep(pod, mine, revision)

@@ -12,8 +12,7 @@ from rouse.autoscaler.durations import parse_duration
 from rouse.coldstart.history import History
 from rouse.coldstart.patterns import Rhythm, find_rhythm
 from rouse.coldstart.prediction import Foresight, foresee
-from rouse.controllers.keepalive.fields import owned_annotations
-from rouse.controllers.keepalive.wanted import MIN_SCALE
+from rouse.controllers.keepalive.wanted import is_held
 
 __all__ = ["Memory"]
 
@@ -60,10 +59,7 @@ class Memory:
         active = [(one, c) for one, c in states if c.get("status") == "True"]
         if active:
             began = [s for _, c in active if (s := _seconds(c.get("lastTransitionTime")))]
-            foreseen = all(
-                MIN_SCALE in owned_annotations(one) and _annotation(one, MIN_SCALE) != "0"
-                for one, _ in active
-            )
+            foreseen = all(is_held(one) for one, _ in active)
             if began:
                 self.history.observe(active=True, since=min(began), foreseen=foreseen)
         elif states and all(c.get("status") == "False" for _, c in states):
@@ -76,10 +72,6 @@ class Memory:
 def _cold_starts(service: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = (service.get("status") or {}).get("coldStart") or {}
     return found
-
-
-def _annotation(obj: Mapping[str, Any], name: str) -> str:
-    return str((obj["metadata"].get("annotations") or {}).get(name, "0"))
 
 
 def _stable_s(revision: Mapping[str, Any]) -> float:

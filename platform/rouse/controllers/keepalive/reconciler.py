@@ -19,7 +19,7 @@ from rouse.compiler.config import Config
 from rouse.compiler.names import COMPONENT_LABEL
 from rouse.controllers.keepalive.fields import MANAGER, owned_annotations
 from rouse.controllers.keepalive.memory import Memory
-from rouse.controllers.keepalive.wanted import Wish, change_of, retention_of
+from rouse.controllers.keepalive.wanted import Wish, change_of, is_held, retention_of
 from rouse.errors import NotFoundError
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
@@ -90,6 +90,11 @@ class KeepAlive:
     def of(self, key: Key) -> Object | None:
         """Return status.keepAlive of an InferenceService, empty for none; None before a look."""
         return self._reports.get(key)
+
+    def woke(self, key: Key, revision: Mapping[str, Any]) -> bool:
+        """Say whether we, and no request, woke a revision of an InferenceService last."""
+        memory = self._memories.get(key)
+        return is_held(revision) or (memory is not None and memory.history.is_foreseen)
 
     async def __call__(self, key: Key) -> Requeue | None:
         """Learn, foresee, set what differs, and ask to be called when that changes."""

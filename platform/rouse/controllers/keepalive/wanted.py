@@ -10,7 +10,7 @@ from rouse.api.base import Strings
 from rouse.autoscaler.annotations import PREFIX
 from rouse.controllers.keepalive.fields import owned_annotations
 
-__all__ = ["MIN_SCALE", "RETENTION", "Wish", "change_of", "retention_of"]
+__all__ = ["MIN_SCALE", "RETENTION", "Wish", "change_of", "is_held", "retention_of"]
 
 MIN_SCALE: Final = f"{PREFIX}min-scale"
 RETENTION: Final = f"{PREFIX}scale-to-zero-pod-retention-period"
@@ -51,6 +51,12 @@ def change_of(revision: Mapping[str, Any], wish: Wish) -> dict[str, str | None]:
             wanted[RETENTION] = f"{wish.retention_s}s"
     changed = {name: value for name, value in wanted.items() if live.get(name) != value}
     return {**changed, **dict.fromkeys(ours - wanted.keys())}
+
+
+def is_held(revision: Mapping[str, Any]) -> bool:
+    """Return whether our minimum keeps a pod of it now."""
+    minimum = (revision["metadata"].get("annotations") or {}).get(MIN_SCALE, "0")
+    return minimum != "0" and MIN_SCALE in owned_annotations(revision)
 
 
 def retention_of(revision: Mapping[str, Any]) -> int:
