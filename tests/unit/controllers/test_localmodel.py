@@ -206,6 +206,27 @@ async def test_a_service_of_the_model_is_listed_and_gets_volume_and_claim(user: 
     assert volume["metadata"]["ownerReferences"][0]["name"] == "large"
 
 
+@pytest.mark.parametrize("kind", ["LocalModelCache", "LocalModelNamespaceCache"])
+async def test_volume_and_claim_go_with_the_last_service_of_a_namespace(
+    user: KubeClient, kind: str
+) -> None:
+    asked = {**cache(), "kind": kind}
+    if kind == "LocalModelNamespaceCache":
+        asked["metadata"] = {"name": "large", "namespace": "default"}
+    await user.apply(asked)
+    await user.apply(service("iris", URI))
+    volume = "large-disks-default"
+    await seen(user, VOLUMES, volume, bool)
+    await seen(user, CLAIMS, "large-disks", bool)
+    # It serves another model now.
+    await user.apply(service("iris", "s3://models/other"))
+    await seen(user, CLAIMS, "large-disks", lambda found: not found)
+    await seen(user, VOLUMES, volume, lambda found: not found)
+    # And the first again.
+    await user.apply(service("iris", URI))
+    await seen(user, VOLUMES, volume, bool)
+
+
 async def test_services_get_their_models_on_demand(user: KubeClient) -> None:
     uri = "https://models.example.com/iris.joblib"
     wanted = {"rouse.dev/model-cache": "demand"}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 
 from rouse.api.base import Object
 from rouse.api.localmodelnode.names import model_key
 from rouse.compiler.names import MANAGED_BY
 from rouse.controllers.localmodel.sources import (
     CACHES,
+    CLAIMS,
     NAMESPACE_CACHES,
     VOLUMES,
     Sources,
 )
-from rouse.controllers.localmodel.volumes import make_volumes
+from rouse.controllers.localmodel.volumes import make_volumes, selector_of
 from rouse.controllers.localmodel.wanted import is_wanted, make_status
 from rouse.errors import NotFoundError
 from rouse.kube.apply import apply_if_differs
@@ -40,11 +42,14 @@ class CacheReconciler:
         self._client = client
         self._sources = sources
         self._recorder = recorder
+        self._kept: dict[Key, set[tuple[str, Key]]] = {}
+        """What was wanted of each cache when the API was last asked what else there is."""
 
     async def __call__(self, key: Key) -> Requeue | None:
         """Reconcile one cache; raises what makes a retry necessary."""
         cache = self._sources.cache(key)
         if cache is None:
+            self._kept.pop(key, None)
             return None
         if not is_wanted(cache):
             return await self._leave(cache)
@@ -54,8 +59,10 @@ class CacheReconciler:
             return None
         self._check_groups(cache)
         groups = self._sources.groups_by_name()
-        for wanted in make_volumes(cache, groups, self._sources.uses()):
+        volumes = make_volumes(cache, groups, self._sources.uses())
+        for wanted in volumes:
             await self._write(cache, wanted)
+        await self._remove_others(cache, volumes)
         await self._tell(cache)
         return None
 
@@ -101,8 +108,8 @@ class CacheReconciler:
         if self._holders(key_of(cache)):
             return Requeue(_AGAIN_S)
         if key_of(cache).namespace:
-            groups = self._sources.groups_by_name()
-            await self._remove(make_volumes(cache, groups, self._sources.uses()))
+            # The garbage collector cannot know volumes to be those of a namespace's cache.
+            await self._remove_others(cache, ())
         await self._finalize(cache, [each for each in finalizers if each != FINALIZER])
         return None
 
@@ -113,17 +120,23 @@ class CacheReconciler:
             if str(key) in map(model_key, local["spec"].get("localModels") or ())
         ]
 
-    async def _remove(self, objects: Iterable[Object]) -> None:
-        """Delete the volumes that the garbage collector cannot know to be a cache's."""
-        for wanted in objects:
-            if resource_of(wanted) is not VOLUMES:
-                continue
-            try:
-                live = await self._client.get(VOLUMES, wanted["metadata"]["name"])
-                if labels_match(MANAGED_BY, live):
-                    await self._client.delete(VOLUMES, key_of(live).name, uid=uid_of(live))
-            except NotFoundError:
-                continue
+    async def _remove_others(self, cache: Object, wanted: Iterable[Object]) -> None:
+        """Delete what was made for namespaces that have no service of the model any more.
+
+        Kubernetes keeps a claim that a pod still uses until that has ended.
+        """
+        names = {(each["kind"], key_of(each)) for each in wanted}
+        if self._kept.get(key_of(cache)) == names:
+            return
+        for resource in (CLAIMS, VOLUMES):
+            for live in (await self._client.list(resource, labels=selector_of(cache))).items:
+                key = key_of(live)
+                if (resource.kind, key) in names:
+                    continue
+                with suppress(NotFoundError):
+                    namespace = key.namespace or None
+                    await self._client.delete(resource, key.name, namespace, uid=uid_of(live))
+        self._kept[key_of(cache)] = names
 
     async def _finalize(self, cache: Object, finalizers: list[str]) -> None:
         key = key_of(cache)

@@ -12,11 +12,13 @@ from typing import Any
 from rouse.api.base import Object
 from rouse.compiler.names import MANAGED_BY, shorten
 from rouse.controllers.localmodel.services import Use, uses_cache
-from rouse.kube.objects import key_of, owner_reference
+from rouse.kube.objects import key_of, owner_reference, uid_of
 
-__all__ = ["make_volumes"]
+__all__ = ["make_volumes", "selector_of"]
 
 _MAX_NAME = 63
+_OWNER_LABEL = "rouse.dev/local-model-cache"
+"""The uid of the cache: what is in no namespace has no owner in one."""
 
 
 def make_volumes(
@@ -35,6 +37,11 @@ def make_volumes(
     for name, namespace in sorted(using):
         found += _pair(cache, groups[name]["spec"], name, namespace)
     return found
+
+
+def selector_of(cache: Mapping[str, Any]) -> str:
+    """Return the label selector of all volumes and claims that were made for a cache."""
+    return f"{_OWNER_LABEL}={uid_of(cache)}"
 
 
 def _pair(
@@ -65,6 +72,6 @@ def _pair(
 def _metadata(cache: Mapping[str, Any], name: str) -> Object:
     return {
         "name": name,
-        "labels": dict(MANAGED_BY),
+        "labels": {**MANAGED_BY, _OWNER_LABEL: uid_of(cache)},
         "ownerReferences": [owner_reference(cache)],
     }
