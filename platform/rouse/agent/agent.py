@@ -21,7 +21,14 @@ from rouse.agent.credentials import (
 from rouse.agent.memory import Memory
 from rouse.agent.plan import Copy, Decision, Wish, decide
 from rouse.agent.pods import runs_of, uris_of
-from rouse.agent.report import BUDGET, CREDENTIALS, Failure, make_conditions, make_states
+from rouse.agent.report import (
+    BUDGET,
+    CREDENTIALS,
+    Failure,
+    make_conditions,
+    make_facts,
+    make_states,
+)
 from rouse.agent.storage import Event, Storage
 from rouse.api.base import Object
 from rouse.api.localmodelnode.names import is_on_demand, model_key
@@ -289,7 +296,9 @@ class Agent:
         conditions = make_conditions(
             wishes, states, failures, before.get("conditions") or (), stamp
         )
-        status = {"modelStatus": states, "conditions": conditions}
+        known = self._memory.all_of(wish.uri for wish in wishes)
+        facts = make_facts(wishes, known, self._storage.budget)
+        status = {"modelStatus": states, "conditions": conditions, **facts}
         if all(before.get(name) == value for name, value in status.items()):
             return
         await self._client.apply(

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 
-from rouse.agent.plan import Wish
+from rouse.agent.plan import Known, Wish
 from rouse.api.base import Object
 from rouse.api.localmodelnode.types import ModelState
 
-__all__ = ["Failure", "make_conditions", "make_states"]
+__all__ = ["Failure", "make_conditions", "make_facts", "make_states"]
 
 BUDGET: Final = "Budget"
 CREDENTIALS: Final = "Credentials"
@@ -63,6 +64,17 @@ def make_states(
         else:
             found[wish.key] = "ModelDownloadError"
     return found
+
+
+def make_facts(wishes: Iterable[Wish], known: Mapping[str, Known], budget: int) -> Object:
+    """Return what the planner is to know: sizes of models, how long they took, and the budget."""
+    sized = [(wish.key, known[wish.uri]) for wish in wishes if known[wish.uri].bytes]
+    fetched = [(key, each) for key, each in sized if each.digest]
+    return {
+        "modelBytes": {key: each.bytes for key, each in sized},
+        "fetchSeconds": {key: ceil(each.cost) for key, each in fetched},
+        "budgetBytes": budget,
+    }
 
 
 def make_conditions(

@@ -12,7 +12,7 @@ from rouse.api.inferenceservice.lifecycle import Reason
 from rouse.compiler.config import Config, NodePool
 from rouse.compiler.errors import CompileError
 
-__all__ = ["GPU_RESOURCES", "POOL_ANNOTATION", "gpus_of", "place"]
+__all__ = ["GPU_RESOURCES", "POOL_ANNOTATION", "gpus_of", "place", "pool_of"]
 
 POOL_ANNOTATION = "rouse.dev/node-pool"
 """The name of a pool; an empty one keeps a pod that asks for a GPU out of the default pool."""
@@ -57,6 +57,14 @@ def place(
         if not list(_missing(gpus, pool)):
             return _merged(pod_spec, pool, labels or {})
     return pod_spec
+
+
+def pool_of(pod_spec: Mapping[str, Any], annotations: Mapping[str, str], config: Config) -> str:
+    """Return the name of the pool that `place` sends a pod to; empty: it goes where it can."""
+    gpus = gpus_of(pod_spec.get("containers") or ())
+    name = annotations.get(POOL_ANNOTATION, config.default_gpu_pool if gpus else "")
+    pool = config.node_pools.get(name)
+    return "" if pool is None or any(_missing(gpus, pool)) else name
 
 
 def gpus_of(containers: Iterable[Mapping[str, Any]]) -> frozenset[str]:

@@ -161,6 +161,7 @@ class _Process:
             waited=metrics.waited,
             cold_start_observer=metrics.cold_starts,
             told_balloons=metrics.ballooned,
+            told_pre_pull=metrics.pre_pulled,
         )
         metrics.manager = manager
         waiting = [asyncio.create_task(end.wait()) for end in ends]

@@ -61,6 +61,12 @@ class LocalModelNodeStatus(Model):
 
     model_status: dict[str, ModelState] | None = None
     """How far the download is, by model."""
+    model_bytes: dict[str, int] | None = None
+    """Sizes of models, where they are known; not a field of KServe's."""
+    fetch_seconds: dict[str, int] | None = None
+    """How long the last download of each took, rounded up; not a field of KServe's."""
+    budget_bytes: int | None = None
+    """What models may take together; not a field of KServe's."""
     conditions: list[Condition] | None = None
     """Why a model is not there, as Rouse's agent says it; not a field of KServe's."""
 

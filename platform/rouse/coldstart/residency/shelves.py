@@ -76,7 +76,8 @@ class Shelves:
         What gives way saves together `STAY` times less.
         """
         gain, size = self._gain(item.name), item.size
-        best, names, lowest, looked_at = -1, (), gain / STAY, 0
+        best, lowest, looked_at = -1, gain / STAY, 0
+        names: tuple[str, ...] = ()
         for number in numbers:
             needed = size - self.free[number]
             # The least that so many bytes cost; mostly too much.

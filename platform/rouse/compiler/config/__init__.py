@@ -5,6 +5,7 @@ leads to does not: that is for the module that makes the object.
 """
 
 from rouse.compiler.config.access import ApiKeys, Auth, FromHeader, JwtIssuer
+from rouse.compiler.config.kept import ModelCache, PrePull
 from rouse.compiler.config.standby import Standby
 from rouse.compiler.config.types import (
     CONFIG_MAP,
@@ -17,7 +18,6 @@ from rouse.compiler.config.types import (
     DeploymentRollout,
     NodePool,
     OtelCollector,
-    PrePull,
     Resources,
     StorageInitializer,
 )
@@ -35,6 +35,7 @@ __all__ = [
     "DeploymentRollout",
     "FromHeader",
     "JwtIssuer",
+    "ModelCache",
     "NodePool",
     "OtelCollector",
     "PrePull",

@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
 from rouse.compiler.config.access import Auth, auth_rules
+from rouse.compiler.config.kept import ModelCache, PrePull, kept_rules
 from rouse.compiler.config.kserve import read_kserve
 from rouse.compiler.config.reading import check, parse_data, read_values
 from rouse.compiler.config.standby import Standby, standby_rules
@@ -111,22 +112,6 @@ class Credentials:
     s3_use_anonymous_credential: str = ""
     s3_ca_bundle: str = ""
     s3_ca_bundle_config_map: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCache:
-    """The models that nodes keep on their disks; see LocalModelNodeGroup."""
-
-    __pydantic_config__ = _CLOSED
-
-    demand: bool = False
-    """Keep the model of every InferenceService on some of the nodes where it may run."""
-    copies: int = 2
-    """On how many nodes, or on minReplicas of them if that is more; 0: on all where it may run."""
-    node_group: str = ""
-    """The LocalModelNodeGroup of those nodes, where no annotation names another."""
-    host_path: str = ""
-    """The folder of the nodes' agents, which pods read; empty: they do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +237,8 @@ class Config:
     standby: Mapping[str, Standby] = field(default_factory=dict)
     """By the name of a runtime: pods that wait for a model, in mode Standard."""
     storage_initializer: StorageInitializer = StorageInitializer()
-    model_cache: ModelCache = ModelCache()
+    model_cache: ModelCache = field(default_factory=ModelCache)
+    pre_pull: PrePull = field(default_factory=PrePull)
     credentials: Credentials = Credentials()
     agent: Agent = Agent()
     logger_default_url: str = ""
@@ -370,6 +356,7 @@ def _rules(config: Config) -> Iterator[FieldError]:
             "defaultGpuPool", f'there is no node pool "{pool}"; nodePools has: {known}'
         )
     yield from _pool_rules(config)
+    yield from kept_rules(config.model_cache, config.pre_pull)
     yield from standby_rules(config.standby)
     yield from auth_rules(config.auth)
     for key in ("batcher_max_batch_size", "batcher_max_latency_ms"):

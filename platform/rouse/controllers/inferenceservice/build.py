@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from rouse.controllers import balloons, keepalive
 from rouse.controllers.coldstart import Ask, Gatherer, Traces, ask_server
+from rouse.controllers.inferenceservice.images import image_of, used
 from rouse.controllers.inferenceservice.reconciler import ColdStartObserver, Reconciler
 from rouse.controllers.inferenceservice.settings import Settings
 from rouse.controllers.inferenceservice.sources import Sources
 from rouse.controllers.inferenceservice.triggers import connect_triggers, connect_wake_ups
 from rouse.controllers.localmodel import make_local_models
+from rouse.controllers.prepull.build import make_pre_pull
+from rouse.controllers.prepull.reconciler import Told
 from rouse.controllers.standby import make_standby
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Controller, Reconciled
@@ -33,6 +37,7 @@ def make_manager(
     observe: Callable[[Reconciled], None] | None = None,
     waited: Callable[[str], Callable[[float], None]] | None = None,
     told_balloons: balloons.Told | None = None,
+    told_pre_pull: Told | None = None,
     cold_start_observer: ColdStartObserver | None = None,
     ask: Ask = ask_server,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -40,20 +45,26 @@ def make_manager(
     """Make the informers, the controller and the recorder; nothing is started.
 
     ``waited`` makes, for a controller's name, what is told the seconds a key was in line;
-    ``told_balloons`` is told how the balloons of a pool do,
+    ``told_balloons`` is told how the balloons of a pool do, ``told_pre_pull`` its images,
     ``cold_start_observer`` of every wake-up; ``ask`` asks a model server how its start went.
     """
     sources = Sources.of(client)
     recorder = EventRecorder(client, COMPONENT, clock=lambda: clock().timestamp())
     settings = Settings(sources, recorder)
     traces = Traces.of(client)
-    gatherer = Gatherer(sources, traces, ask, told=lambda key: controller.enqueue(key))
     awake = keepalive.KeepAlive(
         client,
         sources,
         lambda: settings.config,
         told=lambda key: controller.enqueue(key),
         clock=clock,
+    )
+    gatherer = Gatherer(
+        sources,
+        traces,
+        ask,
+        told=lambda key: controller.enqueue(key),
+        foreseen=awake.woke,
     )
     reconciler = Reconciler(
         client,
@@ -86,10 +97,24 @@ def make_manager(
     local = make_local_models(
         client,
         sources.services,
+        sources.pods,
+        partial(image_of, sources),
         lambda: settings.config,
         recorder,
+        clock=clock,
         observe=observe,
         waited=waited,
+    )
+    pulled = make_pre_pull(
+        client,
+        local.nodes,
+        partial(used, sources),
+        (sources.services, sources.revisions, sources.config, sources.kserve_config),
+        lambda: settings.config,
+        recorder,
+        clock=clock,
+        told=told_pre_pull,
+        observe=observe,
     )
     standby = make_standby(
         client,
@@ -103,7 +128,21 @@ def make_manager(
     for informer in (sources.config, sources.kserve_config):
         informer.add_handler(lambda _type, _obj: standby.share_out())
     return Manager(
-        informers=[*sources.all(), *traces.all(), held, *local.informers, *standby.informers],
-        controllers=[controller, cold_starts, awaking, pools, *local.controllers],
+        informers=[
+            *sources.all(),
+            *traces.all(),
+            held,
+            *local.informers,
+            *standby.informers,
+            *pulled.informers,
+        ],
+        controllers=[
+            controller,
+            cold_starts,
+            awaking,
+            pools,
+            *local.controllers,
+            *pulled.controllers,
+        ],
         recorder=recorder,
     )

@@ -3,47 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from rouse.compiler.config import Config
 from rouse.controllers.localmodel.caches import CacheReconciler
 from rouse.controllers.localmodel.nodes import NodeReconciler
+from rouse.controllers.localmodel.residency import KEY, Residency, Told
 from rouse.controllers.localmodel.sources import Sources
 from rouse.kube.client import KubeClient
-from rouse.kube.controller import Controller, Reconciled
+from rouse.kube.controller import Controller, Reconcile, Reconciled
 from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
+from rouse.kube.objects import Key
 
-__all__ = ["CACHES", "NODES", "Parts", "make_local_models"]
+__all__ = ["CACHES", "NODES", "RESIDENCY", "Parts", "make_local_models"]
 
 CACHES: Final = "localmodelcache"
 NODES: Final = "localmodelnode"
+RESIDENCY: Final = "residency"
 
 
 class Parts(NamedTuple):
     """What a manager starts."""
 
     informers: tuple[Informer, ...]
+    nodes: Informer
+    """One of them, which others may read as well."""
     controllers: tuple[Controller, ...]
 
 
 def make_local_models(
     client: KubeClient,
     services: Informer,
+    pods: Informer,
+    image_of: Callable[[Key], str],
     config: Callable[[], Config],
     recorder: EventRecorder,
     *,
+    clock: Callable[[], datetime],
+    told_plan: Told | None = None,
     observe: Callable[[Reconciled], None] | None = None,
     waited: Callable[[str], Callable[[float], None]] | None = None,
 ) -> Parts:
-    """Make informers and controllers; nothing is started. ``services`` is somebody else's."""
-    sources = Sources.of(client, services, config)
+    """Make informers and controllers; nothing is started.
 
-    def controller(name: str, reconcile: NodeReconciler | CacheReconciler) -> Controller:
+    ``services`` and ``pods`` are somebody else's. ``told_plan`` is told what nodes are to keep.
+    """
+    sources = Sources.of(client, services, pods, image_of, config)
+    residency = Residency(sources, clock, told_plan)
+
+    def controller(name: str, reconcile: Reconcile, workers: int = 2) -> Controller:
         told = waited(name) if waited else None
-        return Controller(name, reconcile, workers=2, observe=observe, waited=told)
+        return Controller(name, reconcile, workers=workers, observe=observe, waited=told)
 
-    nodes = controller(NODES, NodeReconciler(client, sources))
+    nodes = controller(NODES, NodeReconciler(client, sources, residency.of))
     caches = controller(CACHES, CacheReconciler(client, sources, recorder))
-    sources.connect(nodes.enqueue, caches.enqueue)
-    return Parts(sources.own(), (nodes, caches))
+    plans = controller(RESIDENCY, residency, workers=1)
+    residency.enqueue = nodes.enqueue
+    sources.connect(nodes.enqueue, caches.enqueue, lambda: plans.enqueue(KEY))
+    return Parts(sources.own(), sources.nodes, (nodes, caches, plans))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection
 
+from rouse.api.base import Object
+from rouse.api.localmodelnode.names import is_on_demand
 from rouse.controllers.localmodel.sources import LOCAL_NODES, Sources
 from rouse.controllers.localmodel.wanted import make_labels, make_models, make_node
 from rouse.errors import NotFoundError
@@ -19,11 +22,20 @@ logger = logging.getLogger(__name__)
 
 
 class NodeReconciler:
-    """Brings a node's LocalModelNode to what caches and services want. Level-based."""
+    """Brings a node's LocalModelNode to what caches and services want. Level-based.
 
-    def __init__(self, client: KubeClient, sources: Sources) -> None:
+    ``planned`` says which locations a node is to have on demand; None: that is not known yet.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        sources: Sources,
+        planned: Callable[[str], Collection[str] | None],
+    ) -> None:
         self._client = client
         self._sources = sources
+        self._planned = planned
 
     async def __call__(self, key: Key) -> Requeue | None:
         """Reconcile one node; raises what makes a retry necessary."""
@@ -37,8 +49,7 @@ class NodeReconciler:
             node,
             self._sources.groups_by_name(),
             self._sources.all_caches(),
-            self._sources.uses(),
-            self._sources.config().model_cache.node_group,
+            self._demanded(key.name, local),
         )
         if models or local is not None:
             await apply_if_differs(self._client, make_node(node, models), local)
@@ -46,6 +57,25 @@ class NodeReconciler:
         if labels:
             await self._client.patch(NODES, key.name, {"metadata": {"labels": labels}})
         return None
+
+    def _demanded(self, node: str, local: Object | None) -> dict[str, str]:
+        """Locations by the plan, each with its group; those there already, while there is none."""
+        planned = self._planned(node)
+        before = {
+            each["sourceModelUri"]: each.get("nodeGroup", "")
+            for each in ((local or {}).get("spec") or {}).get("localModels") or ()
+            if is_on_demand(each["modelName"])
+        }
+        if planned is None:
+            return before
+        default = self._sources.config().model_cache.node_group
+        groups = {
+            uri: use.group or default
+            for use in self._sources.uses()
+            if use.demand
+            for uri in use.uris
+        }
+        return {uri: groups[uri] for uri in sorted(planned) if uri in groups}
 
     async def _forget(self, key: Key) -> None:
         """The node is gone, and its disk: nobody waits for it."""

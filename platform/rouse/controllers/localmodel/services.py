@@ -33,6 +33,8 @@ class Use:
     storage: Mapping[str, Any] = field(default_factory=dict)
     node_selector: Mapping[str, str] = field(default_factory=dict)
     """Labels of the nodes that it may run on."""
+    min_replicas: int = 0
+    """Pods that it always has."""
 
 
 def use_of(service: Mapping[str, Any], config: Config) -> Use:
@@ -50,6 +52,7 @@ def use_of(service: Mapping[str, Any], config: Config) -> Use:
         group=annotations.get(_GROUP, ""),
         account=predictor.get("serviceAccountName") or "",
         node_selector=predictor.get("nodeSelector") or {},
+        min_replicas=int(predictor.get("minReplicas") or 0),
     )
 
 

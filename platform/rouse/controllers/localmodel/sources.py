@@ -39,11 +39,22 @@ class Sources:
     groups: Informer
     local_nodes: Informer
     nodes: Informer
+    pods: Informer
+    """What is kept of the InferenceServices' pods; somebody else's too."""
+    image_of: Callable[[Key], str]
+    """The image of a service's server, as the nodes that have it call it; empty: unknown."""
     _uses: dict[Key, Use] = field(default_factory=dict)
     _read_with: Config | None = None
 
     @classmethod
-    def of(cls, client: KubeClient, services: Informer, config: Callable[[], Config]) -> Sources:
+    def of(
+        cls,
+        client: KubeClient,
+        services: Informer,
+        pods: Informer,
+        image_of: Callable[[Key], str],
+        config: Callable[[], Config],
+    ) -> Sources:
         """Make the informers; none is started."""
 
         def informer(resource: Resource) -> Informer:
@@ -58,6 +69,8 @@ class Sources:
             informer(GROUPS),
             informer(LOCAL_NODES),
             nodes,
+            pods,
+            image_of,
         )
 
     def own(self) -> tuple[Informer, ...]:
@@ -85,10 +98,11 @@ class Sources:
                 self._read(service)
         return list(self._uses.values())
 
-    def connect(self, node: Enqueue, cache: Enqueue) -> None:
-        """Let every change enqueue the nodes and caches that it can matter to."""
+    def connect(self, node: Enqueue, cache: Enqueue, plan: Callable[[], None]) -> None:
+        """Let every change enqueue the nodes, caches and plans that it can matter to."""
 
         def all_nodes() -> None:
+            plan()
             for key in self.nodes.all_keys():
                 node(key)
 
@@ -107,12 +121,14 @@ class Sources:
 
         def on_local(_type: EventType, obj: Object) -> None:
             node(key_of(obj))
+            plan()
             all_caches()
 
         def on_node(type_: EventType, obj: Object, before: Object | None) -> None:
             # A heartbeat every few seconds tells nothing new.
             if type_ is EventType.DELETED or _summary(obj) != _summary(before):
                 node(key_of(obj))
+                plan()
                 all_caches()
 
         def on_service(type_: EventType, obj: Object) -> None:
@@ -141,16 +157,18 @@ class Sources:
 
 
 def _what_matters(node: Object) -> Object:
-    """Keep a node's name, labels and conditions; its images and volumes are of no use here."""
+    """Keep a node's name, labels, whether it is ready, and its images: name to bytes."""
     metadata = node["metadata"]
     names = ("name", "uid", "labels", "resourceVersion", "deletionTimestamp")
     conditions = (node.get("status") or {}).get("conditions") or []
     ready = [{k: e.get(k) for k in ("type", "status")} for e in conditions if e["type"] == "Ready"]
+    images = (node.get("status") or {}).get("images") or []
+    named = {name: e.get("sizeBytes") or 0 for e in images for name in e.get("names") or ()}
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {name: metadata[name] for name in names if name in metadata},
-        "status": {"conditions": ready},
+        "status": {"conditions": ready, "images": named},
     }
 
 
@@ -158,4 +176,4 @@ def _summary(node: Mapping[str, Any] | None) -> Object:
     if node is None:
         return {}
     metadata = {k: v for k, v in node["metadata"].items() if k != "resourceVersion"}
-    return {**node, "metadata": metadata}
+    return {"metadata": metadata, "conditions": node["status"]["conditions"]}

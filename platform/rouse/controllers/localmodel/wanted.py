@@ -27,10 +27,12 @@ def make_models(
     node: Mapping[str, Any],
     groups: Mapping[str, Object],
     caches: Iterable[Object],
-    uses: Iterable[Use],
-    demand_group: str,
+    demanded: Mapping[str, str],
 ) -> list[Object]:
-    """Return a node's localModels: those of the caches, then those that services want, by name."""
+    """Return a node's localModels: those of the caches, then those that services want, by name.
+
+    ``demanded`` are locations that services want here, each with its LocalModelNodeGroup.
+    """
     mine = {name for name, group in groups.items() if of_group(node, group)}
     models = [
         _of_cache(cache, group)
@@ -40,17 +42,11 @@ def make_models(
         if group is not None
     ]
     cached = {each["sourceModelUri"] for each in models}
-    labels = node["metadata"].get("labels") or {}
     wanted: dict[str, Object] = {}
-    for use in uses:
-        group = use.group or demand_group
-        lands = use.node_selector.items() <= labels.items()
-        if not (use.demand and group in mine and lands):
-            continue
-        for uri in use.uris:
-            if uri not in cached:
-                name = demand_name(uri)
-                wanted[name] = {"modelName": name, "sourceModelUri": uri, "nodeGroup": group}
+    for uri, group in demanded.items():
+        if uri not in cached:
+            name = demand_name(uri)
+            wanted[name] = {"modelName": name, "sourceModelUri": uri, "nodeGroup": group}
     return sorted(models, key=model_key) + [wanted[name] for name in sorted(wanted)]
 
 

@@ -5,7 +5,7 @@ docs/controllers.md lists them; a test keeps the list in step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from rouse.controllers.observability.coldstarts import ColdStartMetrics
@@ -65,6 +65,24 @@ class Metrics:
             ("pool", "state"),
         )
 
+        self.pre_pull = Family(
+            "gauge",
+            "rouse_prepull_nodes",
+            "Nodes of a pool by how far an image is on them: present, pulling, failed.",
+            ("pool", "image", "state"),
+        )
+        self._pre_pulled: dict[str, Mapping[str, Mapping[str, int]]] = {}
+
+    def pre_pulled(self, pool: str, images: Mapping[str, Mapping[str, int]]) -> None:
+        """Note on how many nodes of a pool each image is in each state; others are forgotten."""
+        for image, states in self._pre_pulled.pop(pool, {}).items():
+            for state in states:
+                self.pre_pull.drop(pool, image, state)
+        self._pre_pulled[pool] = images
+        for image, states in images.items():
+            for state, number in states.items():
+                self.pre_pull.set(number, pool, image, state)
+
     def ballooned(self, pool: str, wanted: int, ready: int) -> None:
         """Note how many balloons a pool is to have, and how many hold a place."""
         self.balloons.set(wanted, pool, "wanted")
@@ -108,6 +126,7 @@ class Metrics:
                 self.requests,
                 self.request_seconds,
                 self.balloons,
+                self.pre_pull,
                 *_informers(manager.informers if manager else (), self._clock()),
                 dropped,
                 *self.cold_starts.families(),

@@ -1,0 +1,117 @@
+"""Plans which nodes keep the models that are wanted on demand; all nodes at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from rouse.coldstart.residency import Placement, demand_of, place
+from rouse.compiler.names import SERVICE_LABEL
+from rouse.controllers.localmodel.planning import Question, Wanted, make_question
+from rouse.controllers.localmodel.sources import Sources
+from rouse.controllers.pacing import Pace
+from rouse.kube.controller import Requeue
+from rouse.kube.objects import Key, key_of, labels_of
+
+__all__ = ["KEY", "Residency", "Told"]
+
+logger = logging.getLogger(__name__)
+
+KEY: Final = Key("", "residency")
+"""The one key: a plan is of all nodes."""
+_AGAIN_S: Final = 300.0
+"""How often it is planned anew for demand alone, which changes with every wake-up."""
+_ENDED: Final = ("Succeeded", "Failed")
+
+Told = Callable[[Placement], None]
+"""Told every new plan."""
+
+
+class Residency:
+    """The plan that holds, made anew in a thread. ``enqueue`` is told the nodes it changes."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        clock: Callable[[], datetime],
+        told: Told | None = None,
+    ) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._told = told or (lambda _plan: None)
+        self.enqueue: Callable[[Key], None] = lambda _key: None
+        self._on: Mapping[str, tuple[str, ...]] | None = None
+        self._question = Question()
+        self._pace = Pace()
+
+    def of(self, node: str) -> frozenset[str] | None:
+        """Locations that a node is to have; None: nothing was planned yet, or not for it."""
+        names = None if self._on is None else self._on.get(node)
+        return None if names is None else frozenset(names)
+
+    async def __call__(self, _key: Key) -> Requeue:
+        """Plan, if anything is different."""
+        clock = asyncio.get_running_loop().time
+        rest = self._pace.rest(clock())
+        if rest > 0:
+            return Requeue(rest)
+        began = clock()
+        question = self._ask()
+        if question != self._question or self._on is None:
+            plan = await asyncio.to_thread(place, question.disks, question.items, question.places)
+            self._question = question
+            self._take(plan)
+            self._pace.took(clock() - began, clock())
+        return Requeue(_AGAIN_S)
+
+    def _ask(self) -> Question:
+        sources = self._sources
+        wanted = [
+            Wanted(use, demand_of(service, self._clock()), sources.image_of(use.service))
+            for use in sources.uses()
+            if use.demand and (service := sources.services.get(use.service)) is not None
+        ]
+        locals_ = {each["metadata"]["name"]: each for each in sources.local_nodes.list()}
+        return make_question(
+            wanted,
+            sources.nodes.list(),
+            sources.groups_by_name(),
+            sources.all_caches(),
+            locals_,
+            self._running(),
+            sources.config(),
+        )
+
+    def _running(self) -> Mapping[str, set[str]]:
+        """Locations in use, by node."""
+        uris = {use.service: use.uris for use in self._sources.uses() if use.demand}
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for pod in self._sources.pods.list() if uris else ():
+            service = Key(key_of(pod).namespace, labels_of(pod).get(SERVICE_LABEL, ""))
+            found[_node_of(pod)].update(uris.get(service, ()))
+        return found
+
+    def _take(self, plan: Placement) -> None:
+        before = self._on or {}
+        self._on = plan.on
+        self._told(plan)
+        for name, why in plan.unplaced.items():
+            logger.info("no node keeps %s: %s", name.partition("?")[0], why)
+        changed = [name for name, on in plan.on.items() if set(on) != set(before.get(name, ()))]
+        if plan.moves:
+            logger.info("models of %d nodes change, %d copies", len(changed), len(plan.moves))
+        for name in {*changed, *(move.source for move in plan.moves if move.source)}:
+            self.enqueue(Key("", name))
+        if not before:
+            for name in plan.on:
+                self.enqueue(Key("", name))
+
+
+def _node_of(pod: Mapping[str, Any]) -> str:
+    if (pod.get("status") or {}).get("phase") in _ENDED:
+        return ""
+    return str((pod.get("spec") or {}).get("nodeName") or "")

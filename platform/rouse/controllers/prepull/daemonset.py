@@ -1,0 +1,177 @@
+"""The DaemonSet that has a pool's nodes pull images, and keeps them from being removed. Pure.
+
+One container for each image, in order: an image that cannot be had keeps none of the others, and
+the kubelet removes no image that a container uses. Where the cluster has image volumes each is a
+volume of a container that waits. Elsewhere the images' own containers run a program that needs
+nothing of the image; see `hold`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from rouse.api.base import Object
+from rouse.compiler.balloons import BALLOON_PRIORITY
+from rouse.compiler.config import CONFIG_NAMESPACE, Config
+from rouse.compiler.names import MANAGED_BY, shorten
+from rouse.compiler.pools import POOL_ANNOTATION, place
+
+__all__ = [
+    "POOL_LABEL",
+    "PROGRESS",
+    "container_name",
+    "images_of",
+    "make_daemon_set",
+    "pool_of_set",
+]
+
+POOL_LABEL: Final = "rouse.dev/pre-pull"
+"""Of the DaemonSet and its pods: the name of their pool, or `_ANY`."""
+PROGRESS: Final = "rouse.dev/pre-pull-progress"
+"""JSON: image -> {"present": nodes, "pulling": nodes, "failed": nodes}."""
+_IMAGES: Final = "rouse.dev/pre-pull-images"
+_ANY: Final = "any-node"
+_MOST_NAME: Final = 63
+_NOBODY: Final = 65534
+_FOLDER: Final = "/rouse"
+_UNWANTED: Final = ("runtimeClassName", "topologySpreadConstraints")
+
+
+def make_daemon_set(
+    pool: str, images: Sequence[str], config: Config, progress: Mapping[str, Any]
+) -> Object:
+    """Return the DaemonSet of a pool; raises CompileError for a pool that does not exist."""
+    name = pool or _ANY
+    labels = {"app.kubernetes.io/name": "rouse-pre-pull", POOL_LABEL: name}
+    made = _by_volumes(images, config) if _has_volumes(config) else _by_program(images, config)
+    pod = place({**_pod(config), **made}, {POOL_ANNOTATION: pool}, config, labels=labels)
+    # A GPU's runtime would hand out GPUs to whoever has an image that asks for all of them.
+    pod = {key: value for key, value in pod.items() if key not in _UNWANTED}
+    written = orjson.dumps(progress, option=orjson.OPT_SORT_KEYS).decode()
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {
+            "name": shorten(f"rouse-pre-pull-{name}", _MOST_NAME),
+            "namespace": CONFIG_NAMESPACE,
+            "labels": {**MANAGED_BY, **labels},
+            "annotations": {_IMAGES: orjson.dumps(list(images)).decode(), PROGRESS: written},
+        },
+        "spec": {
+            "selector": {"matchLabels": labels},
+            # An image that cannot be had must not keep the next ones from any node.
+            "updateStrategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"},
+            },
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def images_of(daemon_set: Mapping[str, Any]) -> list[str]:
+    """Return the images of a DaemonSet, in order; none where somebody wrote something else."""
+    annotations = daemon_set["metadata"].get("annotations") or {}
+    try:
+        listed = orjson.loads(annotations.get(_IMAGES) or "[]")
+    except orjson.JSONDecodeError:
+        return []
+    return [str(each) for each in listed] if isinstance(listed, list) else []
+
+
+def pool_of_set(daemon_set: Mapping[str, Any]) -> str:
+    """Return the name of the pool of a DaemonSet, or of one of its pods."""
+    name = (daemon_set["metadata"].get("labels") or {}).get(POOL_LABEL, "")
+    return "" if name == _ANY else str(name)
+
+
+def container_name(image: str) -> str:
+    """Return the name of the container that stands for an image."""
+    return f"image-{hashlib.sha256(image.encode()).hexdigest()[:10]}"
+
+
+def _has_volumes(config: Config) -> bool:
+    return config.storage_initializer.enable_oci_volumes
+
+
+def _pod(config: Config) -> Object:
+    secrets = [{"name": name} for name in config.pre_pull.image_pull_secrets]
+    return {
+        "priorityClassName": BALLOON_PRIORITY,
+        # What runs there has nothing to end.
+        "terminationGracePeriodSeconds": 0,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _NOBODY,
+            "runAsGroup": _NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **({"imagePullSecrets": secrets} if secrets else {}),
+    }
+
+
+def _by_volumes(images: Sequence[str], config: Config) -> Object:
+    def volume(image: str) -> Object:
+        source = {"reference": image, "pullPolicy": "IfNotPresent"}
+        return {"name": container_name(image), "image": source}
+
+    def container(image: str) -> Object:
+        name = container_name(image)
+        mount = {"name": name, "mountPath": "/image", "readOnly": True}
+        return {**_container(name, config.balloon_image), "volumeMounts": [mount]}
+
+    return {
+        "containers": [container(image) for image in images],
+        "volumes": [volume(image) for image in images],
+    }
+
+
+def _by_program(images: Sequence[str], config: Config) -> Object:
+    program = f"{_FOLDER}/hold"
+    mount = {"name": "program", "mountPath": _FOLDER}
+    writer = {
+        **_container("program", config.pre_pull.image),
+        "command": ["python", "-m", "rouse.controllers.prepull.hold", program],
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "32Mi"},
+            "limits": {"cpu": "500m", "memory": "128Mi"},
+        },
+        "volumeMounts": [mount],
+    }
+
+    def container(image: str) -> Object:
+        made = _container(container_name(image), image)
+        # The image's own folder need not be there for this user.
+        run = {"command": [program], "workingDir": "/"}
+        return {**made, **run, "volumeMounts": [{**mount, "readOnly": True}]}
+
+    return {
+        "initContainers": [writer],
+        "containers": [container(image) for image in images],
+        "volumes": [{"name": "program", "emptyDir": {"sizeLimit": "1Mi"}}],
+    }
+
+
+def _container(name: str, image: str) -> Object:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {
+            "requests": {"cpu": "1m", "memory": "4Mi"},
+            # What starts a container needs most of it.
+            "limits": {"cpu": "100m", "memory": "32Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
