@@ -1,0 +1,110 @@
+"""The Deployments of standby pods: wanted, closed to others, within the budget, and gone again."""
+
+from __future__ import annotations
+
+import pytest
+
+from rouse.compiler.config import Config
+from rouse.embedded.apiserver.schema import schema_for_builtin
+from rouse.errors import ConfigError
+from rouse.kube.objects import Object
+from rouse.kube.resources import DEPLOYMENTS, PODS
+from tests.unit.standby.conftest import POLICIES, REPLICA_SETS, World
+
+
+async def test_sleepers_of_one_shape_share_a_pool(world: World) -> None:
+    world.settle(count=2)
+    for name in ("iris", "wine", "digits"):
+        await world.service(name)
+    await world.service("awake", replicas=1)
+    pool = await world.until(world.pool, lambda each: each["spec"]["replicas"] == 2)
+    assert schema_for_builtin("apps", "Deployment").validate(pool) == []
+    template = pool["spec"]["template"]
+    # Nothing that a Service, a NetworkPolicy or an autoscaler of the services selects.
+    assert template["metadata"]["labels"].keys() == {"rouse.dev/standby", "app.kubernetes.io/name"}
+    assert "internal.rouse.dev/storage-credentials" in template["metadata"]["annotations"]
+    (container,) = template["spec"]["containers"]
+    assert container["args"] == ["--standby", "--http_port=8080"]
+    assert container["resources"]["requests"] == {"cpu": "1", "memory": "2Gi"}
+    assert container["securityContext"]["runAsNonRoot"] is True
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    assert env.keys() == {"ROUSE_STANDBY_KEY", "ROUSE_STANDBY_POD"}
+    assert str(env["ROUSE_STANDBY_KEY"]).startswith("rsa:")
+    policy = await world.user.get(POLICIES, "rouse-standby", "default")
+    assert schema_for_builtin("networking.k8s.io", "NetworkPolicy").validate(policy) == []
+    (source,) = policy["spec"]["ingress"][0]["from"]
+    assert source["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "rouse-controller"}
+
+
+async def test_they_follow_sleepers_and_settings(world: World) -> None:
+    world.settle(count=5)
+    await world.service("iris")
+    await world.service("wine")
+    await world.until(world.pool, lambda each: each["spec"]["replicas"] == 2)
+    await world.scale("wine", 1)
+    await world.until(world.pool, lambda each: each["spec"]["replicas"] == 1)
+    # Somebody scales it by hand: the settings win.
+    pool = await world.pool()
+    body = {"spec": {"replicas": 7}}
+    await world.user.patch(DEPLOYMENTS, pool["metadata"]["name"], body, namespace="default")
+    await world.until(world.pool, lambda each: each["spec"]["replicas"] == 1)
+    world.settle()
+
+    async def left() -> list[Object]:
+        policies = await world.listed(POLICIES)
+        return policies + (await world.user.list(DEPLOYMENTS, labels="rouse.dev/standby")).items
+
+    await world.until(left, lambda found: not found)
+
+
+async def test_what_differs_from_the_start_has_pools_of_its_own(world: World) -> None:
+    world.settle(count=5, memory="5Gi")
+    for name in ("iris", "wine"):
+        await world.service(name)
+    large = {"requests": {"memory": "4Gi"}}
+    for name in ("big", "huge"):
+        await world.service(name, resources=large)
+
+    async def pools() -> list[int]:
+        found = (await world.user.list(DEPLOYMENTS, labels="rouse.dev/standby")).items
+        return sorted(each["spec"]["replicas"] for each in found)
+
+    # 2 + 2 Gi or 4 Gi, and what is left holds no other.
+    await world.until(pools, lambda found: found in ([1], [2]))
+
+
+async def test_without_replica_sets_there_are_none(world: World) -> None:
+    """As on the embedded engine, where warm parents do this."""
+    world.settle(count=2)
+    await world.service("iris")
+    await world.pool()
+    await world.user.delete(REPLICA_SETS, "iris-predictor-x", "default")
+
+    async def pools() -> list[Object]:
+        return (await world.user.list(DEPLOYMENTS, labels="rouse.dev/standby")).items
+
+    await world.until(pools, lambda found: not found)
+
+
+async def test_a_pod_claimed_by_a_controller_that_is_gone_goes_too(world: World) -> None:
+    world.settle(count=1)
+    await world.service("iris")
+    pod = await world.pod(await world.pool())
+    body = {"metadata": {"annotations": {"rouse.dev/standby-for": "iris-predictor"}}}
+    await world.user.patch(PODS, pod["metadata"]["name"], body, namespace="default")
+    world.share_out()
+    await world.gone(pod["metadata"]["name"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{r: {count: -1}}", "standby.r.count: must be 0 or more"),
+        ("{r: {count: 1, memory: much}}", 'standby.r.memory: "much" is no size'),
+        ("{r: {count: 1, memory: '0'}}", "standby.r.memory"),
+        ("{r: {pods: 1}}", "unknown key"),
+    ],
+)
+def test_budgets_that_mean_nothing(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Config.from_config_map({"data": {"standby": text}})
