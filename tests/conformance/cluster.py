@@ -15,6 +15,7 @@ from rouse.kube.client import KubeClient
 from rouse.kube.objects import Object, condition_of
 from rouse.kube.resources import EVENTS, INFERENCE_SERVICES, KNATIVE_SERVICES, Resource
 from rouse.sdk.conditions import explain, is_ready
+from tests.conformance.helpers import MODEST
 from tests.conformance.models import FIRST, Models
 from tests.conformance.options import Options
 
@@ -299,6 +300,7 @@ class Cluster:
         source = {
             "modelFormat": {"name": "sklearn"},
             "storageUri": self.models.uri(model),
+            "resources": MODEST,
             **(model_fields or {}),
         }
         return self.custom(

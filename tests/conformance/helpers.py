@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rouse.kube.objects import Object
 
-__all__ = ["COUNTING", "EXPLAINING", "TRANSFORMING", "container"]
+__all__ = ["COUNTING", "EXPLAINING", "MODEST", "TRANSFORMING", "container"]
 
 _SERVER = """
 import json, os, sys, threading, time, urllib.request
@@ -92,6 +94,13 @@ def handle(path, body):
 """Answers :explain with what the predictor said."""
 
 
+MODEST: Final = {
+    "requests": {"cpu": "10m", "memory": "128Mi"},
+    "limits": {"cpu": "1", "memory": "1Gi"},
+}
+"""What a server of the suite asks for, so that many of them find room on a small node."""
+
+
 def container(code: str, image: str, name: str = "kserve-container", **env: str) -> Object:
     """A container that runs one of these servers."""
     return {
@@ -100,4 +109,5 @@ def container(code: str, image: str, name: str = "kserve-container", **env: str)
         "command": ["python3", "-c", code],
         "env": [{"name": key, "value": value} for key, value in env.items()],
         "ports": [{"containerPort": 8080}],
+        "resources": MODEST,
     }
