@@ -43,7 +43,7 @@ class World:
     config: Config
     share_out: Callable[[], None]
 
-    def settle(self, **standby: Mapping[str, Any]) -> None:
+    def settle(self, **standby: Any) -> None:
         """Set the budget of the sklearn runtime."""
         text = yaml.safe_dump({RUNTIME: standby}) if standby else "{}"
         self.config = Config.from_config_map({"data": {"standby": text}})
@@ -100,7 +100,8 @@ class World:
         async def found() -> list[Object]:
             return (await self.user.list(DEPLOYMENTS, labels="rouse.dev/standby")).items
 
-        return (await self.until(found))[0]
+        pools: list[Object] = await self.until(found)
+        return pools[0]
 
     async def pod(self, pool: Object, name: str = "standby-1") -> Object:
         """Make a pod of a pool that is ready on this machine, as its ReplicaSet and kubelet do."""
@@ -180,12 +181,12 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
             Informer(client, CLUSTER_STORAGE_CONTAINERS),
         )
         parts = make_standby(
-            client, *shared, lambda: world.config, recorder, calm_s=0.0, settle_s=0.05
+            client, *shared, lambda: made.config, recorder, calm_s=0.0, settle_s=0.05
         )
-        world = World(KubeClient(http, field_manager="user"), Config(), parts.share_out)
+        made = World(KubeClient(http, field_manager="user"), Config(), parts.share_out)
         async with Manager(
             informers=[*shared, *parts.informers],
             controllers=parts.controllers,
             recorder=recorder,
         ):
-            yield world
+            yield made

@@ -80,9 +80,10 @@ async def replica(world: World, name: str) -> Object:
     async def look() -> Object:
         return await world.user.get(PODS, name, "default")
 
-    return await world.until(
+    found: Object = await world.until(
         look, lambda each: each["metadata"]["labels"].get("app") == "isvc.iris-predictor"
     )
+    return found
 
 
 async def test_it_serves_and_is_adopted(
