@@ -6,6 +6,7 @@ from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.annotations import STEERING, STOP, VISIBILITY
 from rouse.api.inferenceservice.modes import MODE_ANNOTATION
 from rouse.api.inferenceservice.types import InferenceService
+from rouse.api.localmodelnode.names import SERVICE_CACHE_LABEL
 from rouse.compiler.autoscaling import MAX_SCALE, MIN_SCALE
 from rouse.compiler.config import Config
 from rouse.compiler.names import COMPONENT_LABEL, MANAGED_BY, SERVICE_LABEL
@@ -54,7 +55,8 @@ def pod_annotations(isvc: InferenceService, config: Config) -> Strings:
 
 def pod_labels(isvc: InferenceService, config: Config) -> Strings:
     """Return the InferenceService's labels that its pods carry."""
-    refused = config.labels_disallowed
+    # That a cache came or went makes no new revision.
+    refused = (*config.labels_disallowed, SERVICE_CACHE_LABEL)
     return {key: value for key, value in isvc.labels.items() if key not in refused}
 
 

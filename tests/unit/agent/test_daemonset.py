@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from rouse.agent.agent import LOCAL_MODEL_NODES
@@ -78,8 +79,16 @@ async def test_the_controller_may_read_what_caches_are_about() -> None:
     may = rules("rouse-controller")
     async with memory_api(manifests=False) as (_, http):
         client = KubeClient(http)
-        services = Sources.of(client).services
-        parts = make_local_models(client, services, Config, EventRecorder(client, "test"))
+        followed = Sources.of(client)
+        parts = make_local_models(
+            client,
+            followed.services,
+            followed.pods,
+            lambda _key: "",
+            Config,
+            EventRecorder(client, "test"),
+            clock=lambda: datetime.now(UTC),
+        )
         for informer in parts.informers:
             resource = informer.resource
             assert may[resource.group, resource.plural] >= {"get", "list", "watch"}, resource

@@ -8,15 +8,26 @@ from typing import Any
 
 import pytest
 
-from rouse.api.localmodelnode.names import demand_name, node_label
+from rouse.api.inferenceservice.types import InferenceService
+from rouse.api.localmodelnode.names import SERVICE_CACHE_LABEL, demand_name, node_label
+from rouse.compiler.config import Config
+from rouse.compiler.metadata import pod_labels
 from rouse.controllers.inferenceservice import make_manager
+from rouse.controllers.localmodel.groups import make_group_status
 from rouse.controllers.localmodel.selection import matches
-from rouse.controllers.localmodel.sources import CACHES, CLAIMS, LOCAL_NODES, VOLUMES
+from rouse.controllers.localmodel.sources import (
+    CACHES,
+    CLAIMS,
+    GROUPS,
+    LOCAL_NODES,
+    NAMESPACE_CACHES,
+    VOLUMES,
+)
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.errors import NotFoundError
 from rouse.kube import KubeClient
 from rouse.kube.objects import Object
-from rouse.kube.resources import NODES, Resource
+from rouse.kube.resources import INFERENCE_SERVICES, NODES, Resource
 
 URI = "s3://models/large"
 
@@ -204,6 +215,72 @@ async def test_a_service_of_the_model_is_listed_and_gets_volume_and_claim(user: 
     volume = await user.get(VOLUMES, claim["spec"]["volumeName"])
     assert volume["spec"]["local"] == {"path": "/models"}
     assert volume["metadata"]["ownerReferences"][0]["name"] == "large"
+
+
+def labelled(name: str | None) -> Callable[[Object], bool]:
+    label = "internal.serving.kserve.io/localmodel"
+    return lambda found: (found["metadata"].get("labels") or {}).get(label) == name
+
+
+async def test_a_service_is_labelled_while_a_cache_has_its_model(user: KubeClient) -> None:
+    await user.apply(service("iris", URI))
+    await user.apply(service("other", "s3://models/other"))
+    await user.apply(cache())
+    await seen(user, INFERENCE_SERVICES, "iris", labelled("large"))
+    # The namespace's own goes before the cluster's.
+    own = {**cache("own"), "kind": "LocalModelNamespaceCache"}
+    own["metadata"]["namespace"] = "default"
+    await user.apply(own)
+    await seen(user, INFERENCE_SERVICES, "iris", labelled("own"))
+    assert labelled(None)(await user.get(INFERENCE_SERVICES, "other", "default"))
+    for resource, namespace, name in ((NAMESPACE_CACHES, "default", "own"), (CACHES, "", "large")):
+        await user.delete(resource, name, namespace or None)
+    await seen(user, INFERENCE_SERVICES, "iris", labelled(None))
+
+
+def test_the_label_makes_no_new_revision() -> None:
+    made = InferenceService.model_validate(service("iris", URI))
+    made.metadata.labels = {SERVICE_CACHE_LABEL: "large", "team": "a"}
+    assert pod_labels(made, Config()) == {"team": "a"}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "states", "used", "available"),
+    [
+        ({}, {}, 0, 10 * 2**30),
+        # What its node does not tell is as large as the cache says.
+        ({}, {"large": "ModelDownloaded"}, 2**30, 9 * 2**30),
+        ({"large": 1000}, {"large": "ModelDownloaded"}, 1000, 10 * 2**30 - 1000),
+        ({"large": 1000}, {"large": "ModelDownloading"}, 0, 10 * 2**30),
+        ({"large": 11 * 2**30}, {"large": "ModelDownloaded"}, 11 * 2**30, 0),
+    ],
+)
+def test_the_room_of_a_group_is_that_of_its_fullest_node(
+    sizes: dict[str, int], states: dict[str, str], used: int, available: int
+) -> None:
+    model = {"modelName": "large", "sourceModelUri": URI, "nodeGroup": "disks"}
+    again = {**model, "modelName": "again"}
+    other = {**model, "modelName": "other", "nodeGroup": "others"}
+    empty: Object = {"spec": {"localModels": []}}
+    full: Object = {
+        "spec": {"localModels": [model, again, other]},
+        "status": {
+            "modelStatus": {**states, "other": "ModelDownloaded"},
+            "modelBytes": {**sizes, "other": 5},
+        },
+    }
+    status = make_group_status(GROUP, [empty, full], [cache()])
+    assert status == {"used": str(used), "available": str(available)}
+
+
+async def test_a_group_tells_the_room_that_is_left(user: KubeClient) -> None:
+    await user.apply(cache())
+    await seen(user, LOCAL_NODES, "one", lambda local: models(local) == ["large"])
+    await told(user, "one", "large", "ModelDownloaded")
+    found = await seen(
+        user, GROUPS, "disks", lambda found: (found.get("status") or {}).get("used") == str(2**30)
+    )
+    assert found["status"]["available"] == str(9 * 2**30)
 
 
 @pytest.mark.parametrize("kind", ["LocalModelCache", "LocalModelNamespaceCache"])

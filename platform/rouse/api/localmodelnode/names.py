@@ -6,11 +6,20 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["LABEL_PREFIX", "demand_name", "is_on_demand", "model_key", "node_label"]
+__all__ = [
+    "LABEL_PREFIX",
+    "SERVICE_CACHE_LABEL",
+    "demand_name",
+    "is_on_demand",
+    "model_key",
+    "node_label",
+]
 
 _DEMAND: Final = "on-demand:"
 LABEL_PREFIX: Final = "model.rouse.dev/"
 """Of the labels of nodes that say which models they have."""
+SERVICE_CACHE_LABEL: Final = "internal.serving.kserve.io/localmodel"
+"""Of an InferenceService: the cache that has its model."""
 
 
 def demand_name(uri: str) -> str:

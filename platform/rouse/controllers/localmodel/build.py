@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 from rouse.compiler.config import Config
 from rouse.controllers.localmodel.caches import CacheReconciler
+from rouse.controllers.localmodel.groups import GroupReconciler, connect_groups
+from rouse.controllers.localmodel.labels import LabelReconciler, connect_labels
 from rouse.controllers.localmodel.nodes import NodeReconciler
 from rouse.controllers.localmodel.residency import KEY, Residency, Told
 from rouse.controllers.localmodel.sources import Sources
@@ -17,10 +19,12 @@ from rouse.kube.events import EventRecorder
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key
 
-__all__ = ["CACHES", "NODES", "RESIDENCY", "Parts", "make_local_models"]
+__all__ = ["CACHES", "GROUPS", "LABELS", "NODES", "RESIDENCY", "Parts", "make_local_models"]
 
 CACHES: Final = "localmodelcache"
 NODES: Final = "localmodelnode"
+GROUPS: Final = "localmodelnodegroup"
+LABELS: Final = "localmodellabel"
 RESIDENCY: Final = "residency"
 
 
@@ -62,4 +66,8 @@ def make_local_models(
     plans = controller(RESIDENCY, residency, workers=1)
     residency.enqueue = nodes.enqueue
     sources.connect(nodes.enqueue, caches.enqueue, lambda: plans.enqueue(KEY))
-    return Parts(sources.own(), sources.nodes, (nodes, caches, plans))
+    groups = controller(GROUPS, GroupReconciler(client, sources), workers=1)
+    connect_groups(sources, groups.enqueue)
+    labels = controller(LABELS, LabelReconciler(client, sources))
+    connect_labels(sources, labels.enqueue)
+    return Parts(sources.own(), sources.nodes, (nodes, caches, plans, groups, labels))
