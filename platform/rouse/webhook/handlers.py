@@ -1,4 +1,4 @@
-"""The three paths: bytes of an AdmissionReview in, bytes of its answer out."""
+"""The four paths: bytes of an AdmissionReview in, bytes of its answer out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ from rouse.webhook.envelope import (
 from rouse.webhook.facts import FactFinder
 from rouse.webhook.metrics import Metrics
 from rouse.webhook.reply import Reply
-from rouse.webhook.review import is_model_pod, review_default, review_pod, review_validate
+from rouse.webhook.review import (
+    is_model_pod,
+    review_default,
+    review_pod,
+    review_settings,
+    review_validate,
+)
 from rouse.webhook.sources import Sources
 
 __all__ = ["Handlers"]
@@ -38,8 +44,9 @@ _LARGE: Final = 65_536
 _Review: TypeAlias = Callable[[AdmissionRequest], Verdict]
 
 _PODS: Final = "mutate-pods"
+_SETTINGS: Final = "validate-settings"
 _VALIDATE: Final = "validate"
-_WEBHOOKS: Final = (_VALIDATE, "mutate", _PODS)
+_WEBHOOKS: Final = (_VALIDATE, "mutate", _PODS, _SETTINGS)
 
 
 class Handlers:
@@ -82,6 +89,9 @@ class Handlers:
     async def _review(self, webhook: str, request: AdmissionRequest, body: bytes) -> Verdict:
         if webhook == _PODS:
             return await self._pod(request)
+        if webhook == _SETTINGS:
+            kserve = self._sources.kserve_config
+            return await _away(body, lambda: review_settings(request, kserve=kserve))
         mode = self._sources.default_mode
         rules: _Review = partial(review_default, default_mode=mode)
         if webhook == _VALIDATE:

@@ -15,12 +15,20 @@ _BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 
 class Metrics:
-    """Counted reviews and their durations; ``expires`` says when the certificate served ends."""
+    """Counted reviews and their durations.
+
+    ``expires`` says when the certificate served ends, ``problem`` why settings cannot be used.
+    """
 
     def __init__(
-        self, *, expires: Callable[[], datetime | None], clock: Callable[[], datetime]
+        self,
+        *,
+        expires: Callable[[], datetime | None],
+        clock: Callable[[], datetime],
+        problem: Callable[[], str] = str,
     ) -> None:
         self._expires = expires
+        self._problem = problem
         self._clock = clock
         self._reviews = Family(
             "counter",
@@ -62,4 +70,11 @@ class Metrics:
         expires = self._expires()
         if expires is not None:
             left.set((expires - self._clock().astimezone(UTC)).total_seconds())
-        return render((self._reviews, self._seconds, self._bad, left, *process_families()))
+        usable = Family(
+            "gauge",
+            "rouse_webhook_settings_usable",
+            "1; 0 while the settings in the cluster cannot be used, so that former ones count.",
+        )
+        usable.set(0 if self._problem() else 1)
+        known = (self._reviews, self._seconds, self._bad, left, usable)
+        return render((*known, *process_families()))

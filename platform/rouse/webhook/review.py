@@ -9,19 +9,28 @@ from typing import Final
 from rouse.api.admission import KINDS, review
 from rouse.api.base import Object
 from rouse.api.inferenceservice.modes import KNATIVE
-from rouse.compiler.config import Config
+from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
+from rouse.compiler.config.in_force import judge
 from rouse.compiler.podwebhook import concerns, diff, mutate
 from rouse.compiler.storage.facts import NO_FACTS, Facts
 from rouse.compiler.storage.known import find_unknown_schemes
-from rouse.errors import ConfigError, InvalidError, ValidationError
+from rouse.errors import ConfigError, FieldError, InvalidError, ValidationError
 from rouse.webhook.deprecations import deprecations
 from rouse.webhook.envelope import AdmissionRequest, Verdict, denied, invalid
 from rouse.webhook.podshape import misshapen
 
-__all__ = ["is_model_pod", "review_default", "review_pod", "review_validate"]
+__all__ = [
+    "is_model_pod",
+    "review_default",
+    "review_pod",
+    "review_settings",
+    "review_validate",
+]
 
 _GROUP: Final = "serving.kserve.io"
 _SERVICE: Final = "InferenceService"
+
+_SETTINGS: Final = ((CONFIG_NAMESPACE, CONFIG_MAP), ("kserve", KSERVE_CONFIG_MAP))
 
 _WRITES: Final = ("CREATE", "UPDATE")
 _ALLOWED: Final = Verdict()
@@ -83,12 +92,11 @@ def is_model_pod(request: AdmissionRequest) -> bool:
     return isinstance(annotations, dict) and concerns({"metadata": {"annotations": annotations}})
 
 
-def review_pod(
-    request: AdmissionRequest, *, config: Config | ConfigError, facts: Facts = NO_FACTS
-) -> Verdict:
+def review_pod(request: AdmissionRequest, *, config: Config, facts: Facts = NO_FACTS) -> Verdict:
     """Return the patch that brings models and sidecars to a new pod; any other pod passes.
 
-    ``facts`` are those of its namespace; ``config`` is an error where the settings cannot be used.
+    ``facts`` are those of its namespace. Where ``config`` does not know a setting that this pod
+    needs, the pod is refused for now: it would run with another image, or without credentials.
     """
     pod = request.object
     if pod is None or not is_model_pod(request):
@@ -97,18 +105,36 @@ def review_pod(
     if findings:
         listed = "; ".join(str(each) for each in findings)
         return invalid(request, f"the pod cannot be completed: {listed}", findings)
-    if isinstance(config, ConfigError):
-        message = f"the pod cannot be completed: {config}"
-        return denied(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
     # A pod of a template does not say its namespace yet; the request does.
     placed = {**pod, "metadata": {**pod["metadata"], "namespace": request.namespace}}
     try:
         changes = diff(placed, mutate(placed, config=config, facts=facts))
+    except ConfigError as error:
+        message = f"the pod cannot be completed: {error}"
+        return denied(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
     except InvalidError as error:
         return invalid(request, str(error))
     except RecursionError:
         return invalid(request, "the pod cannot be completed: it is nested too deeply")
     return Verdict(patch=changes)
+
+
+def review_settings(request: AdmissionRequest, *, kserve: Object | None = None) -> Verdict:
+    """Say whether the installation's settings may be written so; any other ConfigMap passes.
+
+    ``kserve`` is the ConfigMap of KServe that is there. What was wrong before is a warning only, so
+    that it can be repaired bit by bit.
+    """
+    obj = request.object
+    is_written = request.operation in _WRITES and request.resource == "configmaps"
+    is_read = (request.namespace, request.name) in _SETTINGS
+    if obj is None or not (is_written and is_read) or request.subresource or request.group:
+        return _ALLOWED
+    judged = judge(request.name, obj, request.old, kserve)
+    if judged.refusal:
+        found = [FieldError(f"data.{each.path}", each.message) for each in judged.findings]
+        return invalid(request, judged.refusal, found)
+    return _ALLOWED.warned(judged.warning) if judged.warning else _ALLOWED
 
 
 def _is_ours(request: AdmissionRequest) -> bool:

@@ -139,7 +139,11 @@ class _Process:
         self._loaded = asyncio.Event()
         self._certificates = _certificates(client, options, clock)
         self._sources = Sources(client)
-        self.metrics = Metrics(expires=lambda: self._certificate.expires, clock=clock)
+        self.metrics = Metrics(
+            expires=lambda: self._certificate.expires,
+            clock=clock,
+            problem=lambda: self._sources.problem,
+        )
         handlers = Handlers(self._sources, FactFinder(client), self.metrics)
         self._server = HttpsServer(
             handlers.handle, self._certificate.context, host=options.host, port=options.port

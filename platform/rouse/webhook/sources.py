@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.modes import KNATIVE
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
+from rouse.compiler.config.in_force import InForce
 from rouse.errors import ConfigError
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.informer import Informer, InformerOptions
@@ -14,6 +16,8 @@ from rouse.kube.objects import Key
 from rouse.kube.resources import CLUSTER_STORAGE_CONTAINERS, CONFIG_MAPS
 
 __all__ = ["Sources"]
+
+logger = logging.getLogger(__name__)
 
 _OWN: Final = Key(CONFIG_NAMESPACE, CONFIG_MAP)
 _KSERVE: Final = Key("kserve", KSERVE_CONFIG_MAP)
@@ -30,7 +34,7 @@ class Sources:
         self._containers = Informer(
             client, CLUSTER_STORAGE_CONTAINERS, options=InformerOptions(optional=True)
         )
-        self._config: Config | ConfigError | None = None
+        self._in_force = InForce()
         for informer in (self._own, self._kserve):
             informer.add_handler(self._changed)
 
@@ -55,18 +59,28 @@ class Sources:
         return sorted({str(each.resource) for each in self._all() if not each.is_synced})
 
     @property
-    def config(self) -> Config | ConfigError:
-        """The settings as the controllers read them, or why they cannot be used."""
-        if self._config is None:
-            self._config = self._read()
-        return self._config
+    def config(self) -> Config:
+        """The settings in force; ConfigError where one is read that is not known."""
+        return self._in_force.config
+
+    @property
+    def problem(self) -> str:
+        """What of the settings cannot be used, and what counts instead; empty: all is well."""
+        return self._in_force.problem
+
+    @property
+    def kserve_config(self) -> Object | None:
+        """KServe's own settings, which those of Rouse are laid over."""
+        return self._kserve.get(_KSERVE)
 
     @property
     def default_mode(self) -> str:
         """The mode of InferenceServices that name none."""
-        config = self.config
-        # Whoever wrote bad settings is told by the controllers; no service is refused for them.
-        return KNATIVE if isinstance(config, ConfigError) else config.default_deployment_mode
+        try:
+            return self.config.default_deployment_mode
+        except ConfigError:
+            # Whoever wrote bad settings was told; no service is refused for them.
+            return KNATIVE
 
     @property
     def storage_containers(self) -> list[Object]:
@@ -77,15 +91,12 @@ class Sources:
         return (self._own, self._kserve, self._containers)
 
     def _changed(self, _event: EventType, _obj: Object) -> None:
-        self._config = None
-
-    def _read(self) -> Config | ConfigError:
-        kserve = self._kserve.get(_KSERVE)
-        try:
-            base = Config.from_kserve(kserve.get("data") or {}) if kserve else None
-            return Config.from_config_map(self._own.get(_OWN), base=base)
-        except ConfigError as error:
-            return error
+        before = self.problem
+        self._in_force.take(self._own.get(_OWN), self.kserve_config)
+        if self.problem and self.problem != before:
+            logger.error("settings that cannot be used: %s", self.problem)
+        elif before and not self.problem:
+            logger.info("the settings can be used again")
 
 
 def _config_map(client: KubeClient, key: Key) -> Informer:

@@ -151,11 +151,27 @@ def test_webhooks_leave_the_systems_namespaces_alone() -> None:
     objects = rendered()
     for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
         for hook in one(objects, kind, "rouse-webhook")["webhooks"]:
+            if hook["name"] == "settings.rouse.dev":
+                continue
             (excluded,) = hook["namespaceSelector"]["matchExpressions"]
             assert excluded["operator"] == "NotIn"
             assert excluded["values"] == ["kube-system", NAMESPACE]
             assert (hook["failurePolicy"], hook["sideEffects"]) == ("Fail", "None")
             assert "caBundle" not in hook["clientConfig"]
+
+
+def test_only_the_settings_are_asked_about_there_and_nobody_is_locked_out() -> None:
+    (hook,) = (
+        each
+        for each in one(rendered(), "ValidatingWebhookConfiguration", "rouse-webhook")["webhooks"]
+        if each["name"] == "settings.rouse.dev"
+    )
+    assert (hook["failurePolicy"], hook["timeoutSeconds"]) == ("Ignore", 5)
+    (rule,) = hook["rules"]
+    assert (rule["resources"], rule["operations"]) == (["configmaps"], ["CREATE", "UPDATE"])
+    (condition,) = hook["matchConditions"]
+    for name in (NAMESPACE, "rouse-config", "kserve", "inferenceservice-config"):
+        assert f"== '{name}'" in condition["expression"]
 
 
 def test_webhooks_cover_every_kind() -> None:

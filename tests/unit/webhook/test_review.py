@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from rouse.api.base import Object
 from rouse.compiler.config import Config
 from rouse.embedded.apiserver.jsonpatch import json_patch
-from rouse.errors import ConfigError, InvalidError
+from rouse.errors import InvalidError
 from rouse.webhook.envelope import Verdict, answer, read_review, unsupported
 from rouse.webhook.review import is_model_pod, review_default, review_pod, review_validate
 from tests.unit.webhook.cluster import isvc, pod, review
@@ -183,15 +182,6 @@ def test_other_requests_about_pods_pass(change: Object) -> None:
 
 def test_a_pod_that_asks_for_nothing_passes() -> None:
     assert review_pod(pod_asked(pod()), config=Config()) == Verdict()
-
-
-def test_a_pod_waits_for_settings_that_can_be_read() -> None:
-    request = pod_asked(pod({SOURCE: "s3://models/iris"}))
-    verdict = review_pod(request, config=ConfigError("rouse-config: ingress is no JSON"))
-    assert not verdict.allowed
-    assert verdict.status is not None
-    assert verdict.status["code"] == HTTPStatus.SERVICE_UNAVAILABLE
-    assert "ingress is no JSON" in verdict.status["message"]
 
 
 def test_a_misshapen_pod_is_refused_with_paths() -> None:

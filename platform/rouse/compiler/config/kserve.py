@@ -8,7 +8,7 @@ from typing import Any
 from rouse.compiler.config.reading import parse_text
 from rouse.errors import FieldError
 
-__all__ = ["read_kserve"]
+__all__ = ["read_kserve", "sections_of", "settings_of"]
 
 _SIDECAR = {key: key for key in ("image", "cpuRequest", "cpuLimit", "memoryRequest", "memoryLimit")}
 
@@ -79,6 +79,16 @@ _SECTIONS: Mapping[str, Mapping[str, str]] = {
 }
 
 _MODES = {"Serverless": "Knative", "RawDeployment": "Standard"}
+
+
+def settings_of(section: str) -> set[str]:
+    """Return the settings that a section of KServe's file decides."""
+    return {target.partition(".")[0] for target in _SECTIONS.get(section, {}).values()}
+
+
+def sections_of(setting: str) -> set[str]:
+    """Return the sections of KServe's file that decide a setting."""
+    return {section for section in _SECTIONS if setting in settings_of(section)}
 
 
 def read_kserve(data: Mapping[str, str]) -> tuple[dict[str, Any], list[FieldError]]:

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from rouse.api.findings import path_of
 from rouse.errors import ConfigError, FieldError
 
-__all__ = ["check", "parse_data", "parse_text", "read_values"]
+__all__ = ["SettingsError", "check", "nearest", "parse_data", "parse_text", "read_values"]
 
 _WANTED = {
     "bool_parsing": "must be true or false",
@@ -30,10 +30,19 @@ _WANTED = {
 }
 
 
+class SettingsError(ConfigError):
+    """A ConfigMap says what cannot be used; ``where`` names it, ``findings`` has every place."""
+
+    def __init__(self, where: str, findings: Sequence[FieldError]) -> None:
+        self.where = where
+        self.findings = tuple(findings)
+        super().__init__(f"{where}: {'; '.join(map(str, findings))}")
+
+
 def check(where: str, findings: Sequence[FieldError]) -> None:
-    """Raise ConfigError when there are findings; all are in its message."""
+    """Raise SettingsError when there are findings; all are in its message."""
     if findings:
-        raise ConfigError(f"{where}: {'; '.join(map(str, findings))}")
+        raise SettingsError(where, findings)
 
 
 def parse_data(data: Mapping[str, Any], cls: type) -> tuple[dict[str, Any], list[FieldError]]:
@@ -105,9 +114,14 @@ def _message(cls: type, problem: Any) -> str:
     return str(problem["msg"])
 
 
+def nearest(key: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """Return the known key that somebody who wrote ``key`` may have meant; empty: none is near."""
+    return next(iter(difflib.get_close_matches(key, list(known), n=1, cutoff=likeness)), "")
+
+
 def _unknown(key: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    meant = f'did you mean "{near[0]}"? ' if near else ""
+    near = nearest(key, known)
+    meant = f'did you mean "{near}"? ' if near else ""
     return f"unknown key; {meant}known: {', '.join(sorted(known))}"
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from rouse.api.base import Object
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
+from rouse.compiler.config.in_force import InForce
 from rouse.compiler.runtimes import RuntimeSet
 from rouse.controllers.inferenceservice.sources import KSERVE_NAMESPACE, Sources
-from rouse.errors import ConfigError
 from rouse.kube.client import EventType
 from rouse.kube.events import EventRecorder
 from rouse.kube.objects import Key
@@ -26,19 +26,24 @@ class Settings:
     """The current runtimes and configuration.
 
     What ConfigMap rouse-config leaves open is as in KServe's inferenceservice-config, if that is
-    there. A configuration that cannot be read is reported on its ConfigMap, and the last good one
-    stays.
+    there. A configuration that cannot be used is reported on its ConfigMap, and the last good one
+    stays; see `rouse.compiler.config.in_force` for what counts where none is known.
     """
 
     def __init__(self, sources: Sources, recorder: EventRecorder) -> None:
         self._sources = sources
         self._recorder = recorder
         self._runtimes: RuntimeSet | None = None
-        self.config = Config()
+        self._in_force = InForce()
         for informer in (sources.runtimes, sources.cluster_runtimes):
             informer.add_handler(self._runtimes_changed)
         for informer in (sources.config, sources.kserve_config):
             informer.add_handler(self._config_changed)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force; ConfigError where a setting is read that is not known."""
+        return self._in_force.config
 
     @property
     def runtimes(self) -> RuntimeSet:
@@ -59,9 +64,7 @@ class Settings:
     def _config_changed(self, _type: EventType, obj: Mapping[str, Any]) -> None:
         live = self._sources.config.get(Key(CONFIG_NAMESPACE, CONFIG_MAP))
         kserve = self._sources.kserve_config.get(Key(KSERVE_NAMESPACE, KSERVE_CONFIG_MAP))
-        try:
-            base = Config.from_kserve(kserve.get("data") or {}) if kserve else None
-            self.config = Config.from_config_map(live, base=base)
-        except ConfigError as error:
-            logger.error("%s; the last good one stays", error)
-            self._recorder.emit(obj, "Warning", INVALID_CONFIG, str(error))
+        self._in_force.take(live, kserve)
+        if self._in_force.problem:
+            logger.error("%s", self._in_force.problem)
+            self._recorder.emit(obj, "Warning", INVALID_CONFIG, self._in_force.problem)
