@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 import click
 import orjson
 
+from rouse.cli.advising import advise
 from rouse.cli.ledger import explain, show, top
 from rouse.cli.output import aligned
 
@@ -20,7 +21,6 @@ __all__ = ["coldstart"]
 _DEFAULT_POLICIES = ("fixed:600", "knative", "rouse")
 _KNATIVE_S = 90.0
 """Knative's default stable window of 60 s and its grace period of 30 s."""
-_PRICE_S = 850.0
 
 
 @click.group()
@@ -28,7 +28,7 @@ def coldstart() -> None:
     """Cold starts: what they cost, and what would take them away."""
 
 
-for _command in (explain, show, top):
+for _command in (advise, explain, show, top):
     coldstart.add_command(_command)
 
 
@@ -93,7 +93,7 @@ def simulate(
 
 
 def _policy(text: str, start_s: float) -> Policy:
-    from rouse.coldstart import simulation
+    from rouse.coldstart import prediction, simulation
 
     name, _, number = text.partition(":")
     try:
@@ -105,7 +105,7 @@ def _policy(text: str, start_s: float) -> Policy:
     if name == "knative" and value is None:
         return simulation.Fixed(_KNATIVE_S)
     if name == "rouse" and (value is None or value > 0):
-        return simulation.Learned(value or _PRICE_S, start_s=start_s)
+        return prediction.Foreseen(value or prediction.PRICE_S, start_s=start_s)
     raise click.BadParameter(
         f"{text!r} is none of fixed:SECONDS, knative, rouse and rouse:PRICE", param_hint="--policy"
     )

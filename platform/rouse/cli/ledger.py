@@ -17,7 +17,16 @@ from rouse.cli.output import aligned
 if TYPE_CHECKING:
     from rouse.coldstart.ledger import ServiceLedger
 
-__all__ = ["explain", "show", "top", "waterfall"]
+__all__ = [
+    "dump",
+    "everywhere_option",
+    "explain",
+    "output_option",
+    "show",
+    "shown_ms",
+    "top",
+    "waterfall",
+]
 
 _RESOURCE = "inferenceservices.serving.kserve.io"
 _BAR = "█"
@@ -49,7 +58,7 @@ def show(
     ledgers = _read(name, kubeconfig, namespace, everywhere=all_namespaces)
     rows = [_summary(one) for one in ledgers]
     if output != "table":
-        _dump(rows, output)
+        dump(rows, output)
     elif not rows:
         _nothing()
     else:
@@ -82,7 +91,7 @@ def top(
         saved = {"saves": first.action, "savesMs": _ms(first.saves_s * one.count)} if first else {}
         rows.append(_summary(one) | {"waitedMs": _ms(one.waited_s)} | saved)
     if output != "table":
-        _dump(rows, output)
+        dump(rows, output)
         return
     if not rows:
         _nothing()
@@ -93,9 +102,9 @@ def top(
             row["namespace"],
             row["name"],
             str(row["count"]),
-            _shown(row["p50Ms"]),
-            _shown(row["waitedMs"]),
-            _shown(row["savesMs"]) if "saves" in row else "",
+            shown_ms(row["p50Ms"]),
+            shown_ms(row["waitedMs"]),
+            shown_ms(row["savesMs"]) if "saves" in row else "",
             row.get("saves", ""),
         )
         for row in rows
@@ -132,13 +141,13 @@ def explain(name: str, output: str, kubeconfig: Path | None, namespace: str | No
                 for one in advice
             ],
         }
-        _dump(_summary(found) | told, output)
+        dump(_summary(found) | told, output)
         return
     for line in _told(found, typical, shutil.get_terminal_size().columns):
         click.echo(line)
-    whole = _shown(_ms(sum(typical.values())))
+    whole = shown_ms(_ms(sum(typical.values())))
     for number, one in enumerate(advice, 1):
-        saves = f"up to {_shown(_ms(one.saves_s))} of {whole} ({one.share:.0%})"
+        saves = f"up to {shown_ms(_ms(one.saves_s))} of {whole} ({one.share:.0%})"
         click.echo(f"{number}. {' and '.join(one.phases)}: {one.action}\n   saves {saves}")
     if not advice:
         click.echo("No phase takes long enough to be worth a change.")
@@ -152,7 +161,7 @@ def waterfall(
     ``phases`` are in the order of time; the lines are at most ``width`` wide if that is possible.
     """
     heads = [("PHASE", "LAST", "MEDIAN")] + [
-        (phase, _shown(_ms(seconds)), _shown(_ms(typical.get(phase, 0.0))))
+        (phase, shown_ms(_ms(seconds)), shown_ms(_ms(typical.get(phase, 0.0))))
         for phase, seconds in phases.items()
     ]
     widths = [max(len(head[place]) for head in heads) for place in range(3)]
@@ -175,8 +184,8 @@ def _told(found: ServiceLedger, typical: Mapping[str, float], width: int) -> Ite
     since = found.since.strftime("%Y-%m-%d %H:%M")
     yield f"{found.namespace}/{found.name}: {found.count} cold starts since {since} UTC"
     yield (
-        f"p50 {_shown(_ms(found.p50_s))}, p95 {_shown(_ms(found.p95_s))}; the last at "
-        f"{last.began:%Y-%m-%d %H:%M:%S} UTC took {_shown(_ms(last.total_s))}"
+        f"p50 {shown_ms(_ms(found.p50_s))}, p95 {shown_ms(_ms(found.p95_s))}; the last at "
+        f"{last.began:%Y-%m-%d %H:%M:%S} UTC took {shown_ms(_ms(last.total_s))}"
     )
     if last.trace_id:
         yield f"trace {last.trace_id}"
@@ -232,7 +241,7 @@ def _summary(one: ServiceLedger) -> dict[str, Any]:
 
 def _cells(one: ServiceLedger) -> tuple[str, ...]:
     row = _summary(one)
-    times = (_shown(row[field]) for field in ("lastMs", "p50Ms", "p95Ms"))
+    times = (shown_ms(row[field]) for field in ("lastMs", "p50Ms", "p95Ms"))
     return (
         row["namespace"],
         row["name"],
@@ -243,7 +252,8 @@ def _cells(one: ServiceLedger) -> tuple[str, ...]:
     )
 
 
-def _dump(told: Sequence[Any] | Mapping[str, Any], output: str) -> None:
+def dump(told: Sequence[Any] | Mapping[str, Any], output: str) -> None:
+    """Print as ``json`` or ``yaml``."""
     writers: dict[str, Callable[[Any], str]] = {
         "json": lambda one: orjson.dumps(one, option=orjson.OPT_INDENT_2).decode(),
         "yaml": lambda one: yaml.safe_dump(one, sort_keys=False).rstrip("\n"),
@@ -259,7 +269,8 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def _shown(milliseconds: float) -> str:
+def shown_ms(milliseconds: float) -> str:
+    """Return a time in the unit that suits it."""
     seconds = milliseconds / 1000
     if milliseconds < 99.95:
         return f"{milliseconds:.1f} ms"

@@ -24,6 +24,7 @@ __all__ = [
     "Learned",
     "Outcome",
     "Policy",
+    "ServicePolicy",
     "ServiceRequest",
     "Spells",
     "merge_spells",

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from rouse.coldstart.history import KEPT, History
 from rouse.coldstart.patterns import find_rhythm, next_windows
-from rouse.coldstart.prediction import Foresight
+from rouse.coldstart.prediction import Foreseen, Foresight
 from rouse.coldstart.prediction import foresee as foresee_with
+from rouse.coldstart.simulation import Fixed, Learned, simulate
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 T0 = 20_000 * DAY  # a Monday, as it happens not to matter
@@ -186,3 +187,21 @@ def test_a_window_that_costs_more_than_it_is_worth_is_left_out() -> None:
     history = spells([T0 + n * 6 * HOUR for n in range(10)])
     now = T0 + 9 * 6 * HOUR + 2 * HOUR
     assert foresee(history, now, price_s=100, start_s=20).windows == ()
+
+
+def test_simulated_it_beats_the_histogram_on_what_comes_at_regular_times() -> None:
+    rare = [(n * 6 * HOUR, n * 6 * HOUR + 120) for n in range(60)]
+    until = 60 * 6 * HOUR
+    seen, known = (simulate([rare], policy, until) for policy in (Foreseen(850), Learned(850)))
+    assert known.cold_starts == 60
+    assert seen.cold_starts < 8
+    assert seen.idle_s < simulate([rare], Fixed(600), until).idle_s
+
+
+def test_simulated_it_is_the_histogram_on_what_does_not() -> None:
+    rng, at, spells_ = random.Random(1), 0.0, list[tuple[float, float]]()
+    for _ in range(200):
+        at += 60 + rng.expovariate(1 / (40 * MINUTE))
+        spells_.append((at, at))
+    seen, known = (simulate([spells_], policy, at) for policy in (Foreseen(850), Learned(850)))
+    assert abs(seen.cold_starts - known.cold_starts) <= 10
