@@ -29,8 +29,6 @@ class Use:
     """Whether nodes shall have them without a LocalModelCache."""
     group: str = ""
     """The LocalModelNodeGroup that it names."""
-    account: str = ""
-    storage: Mapping[str, Any] = field(default_factory=dict)
     node_selector: Mapping[str, str] = field(default_factory=dict)
     """Labels of the nodes that it may run on."""
     min_replicas: int = 0
@@ -50,7 +48,6 @@ def use_of(service: Mapping[str, Any], config: Config) -> Use:
         () if off else tuple(dict.fromkeys(_uris(predictor))),
         demand=demand and not off,
         group=annotations.get(_GROUP, ""),
-        account=predictor.get("serviceAccountName") or "",
         node_selector=predictor.get("nodeSelector") or {},
         min_replicas=int(predictor.get("minReplicas") or 0),
     )
