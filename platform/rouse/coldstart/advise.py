@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rouse.api.inferenceservice.annotations import KEEP_ALIVE
-from rouse.autoscaler.durations import parse_duration
+from rouse.api.inferenceservice.logger import duration_s
 from rouse.coldstart.history import History
 from rouse.coldstart.ledger import ServiceLedger
 from rouse.coldstart.prediction import PRICE_S, Foreseen
@@ -155,10 +155,7 @@ def _idle_s(spells: list[tuple[float, float]], until_s: float) -> float:
 
 
 def _retention_s(annotations: Mapping[str, str]) -> float:
-    try:
-        return parse_duration(annotations.get(RETENTION, "0"))
-    except ValueError:
-        return 0.0
+    return duration_s(annotations.get(RETENTION, "")) or 0.0
 
 
 def _annotations(service: Mapping[str, Any]) -> Mapping[str, str]:
