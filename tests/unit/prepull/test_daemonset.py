@@ -65,7 +65,7 @@ def test_it_goes_to_the_nodes_of_its_pool_and_gives_way() -> None:
 
 
 def test_where_there_are_image_volumes_no_program_is_needed() -> None:
-    config = configured(storageInitializer="{enableOciVolumes: true}")
+    config = configured(prePull="{enabled: true, imageVolumes: true}")
     made = make_daemon_set("", IMAGES, config, {})
     assert schema_for_builtin("apps", "DaemonSet").validate(made) == []
     assert (made["metadata"]["name"], pool_of_set(made)) == ("rouse-pre-pull-any-node", "")

@@ -26,7 +26,7 @@ from rouse.coldstart.residency.types import Disk, Item, Move, Placement
 __all__ = ["place"]
 
 _PASSES: Final = 10
-"""Each but the last found a better place for something; after two or three few do."""
+"""Each but the last placed something; after two or three few do."""
 
 
 def place(
@@ -66,16 +66,16 @@ class _Planner:
         """Place what is missing, again and again until nothing more is found."""
         waiting = [name for name, item in self._items.items() if self._wants(item)]
         for _ in range(_PASSES):
-            waiting, pushed = self._pass(waiting)
-            if not pushed:
+            waiting, placed = self._pass(waiting)
+            if not placed:
                 return
 
     def _pass(self, names: Iterable[str]) -> tuple[list[str], bool]:
-        """Try once to place each; returns what found no place, and whether anything gave way."""
+        """Try once to place each; returns what found no place, and whether anything did."""
         heap = [(-self._shelves.density(name), name) for name in names]
         heapify(heap)
         failed: set[str] = set()
-        pushed = False
+        placed = False
         while heap:
             _, name = heappop(heap)
             if not self._wants(self._items[name]):
@@ -84,14 +84,14 @@ class _Planner:
             if number < 0:
                 failed.add(name)
                 continue
-            pushed = pushed or bool(victims)
+            placed = True
             for victim in victims:
                 self._shelves.remove(victim, number)
             self._shelves.add(name, number)
             for again in (name, *victims):
                 if self._wants(self._items[again]):
                     heappush(heap, (-self._shelves.density(again), again))
-        return sorted(failed), pushed
+        return sorted(failed), placed
 
     def placement(self) -> Placement:
         """Return what was planned, and how it differs from what was held."""

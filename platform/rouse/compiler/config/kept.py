@@ -49,6 +49,9 @@ class PrePull:
     """Secrets of rouse-system that open registries."""
     image: str = "ghcr.io/rouse/controller:v0.1.0"
     """What writes the program that images run; not asked for with image volumes."""
+    image_volumes: bool = False
+    """Mount the images instead of running them; needs Kubernetes 1.33, and a namespace rouse-system
+    that allows more than the Pod Security Standard "restricted"."""
 
 
 def kept_rules(cache: ModelCache, pulled: PrePull) -> Iterator[FieldError]:

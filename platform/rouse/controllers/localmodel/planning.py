@@ -102,7 +102,7 @@ def _item(
         uri,
         size,
         benefit_of(sum(each.demand.wakes_per_h for each in wants), took, size),
-        min(copies, nodes) if config.model_cache.copies else nodes,
+        max(1, min(copies, nodes) if config.model_cache.copies else nodes),
         where,
         max(wants, key=lambda each: each.demand.wakes_per_h).image,
     )

@@ -1,9 +1,8 @@
 """The DaemonSet that has a pool's nodes pull images, and keeps them from being removed. Pure.
 
 One container for each image, in order: an image that cannot be had keeps none of the others, and
-the kubelet removes no image that a container uses. Where the cluster has image volumes each is a
-volume of a container that waits. Elsewhere the images' own containers run a program that needs
-nothing of the image; see `hold`.
+the kubelet removes no image that a container uses. The containers run a program that needs nothing
+of the image; see `hold`. With image volumes each image is a volume of a container that waits.
 """
 
 from __future__ import annotations
@@ -47,7 +46,8 @@ def make_daemon_set(
     """Return the DaemonSet of a pool; raises CompileError for a pool that does not exist."""
     name = pool or _ANY
     labels = {"app.kubernetes.io/name": "rouse-pre-pull", POOL_LABEL: name}
-    made = _by_volumes(images, config) if _has_volumes(config) else _by_program(images, config)
+    by_volumes = config.pre_pull.image_volumes
+    made = _by_volumes(images, config) if by_volumes else _by_program(images, config)
     pod = place({**_pod(config), **made}, {POOL_ANNOTATION: pool}, config, labels=labels)
     # A GPU's runtime would hand out GPUs to whoever has an image that asks for all of them.
     pod = {key: value for key, value in pod.items() if key not in _UNWANTED}
@@ -92,10 +92,6 @@ def pool_of_set(daemon_set: Mapping[str, Any]) -> str:
 def container_name(image: str) -> str:
     """Return the name of the container that stands for an image."""
     return f"image-{hashlib.sha256(image.encode()).hexdigest()[:10]}"
-
-
-def _has_volumes(config: Config) -> bool:
-    return config.storage_initializer.enable_oci_volumes
 
 
 def _pod(config: Config) -> Object:

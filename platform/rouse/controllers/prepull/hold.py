@@ -46,7 +46,7 @@ def program(machine: str) -> bytes:
         known = ", ".join(_MACHINES)
         raise ValueError(
             f"no program for {machine}, only for {known}: use image volumes there "
-            "(storageInitializer.enableOciVolumes)"
+            "(prePull.imageVolumes)"
         )
     number, code = _MACHINES[machine]
     size = _HEADERS + len(code)
