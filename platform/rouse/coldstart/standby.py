@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Budget", "Group", "Place", "allocate"]
+__all__ = ["Budget", "Group", "Place", "allocate", "too_small"]
 
 
 class Place(NamedTuple):
@@ -51,6 +51,19 @@ def allocate(groups: Iterable[Group], budgets: Mapping[str, Budget]) -> dict[Pla
     for runtime, budget in budgets.items():
         _share(by_runtime.get(runtime, ()), budget, given)
     return given
+
+
+def too_small(groups: Iterable[Group], budgets: Mapping[str, Budget]) -> dict[str, int]:
+    """Return runtimes whose memory holds not even one pod, with what the least of them requests."""
+    least: dict[str, int] = {}
+    for group in groups:
+        if group.services > 0:
+            least[group.runtime] = min(group.memory, least.get(group.runtime, group.memory))
+    return {
+        runtime: least[runtime]
+        for runtime, budget in sorted(budgets.items())
+        if budget.count and budget.memory is not None and least.get(runtime, 0) > budget.memory
+    }
 
 
 def _share(groups: Iterable[Group], budget: Budget, given: dict[Place, int]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -16,11 +17,14 @@ from rouse.compiler.config import Config
 from rouse.compiler.names import SERVICE_LABEL
 from rouse.controllers.standby.build import make_standby
 from rouse.embedded.apiserver.memory import memory_api
+from rouse.embedded.apiserver.transport import ApiServerTransport
 from rouse.kube import EventRecorder, Informer, InformerOptions, KubeClient, owner_reference
+from rouse.kube.client import EventType
 from rouse.kube.manager import Manager
 from rouse.kube.objects import Object
 from rouse.kube.resources import (
     CLUSTER_STORAGE_CONTAINERS,
+    CONFIG_MAPS,
     DEPLOYMENTS,
     EVENTS,
     INFERENCE_SERVICES,
@@ -28,6 +32,7 @@ from rouse.kube.resources import (
     RESOURCES,
     Resource,
 )
+from tests.unit.controllers.harness import Faults
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "standard-plain" / "wanted.yaml"
 REPLICA_SETS = RESOURCES["apps/v1", "ReplicaSet"]
@@ -40,14 +45,20 @@ class World:
     """A user of the API, and the settings that the controllers see."""
 
     user: KubeClient
+    faults: Faults
     config: Config
-    share_out: Callable[[], None]
 
-    def settle(self, **standby: Any) -> None:
+    async def settle(self, **standby: Any) -> None:
         """Set the budget of the sklearn runtime."""
         text = yaml.safe_dump({RUNTIME: standby}) if standby else "{}"
-        self.config = Config.from_config_map({"data": {"standby": text}})
-        self.share_out()
+        await self.user.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "rouse-config", "namespace": "rouse-system"},
+                "data": {"standby": text},
+            }
+        )
 
     async def service(self, name: str, *, replicas: int = 0, **container: Any) -> Object:
         """Make an InferenceService of the mode Standard, its Deployment and ReplicaSet."""
@@ -57,11 +68,11 @@ class World:
             "metadata": {"name": name, "namespace": "default"},
             "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"}}}},
         }
-        made = await self.user.create(isvc)
+        stored = await self.user.create(isvc)
         status = {"clusterServingRuntimeName": RUNTIME}
-        await self.user.replace({**made, "status": status}, subresource="status")
-        deployment = await self.user.create(_deployment(name, replicas, container))
-        template = copy.deepcopy(deployment["spec"]["template"])
+        await self.user.replace({**stored, "status": status}, subresource="status")
+        made = await self.user.create(deployment(name, replicas, container))
+        template = copy.deepcopy(made["spec"]["template"])
         template["metadata"]["labels"]["pod-template-hash"] = f"hash-{name}"
         labels = template["metadata"]["labels"]
         await self.user.create(
@@ -72,7 +83,7 @@ class World:
                     "name": f"{name}-predictor-x",
                     "namespace": "default",
                     "labels": labels,
-                    "ownerReferences": [owner_reference(deployment)],
+                    "ownerReferences": [owner_reference(made)],
                 },
                 "spec": {
                     "replicas": replicas,
@@ -81,7 +92,7 @@ class World:
                 },
             }
         )
-        return deployment
+        return made
 
     async def scale(self, name: str, replicas: int) -> None:
         """Scale a service's Deployment, as KEDA does."""
@@ -139,7 +150,7 @@ class World:
         """Wait for an Event of the reason; return its message."""
 
         async def found() -> list[str]:
-            events = await self.listed(EVENTS)
+            events = (await self.user.list(EVENTS)).items
             return [each["message"] for each in events if each["reason"] == reason]
 
         return str((await self.until(found))[0])
@@ -158,7 +169,8 @@ class World:
         await self.until(names, lambda found: pod not in found)
 
 
-def _deployment(name: str, replicas: int, container: Mapping[str, Any]) -> Object:
+def deployment(name: str, replicas: int, container: Mapping[str, Any]) -> Object:
+    """The compiled Deployment of an InferenceService, its container changed."""
     documents = yaml.safe_load_all(GOLDEN.read_text().replace("iris", name))
     made: Object = next(each for each in documents if each.get("kind") == "Deployment")
     made["metadata"].pop("ownerReferences")
@@ -171,19 +183,27 @@ def _deployment(name: str, replicas: int, container: Mapping[str, Any]) -> Objec
 async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     # A key of half the length is made in a tenth of the time.
     monkeypatch.setattr("rouse.controllers.standby.signing._BITS", 2048)
-    async with memory_api() as (_, http):
-        client = KubeClient(http)
+    async with memory_api() as (server, http):
+        faults = Faults(ApiServerTransport(server))
+        client = KubeClient(httpx.AsyncClient(transport=faults, base_url="https://rouse.test"))
         recorder = EventRecorder(client, "test")
         ours = InformerOptions(labels=SERVICE_LABEL, packed=True)
+        settings = Informer(client, CONFIG_MAPS, "rouse-system")
         shared = (
             Informer(client, INFERENCE_SERVICES),
             Informer(client, DEPLOYMENTS, options=ours),
             Informer(client, CLUSTER_STORAGE_CONTAINERS),
+            settings,
         )
+        made = World(KubeClient(http, field_manager="user"), faults, Config())
+
+        def read(_type: EventType, obj: Object) -> None:
+            made.config = Config.from_config_map(obj)
+
+        settings.add_handler(read)
         parts = make_standby(
             client, *shared, lambda: made.config, recorder, calm_s=0.0, settle_s=0.05
         )
-        made = World(KubeClient(http, field_manager="user"), Config(), parts.share_out)
         async with Manager(
             informers=[*shared, *parts.informers],
             controllers=parts.controllers,

@@ -90,7 +90,7 @@ async def test_it_serves_and_is_adopted(
     world: World, stack: ExitStack, model: str, tmp_path: Path
 ) -> None:
     port = free_port()
-    world.settle(count=1)
+    await world.settle(count=1)
     await world.service("iris", **container(port, model))
     pool = await world.pool()
     pod = await world.pod(pool)
@@ -122,7 +122,7 @@ async def test_it_serves_and_is_adopted(
 
 
 async def test_one_that_cannot_be_reached_is_dropped(world: World, model: str) -> None:
-    world.settle(count=1)
+    await world.settle(count=1)
     await world.service("iris", **container(free_port(), model))
     await world.pod(await world.pool())
     await world.scale("iris", 1)
@@ -134,7 +134,7 @@ async def test_one_that_obeys_another_is_dropped(
     world: World, stack: ExitStack, model: str, tmp_path: Path
 ) -> None:
     port = free_port()
-    world.settle(count=1)
+    await world.settle(count=1)
     await world.service("iris", **container(port, model))
     pod = await world.pod(await world.pool())
     other = {**pod, "metadata": {**pod["metadata"], "uid": "another"}}
@@ -149,7 +149,7 @@ async def test_one_whose_model_cannot_be_loaded_gives_way_to_the_pod_of_its_own(
     world: World, stack: ExitStack, tmp_path: Path
 ) -> None:
     port = free_port()
-    world.settle(count=1)
+    await world.settle(count=1)
     await world.service("iris", **container(port, "file:///nowhere"))
     pod = await world.pod(await world.pool())
     url = stack.enter_context(running(pod, tmp_path, port))
@@ -170,7 +170,7 @@ async def test_one_whose_model_cannot_be_loaded_gives_way_to_the_pod_of_its_own(
 
 @pytest.mark.parametrize("change", ["not-ready", "claimed", "another-key"])
 async def test_pods_that_are_not_told(world: World, model: str, change: str) -> None:
-    world.settle(count=1)
+    await world.settle(count=1)
     await world.service("iris", **container(free_port(), model))
     pod = await world.pod(await world.pool())
     if change == "not-ready":

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from rouse.coldstart.standby import Place
 from rouse.compiler.config import Config
+from rouse.compiler.podwebhook import mutate
+from rouse.compiler.storage import Facts
+from rouse.controllers.standby.objects import make_deployment
+from rouse.controllers.standby.shape import fit_of
+from rouse.controllers.standby.signing import PublicKey
 from rouse.embedded.apiserver.schema import schema_for_builtin
 from rouse.errors import ConfigError
 from rouse.kube.objects import Object
 from rouse.kube.resources import DEPLOYMENTS, PODS
-from tests.unit.standby.conftest import POLICIES, REPLICA_SETS, World
+from tests.unit.standby.conftest import POLICIES, REPLICA_SETS, RUNTIME, World, deployment
 
 
 async def test_sleepers_of_one_shape_share_a_pool(world: World) -> None:
-    world.settle(count=2)
+    await world.settle(count=2)
     for name in ("iris", "wine", "digits"):
         await world.service(name)
     await world.service("awake", replicas=1)
@@ -37,7 +43,7 @@ async def test_sleepers_of_one_shape_share_a_pool(world: World) -> None:
 
 
 async def test_they_follow_sleepers_and_settings(world: World) -> None:
-    world.settle(count=5)
+    await world.settle(count=5)
     await world.service("iris")
     await world.service("wine")
     await world.until(world.pool, lambda each: each["spec"]["replicas"] == 2)
@@ -48,7 +54,7 @@ async def test_they_follow_sleepers_and_settings(world: World) -> None:
     body = {"spec": {"replicas": 7}}
     await world.user.patch(DEPLOYMENTS, pool["metadata"]["name"], body, namespace="default")
     await world.until(world.pool, lambda each: each["spec"]["replicas"] == 1)
-    world.settle()
+    await world.settle()
 
     async def left() -> list[Object]:
         policies = await world.listed(POLICIES)
@@ -58,7 +64,7 @@ async def test_they_follow_sleepers_and_settings(world: World) -> None:
 
 
 async def test_what_differs_from_the_start_has_pools_of_its_own(world: World) -> None:
-    world.settle(count=5, memory="5Gi")
+    await world.settle(count=5, memory="5Gi")
     for name in ("iris", "wine"):
         await world.service(name)
     large = {"requests": {"memory": "4Gi"}}
@@ -75,7 +81,7 @@ async def test_what_differs_from_the_start_has_pools_of_its_own(world: World) ->
 
 async def test_without_replica_sets_there_are_none(world: World) -> None:
     """As on the embedded engine, where warm parents do this."""
-    world.settle(count=2)
+    await world.settle(count=2)
     await world.service("iris")
     await world.pool()
     await world.user.delete(REPLICA_SETS, "iris-predictor-x", "default")
@@ -87,13 +93,46 @@ async def test_without_replica_sets_there_are_none(world: World) -> None:
 
 
 async def test_a_pod_claimed_by_a_controller_that_is_gone_goes_too(world: World) -> None:
-    world.settle(count=1)
+    await world.settle(count=1)
     await world.service("iris")
     pod = await world.pod(await world.pool())
     body = {"metadata": {"annotations": {"rouse.dev/standby-for": "iris-predictor"}}}
     await world.user.patch(PODS, pod["metadata"]["name"], body, namespace="default")
-    world.share_out()
     await world.gone(pod["metadata"]["name"])
+
+
+async def test_a_budget_smaller_than_one_pod_is_told_of(world: World) -> None:
+    await world.settle(count=1, memory="1Gi")
+    await world.service("iris")
+    told = await world.event("StandbyBudgetTooSmall")
+    assert told == f"standby.{RUNTIME}.memory is 1Gi, and one pod requests 2048Mi"
+
+
+async def test_what_the_api_refuses_is_told_of_and_tried_again(world: World) -> None:
+    world.faults.fail("PATCH networkpolicies", 403, "Forbidden", "install the component standby")
+    await world.settle(count=1)
+    await world.service("iris")
+    assert "install the component" in await world.event("StandbyPodsRefused")
+    await world.pool()
+
+
+@pytest.mark.parametrize("service_account", ["", "sa"])
+def test_the_webhook_gives_it_what_it_gives_the_services_own(service_account: str) -> None:
+    made = deployment("iris", 0, {})
+    template = made["spec"]["template"]
+    template["spec"] |= {"serviceAccountName": service_account} if service_account else {}
+    shape = fit_of(template).shape
+    standby = make_deployment(Place("default", shape.digest), shape, 1, PublicKey("rsa:x"))
+    account = {"metadata": {"name": "sa"}, "secrets": [{"name": "creds"}]}
+    facts = Facts({"sa": account}, {"creds": {"metadata": {}, "data": {"HF_TOKEN": "dA=="}}})
+
+    def secrets(pod: Object) -> list[Object]:
+        (container,) = mutate(pod, config=Config(), facts=facts)["spec"]["containers"]
+        return [each for each in container["env"] if each["name"] == "HF_TOKEN"]
+
+    theirs = secrets(template)
+    assert secrets(standby["spec"]["template"]) == theirs
+    assert bool(theirs) is bool(service_account)
 
 
 @pytest.mark.parametrize(

@@ -121,12 +121,11 @@ def make_manager(
         sources.services,
         sources.owned[DEPLOYMENTS],
         sources.storage_containers,
+        sources.config,
         lambda: settings.config,
         recorder,
         observe=observe,
     )
-    for informer in (sources.config, sources.kserve_config):
-        informer.add_handler(lambda _type, _obj: standby.share_out())
     return Manager(
         informers=[
             *sources.all(),

@@ -28,11 +28,10 @@ _SPARE_S: Final = 30.0
 
 
 class Parts(NamedTuple):
-    """What a manager starts, and what is to be told of changed settings."""
+    """What a manager starts."""
 
     informers: tuple[Informer, ...]
     controllers: tuple[Controller, ...]
-    share_out: Callable[[], None]
 
 
 def make_standby(
@@ -40,6 +39,7 @@ def make_standby(
     services: Informer,
     deployments: Informer,
     storage_containers: Informer,
+    config_maps: Informer,
     config: Callable[[], Config],
     recorder: EventRecorder,
     *,
@@ -47,7 +47,10 @@ def make_standby(
     calm_s: float = _CALM_S,
     settle_s: float = _SETTLE_S,
 ) -> Parts:
-    """Make informers and controllers; nothing is started. The informers given are others'."""
+    """Make informers and controllers; nothing is started. The informers given are others'.
+
+    ``config`` is what was read of ``config_maps``; on that ConfigMap is told what is wrong with it.
+    """
     sources = Sources.of(client, services, deployments, storage_containers, config)
     keys = Keys()
 
@@ -61,10 +64,18 @@ def make_standby(
 
         asyncio.get_running_loop().call_later(settle_s, forget)
 
-    pools = Controller("standby", Pools(client, sources, keys, config), workers=1, observe=observe)
+    def tell(reason: str, message: str) -> None:
+        settings = config_maps.get(KEY)
+        if settings is not None:
+            recorder.emit(settings, "Warning", reason, message)
+
+    sharing = Pools(client, sources, keys, config, tell)
+    pools = Controller("standby", sharing, workers=1, observe=observe)
     hand_over = HandOver(client, sources, keys, recorder, settled)
     handing = Controller(
         "standby-handover", hand_over, workers=8, deadline=LOAD_S + _SPARE_S, observe=observe
     )
     sources.connect(share_out, handing.enqueue)
-    return Parts(sources.own(), (pools, handing), share_out)
+    # The settings' reader was told before: its handlers were added first.
+    config_maps.add_handler(lambda _type, _obj: share_out())
+    return Parts(sources.own(), (pools, handing))

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from rouse.coldstart.standby import Budget, Place, allocate
+from rouse.coldstart.standby import Budget, Place, allocate, too_small
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config
 from rouse.compiler.names import MANAGED_BY
 from rouse.controllers.standby.names import CLAIM, STANDBY_LABEL
@@ -19,12 +19,14 @@ from rouse.kube.client import KubeClient
 from rouse.kube.objects import Key, Object, key_of, labels_match, labels_of, uid_of
 from rouse.kube.resources import DEPLOYMENTS, PODS, RESOURCES, Resource
 
-__all__ = ["KEY", "Pools"]
+__all__ = ["BUDGET", "KEY", "REFUSED", "Pools"]
 
 logger = logging.getLogger(__name__)
 
 KEY: Final = Key(CONFIG_NAMESPACE, CONFIG_MAP)
 """The one key: the settings."""
+BUDGET: Final = "StandbyBudgetTooSmall"
+REFUSED: Final = "StandbyPodsRefused"
 _POLICIES: Final = RESOURCES["networking.k8s.io/v1", "NetworkPolicy"]
 
 
@@ -32,12 +34,19 @@ class Pools:
     """Brings the Deployments of standby pods to what the sleepers and the budget ask for."""
 
     def __init__(
-        self, client: KubeClient, sources: Sources, keys: Keys, config: Callable[[], Config]
+        self,
+        client: KubeClient,
+        sources: Sources,
+        keys: Keys,
+        config: Callable[[], Config],
+        tell: Callable[[str, str], None],
     ) -> None:
         self._client = client
         self._in = sources
         self._keys = keys
         self._config = config
+        self._tell = tell
+        self._told: dict[str, str] = {}
 
     async def __call__(self, _key: Key) -> None:
         """Apply what is wanted, delete what is not; a namespace that refuses is no other's loss."""
@@ -48,8 +57,8 @@ class Pools:
             try:
                 await self._keep(namespace, wanted)
             except ApiError as error:
-                logger.warning("standby pods of namespace %s: %s", namespace, error)
                 failures.append(error)
+        self._once(REFUSED, "; ".join(sorted({str(error) for error in failures})))
         await self._forget_claims()
         if failures:
             raise failures[0]
@@ -58,7 +67,16 @@ class Pools:
         """Return the Deployments by place."""
         settings = self._config().standby
         budgets = {name: Budget(each.count, each.memory_bytes) for name, each in settings.items()}
-        shares = allocate(self._in.groups(), budgets)
+        groups = self._in.groups()
+        self._once(
+            BUDGET,
+            "; ".join(
+                f"standby.{runtime}.memory is {settings[runtime].memory}, and one pod requests "
+                f"{least >> 20}Mi"
+                for runtime, least in too_small(groups, budgets).items()
+            ),
+        )
+        shares = allocate(groups, budgets)
         if not shares:
             return {}
         key = (await self._keys.get()).public
@@ -94,7 +112,6 @@ class Pools:
                 await self._delete(DEPLOYMENTS, live)
                 logger.info("deleted Deployment %s", key)
             except ApiError as error:
-                logger.warning("standby pods of namespace %s: %s", key.namespace, error)
                 failures.append(error)
         for namespace in sorted(left - {place.namespace for place in wanted}):
             policy = await self._live(_POLICIES, make_policy(namespace))
@@ -109,6 +126,13 @@ class Pools:
                 continue
             if Key(key_of(pod).namespace, claim) not in self._in.taken:
                 await self._delete(PODS, pod)
+
+    def _once(self, reason: str, message: str) -> None:
+        """Tell what is wrong with the settings when it has changed, not at every reconcile."""
+        if message != self._told.get(reason, "") and message:
+            logger.warning("%s", message)
+            self._tell(reason, message)
+        self._told[reason] = message
 
     async def _live(self, resource: Resource, wanted: Object) -> Object | None:
         key = key_of(wanted)

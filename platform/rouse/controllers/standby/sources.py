@@ -115,10 +115,16 @@ class Sources:
                 woken(Key(key_of(obj).namespace, owner["name"]))
             shared_out()
 
+        def on_pod(_type: EventType, obj: Object) -> None:
+            claim = obj["annotations"].get(CLAIM)
+            if claim is not None and Key(key_of(obj).namespace, claim) not in self.taken:
+                shared_out()
+
         self.deployments.add_handler(on_deployment)
         self.services.add_handler(on_service)
         self.replica_sets.add_handler(on_replica_set)
         self.pools.add_handler(on_other)
+        self.pods.add_handler(on_pod)
 
     def groups(self) -> list[Group]:
         """Return how many services sleep in each place.
