@@ -138,6 +138,7 @@ def test_states_and_conditions() -> None:
         "WithinBudget": ("False", "on-demand:c: too large"),
         "OriginsReachable": ("False", "a: no answer"),
         "ChecksumsMatch": ("False", "b: other bytes"),
+        "CredentialsFound": ("True", None),
         "DiskHasRoom": ("True", None),
     }
     again = make_conditions(wishes, states, failures, said, "2026-01-02T00:00:00Z")

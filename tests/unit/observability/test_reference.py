@@ -62,6 +62,7 @@ def controllers() -> str:
     metrics.cold_starts.woke(Key("b", "c"), {"totalMs": 30, "phases": {"load": 20}})
     metrics.cold_starts.judged(Key("b", "c"), True)
     metrics.ballooned("gpu", 2, 1)
+    metrics.pre_pulled("gpu", {"server:1": {"present": 1}})
     return metrics.render()
 
 
