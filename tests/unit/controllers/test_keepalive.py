@@ -19,10 +19,10 @@ from rouse.controllers.inferenceservice import Sources
 from rouse.controllers.keepalive import KeepAlive
 from rouse.controllers.keepalive.wanted import MIN_SCALE, RETENTION
 from rouse.embedded.apiserver.memory import memory_api
-from rouse.kube import Key, KubeClient
+from rouse.kube import Informer, Key, KubeClient, owner_reference
 from rouse.kube.controller import Requeue
 from rouse.kube.objects import Object, key_of, resource_version_of
-from rouse.kube.resources import INFERENCE_SERVICES, REVISIONS
+from rouse.kube.resources import DEPLOYMENTS, INFERENCE_SERVICES, POD_AUTOSCALERS, REVISIONS
 from tests.unit.controllers.harness import KEY, Faults, service
 
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
@@ -41,10 +41,16 @@ class World:
     config: Config = field(default_factory=Config)
     now: datetime = MONDAY
     told: list[Key] = field(default_factory=list)
+    before_1_21: bool = False
 
     def __post_init__(self) -> None:
         self.sources = Sources.of(self.client)
         self.begin_anew()
+
+    @property
+    def informers(self) -> tuple[Informer, ...]:
+        sources = self.sources
+        return sources.services, sources.revisions, sources.owned[DEPLOYMENTS]
 
     def begin_anew(self) -> None:
         """As after a restart of the controller."""
@@ -88,6 +94,33 @@ class World:
             },
             field_manager="knative",
         )
+        await self._scaled(await self.client.get(REVISIONS, name, KEY.namespace))
+
+    async def _scaled(self, revision: Object) -> None:
+        """What Knative makes of a revision: old ones tell pods how they are scaled."""
+        name, labels = revision["metadata"]["name"], revision["metadata"]["labels"]
+        annotations = revision["metadata"]["annotations"]
+        metadata = {
+            "name": name,
+            "namespace": KEY.namespace,
+            "labels": labels,
+            "ownerReferences": [owner_reference(revision)],
+        }
+        told = {MIN_SCALE: "0", **annotations} if self.before_1_21 else {}
+        pod: Object = {
+            "metadata": {"labels": {"app": name}, "annotations": told},
+            "spec": {"containers": [{"name": "c", "image": "x"}]},
+        }
+        spec = {"selector": {"matchLabels": {"app": name}}, "template": pod}
+        deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+        await self.client.apply(deployment | {"spec": spec}, field_manager="knative")
+        scaler = {
+            "apiVersion": POD_AUTOSCALERS.api_version,
+            "kind": POD_AUTOSCALERS.kind,
+            "metadata": metadata | {"annotations": annotations},
+            "spec": {"scaleTargetRef": {"kind": "Deployment", "name": name}},
+        }
+        await self.client.apply(scaler, field_manager="knative")
 
     async def is_(self, status: str, *, pods: int, name: str = REVISION) -> None:
         """The revision is Active, or not, since now."""
@@ -107,20 +140,21 @@ class World:
 
     async def reconcile(self) -> Requeue | None:
         async with asyncio.timeout(10):
-            for informer in (self.sources.services, self.sources.revisions):
+            for informer in self.informers:
                 while await self._behind(informer):
                     await asyncio.sleep(0.001)  # the API in memory answers without giving way
         self.faults.writes.clear()
         return await self.keeper(KEY)
 
     async def _behind(self, informer: Any) -> bool:
-        listed = await self.client.list(informer.resource)
+        listed = await self.client.list(informer.resource, labels=informer._options.labels)
         wanted = {key_of(one): resource_version_of(one) for one in listed.items}
         return wanted != {key_of(one): resource_version_of(one) for one in informer.list()}
 
     async def set_(self, name: str = REVISION) -> dict[str, str]:
         """What scales the revision now."""
-        live = await self.client.get(REVISIONS, name, KEY.namespace)
+        kind = POD_AUTOSCALERS if self.before_1_21 else REVISIONS
+        live = await self.client.get(kind, name, KEY.namespace)
         annotations: dict[str, str] = live["metadata"].get("annotations") or {}
         return {
             k.partition("/")[2]: v for k, v in annotations.items() if k in (MIN_SCALE, RETENTION)
@@ -139,13 +173,12 @@ async def world() -> AsyncIterator[World]:
         faults = Faults(inner._transport)
         async with httpx.AsyncClient(transport=faults, base_url="https://rouse.test") as http:
             made = World(KubeClient(http), faults)
-            informers = (made.sources.services, made.sources.revisions)
-            for informer in informers:
+            for informer in made.informers:
                 await informer.start()
-            for informer in informers:
+            for informer in made.informers:
                 await informer.synced(5)
             yield made
-            for informer in informers:
+            for informer in made.informers:
                 await informer.stop()
 
 
@@ -177,7 +210,11 @@ async def test_the_settings_ask_for_all(world: World) -> None:
     assert await world.set_() == {"min-scale": "0"}
 
 
-async def test_a_periodic_service_is_woken_and_seen_to_be_called(world: World) -> None:
+@pytest.mark.parametrize("before_1_21", [False, True])
+async def test_a_periodic_service_is_woken_and_seen_to_be_called(
+    world: World, before_1_21: bool
+) -> None:
+    world.before_1_21 = before_1_21
     await world.has(**AUTO)
     await world.revision()
     await every(world, 3 * HOUR, 8)
@@ -198,7 +235,12 @@ async def test_a_periodic_service_is_woken_and_seen_to_be_called(world: World) -
     await world.reconcile()
     assert (await world.set_())["min-scale"] == "0"
     assert RETAINED in await world.set_()
-    assert world.faults.writes == [f"PATCH revisions/{REVISION}"]
+    kind = "podautoscalers" if before_1_21 else "revisions"
+    assert world.faults.writes == [f"PATCH {kind}/{REVISION}"]
+    if before_1_21:
+        # Its pods would be made anew.
+        live = await world.client.get(REVISIONS, REVISION, KEY.namespace)
+        assert live["metadata"]["annotations"] == {MIN_SCALE: "0"}
     await world.reconcile()
     assert world.faults.writes == []
 
@@ -213,7 +255,7 @@ async def test_a_periodic_service_is_woken_and_seen_to_be_called(world: World) -
     known = world.told_status()["history"]
     # Then somebody does.
     await world.called()
-    assert not world.keeper.woke(KEY, live | {"metadata": {"name": REVISION}})
+    assert not world.keeper.woke(KEY, live)
     assert len(world.told_status()["history"].split()) == len(known.split()) + 1
     # And after it all is as before.
     world.now = due + HOUR

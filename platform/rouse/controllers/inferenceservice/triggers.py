@@ -12,7 +12,7 @@ from rouse.controllers.inferenceservice.sources import Sources, protected_by
 from rouse.kube.client import EventType
 from rouse.kube.informer import ChangeHandler, Handler
 from rouse.kube.objects import Key, controller_of, key_of, labels_of
-from rouse.kube.resources import INFERENCE_SERVICES
+from rouse.kube.resources import DEPLOYMENTS, INFERENCE_SERVICES
 
 __all__ = ["connect_triggers", "connect_wake_ups", "follows_runtimes", "owner_of"]
 
@@ -73,12 +73,17 @@ def connect_wake_ups(sources: Sources, enqueue: Enqueue) -> None:
         if owner is not None:
             enqueue(owner)
 
+    def on_deployment(type_: EventType, obj: Object) -> None:
+        if type_ is EventType.ADDED:
+            on_revision(type_, obj)
+
     def on_setting(_type: EventType, _obj: Object) -> None:
         for key in sources.services.all_keys():
             enqueue(key)
 
     sources.services.add_handler(on_service)
     sources.revisions.add_handler(on_revision)
+    sources.owned[DEPLOYMENTS].add_handler(on_deployment)
     sources.config.add_handler(on_setting)
 
 

@@ -1,4 +1,4 @@
-"""Which annotations of a Revision are ours: the API itself says who set each."""
+"""Which annotations are ours: the API itself says who set each."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -12,7 +12,7 @@ from rouse.autoscaler.durations import parse_duration
 from rouse.coldstart.history import History
 from rouse.coldstart.patterns import Rhythm, find_rhythm
 from rouse.coldstart.prediction import Foresight, foresee
-from rouse.controllers.keepalive.wanted import is_held
+from rouse.kube.objects import Key, key_of
 
 __all__ = ["Memory"]
 
@@ -35,13 +35,21 @@ class Memory:
         told = (service.get("status") or {}).get("keepAlive") or {}
         return cls(History.of(str(told.get("history", ""))))
 
-    def learn(self, service: Mapping[str, Any], revisions: Iterable[Mapping[str, Any]]) -> None:
-        """Take in the measured wake-ups, and what the revisions of the predictor say."""
+    def learn(
+        self,
+        service: Mapping[str, Any],
+        revisions: Iterable[Mapping[str, Any]],
+        held: Set[Key] = frozenset(),
+    ) -> None:
+        """Take in the measured wake-ups, and what the revisions of the predictor say.
+
+        ``held`` are those that we keep a pod of.
+        """
         for record in _cold_starts(service).get("recent") or ():
             began = _seconds(record.get("time"))
             if began is not None:
                 self.history.note(began)
-        self._observe(list(revisions))
+        self._observe(list(revisions), held)
 
     def foresee(self, service: Mapping[str, Any], now: float) -> Foresight:
         """Foresee its requests, as seconds since the epoch."""
@@ -53,13 +61,13 @@ class Memory:
         start_s = float(start_ms) / 1000 if start_ms else _START_S
         return foresee(self.history, self._rhythm, now, start_s=start_s)
 
-    def _observe(self, revisions: list[Mapping[str, Any]]) -> None:
+    def _observe(self, revisions: list[Mapping[str, Any]], held: Set[Key]) -> None:
         """The service is active while one of its revisions is."""
         states = [(one, condition_of(one, "Active")) for one in revisions]
         active = [(one, c) for one, c in states if c.get("status") == "True"]
         if active:
             began = [s for _, c in active if (s := _seconds(c.get("lastTransitionTime")))]
-            foreseen = all(is_held(one) for one, _ in active)
+            foreseen = all(key_of(one) in held for one, _ in active)
             if began:
                 self.history.observe(active=True, since=min(began), foreseen=foreseen)
         elif states and all(c.get("status") == "False" for _, c in states):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -17,16 +17,14 @@ from rouse.coldstart.prediction import LONGEST_KEEP_S, Foresight
 from rouse.compiler.component import PREDICTOR
 from rouse.compiler.config import Config
 from rouse.compiler.names import COMPONENT_LABEL
-from rouse.controllers.keepalive.fields import MANAGER, owned_annotations
 from rouse.controllers.keepalive.memory import Memory
+from rouse.controllers.keepalive.scaling import annotate, what_scales
 from rouse.controllers.keepalive.wanted import Wish, change_of, is_held, retention_of
-from rouse.errors import NotFoundError
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.informer import Informer
-from rouse.kube.objects import Key, key_of, labels_of, uid_of
-from rouse.kube.requests import patch
-from rouse.kube.resources import REVISIONS
+from rouse.kube.objects import Key, key_of, labels_of
+from rouse.kube.resources import DEPLOYMENTS, Resource
 
 __all__ = ["NAME", "KeepAlive"]
 
@@ -50,6 +48,8 @@ class _Sources(Protocol):
 
     @property
     def services(self) -> Informer: ...
+    @property
+    def owned(self) -> Mapping[Resource, Informer]: ...
     def revisions_of(self, service: Mapping[str, Any]) -> dict[str, Object]: ...
 
 
@@ -86,6 +86,8 @@ class KeepAlive:
         self._clock = clock
         self._memories: dict[Key, Memory] = {}
         self._reports: dict[Key, Object] = {}
+        self._held: dict[Key, set[Key]] = {}
+        """By InferenceService: revisions that our minimum keeps a pod of."""
 
     def of(self, key: Key) -> Object | None:
         """Return status.keepAlive of an InferenceService, empty for none; None before a look."""
@@ -94,30 +96,62 @@ class KeepAlive:
     def woke(self, key: Key, revision: Mapping[str, Any]) -> bool:
         """Say whether we, and no request, woke a revision of an InferenceService last."""
         memory = self._memories.get(key)
-        return is_held(revision) or (memory is not None and memory.history.is_foreseen)
+        foreseen = memory is not None and memory.history.is_foreseen
+        return foreseen or key_of(revision) in self._held.get(key, ())
 
     async def __call__(self, key: Key) -> Requeue | None:
         """Learn, foresee, set what differs, and ask to be called when that changes."""
         service = self._in.services.get(key)
         if service is None or service["metadata"].get("deletionTimestamp"):
-            self._memories.pop(key, None)
-            self._reports.pop(key, None)
+            self._forget(key)
+            return None
+        if not self._is_asked(service) and not self._was_asked(key, service):
+            self._forget(key)
+            self._reports[key] = {}
             return None
         now = self._clock()
-        plan = self._plan(key, service, now)
-        revisions = self._in.revisions_of(service)
-        for revision in revisions.values():
-            await self._set(revision, plan)
+        revisions = list(self._in.revisions_of(service).values())
+        scaled = {key_of(one): await self._scaling(one) for one in revisions}
+        held = {name for name, one in scaled.items() if one is not None and is_held(one)}
+        self._held[key] = held
+        plan = self._plan(key, service, revisions, held, now)
+        for revision in revisions:
+            await self._set(revision, scaled[key_of(revision)], plan)
         self._report(key, plan)
         return _call_again(plan, now.timestamp())
 
-    def _plan(self, key: Key, service: Object, now: datetime) -> _Plan:
+    def _is_asked(self, service: Object) -> bool:
+        annotations = service["metadata"].get("annotations") or {}
+        return WAKE_SCHEDULE in annotations or self._is_auto(annotations)
+
+    def _was_asked(self, key: Key, service: Object) -> bool:
+        """Whether something may be set that is to be taken back."""
+        return bool(self._reports.get(key) or (service.get("status") or {}).get("keepAlive"))
+
+    def _forget(self, key: Key) -> None:
+        for known in (self._memories, self._reports, self._held):
+            known.pop(key, None)
+
+    def _is_auto(self, annotations: Mapping[str, str]) -> bool:
+        return annotations.get(KEEP_ALIVE, self._config().keep_alive) == "auto"
+
+    async def _scaling(self, revision: Object) -> Object | None:
+        return await what_scales(self._client, self._in.owned[DEPLOYMENTS], revision)
+
+    def _plan(
+        self,
+        key: Key,
+        service: Object,
+        revisions: Sequence[Object],
+        held: Set[Key],
+        now: datetime,
+    ) -> _Plan:
         annotations = service["metadata"].get("annotations") or {}
         at = now.timestamp()
         foresight = None
-        if annotations.get(KEEP_ALIVE, self._config().keep_alive) == "auto":
+        if self._is_auto(annotations):
             memory = self._memories.get(key) or self._memories.setdefault(key, Memory.of(service))
-            memory.learn(service, self._predictors(service))
+            memory.learn(service, _predictors(revisions), held)
             foresight = memory.foresee(service, at)
         else:
             self._memories.pop(key, None)
@@ -129,36 +163,26 @@ class KeepAlive:
             to_come.append(begin)
         return _Plan(foresight, current, until, min(to_come, default=None))
 
-    def _predictors(self, service: Object) -> list[Object]:
-        """Every request goes to a predictor, whatever is before it."""
-        revisions = self._in.revisions_of(service).values()
-        return [one for one in revisions if labels_of(one).get(COMPONENT_LABEL) == PREDICTOR]
-
-    async def _set(self, revision: Object, plan: _Plan) -> None:
-        if labels_of(revision).get(_ROUTING_LABEL) == "active":
-            wish = _wish(revision, plan)
-        elif owned_annotations(revision):
-            wish = Wish()
-        else:
+    async def _set(self, revision: Object, scaled: Object | None, plan: _Plan) -> None:
+        if scaled is None:
             return
-        change = change_of(revision, wish)
-        if not change:
-            return
-        key = key_of(revision)
-        # A merge patch makes nothing anew that is gone, and by the uid not another of its name.
-        body = {"metadata": {"uid": uid_of(revision), "annotations": change}}
-        request = patch(REVISIONS, key.name, body, namespace=key.namespace, field_manager=MANAGER)
-        try:
-            await self._client.send(request)
-        except NotFoundError:
-            return
-        logger.info("Revision %s: set %s", key, change)
+        serves = labels_of(revision).get(_ROUTING_LABEL) == "active"
+        asleep = not (revision.get("status") or {}).get("actualReplicas")
+        change = change_of(scaled, _wish(scaled, plan) if serves else Wish(), asleep=asleep)
+        if change:
+            await annotate(self._client, scaled, change)
+            logger.info("%s %s: set %s", scaled["kind"], key_of(scaled), change)
 
     def _report(self, key: Key, plan: _Plan) -> None:
         report = _told(plan, self._memories.get(key))
         if report != self._reports.get(key):
             self._reports[key] = report
             self._told(key)
+
+
+def _predictors(revisions: Iterable[Object]) -> list[Object]:
+    """Every request goes to a predictor, whatever is before it."""
+    return [one for one in revisions if labels_of(one).get(COMPONENT_LABEL) == PREDICTOR]
 
 
 def _scheduled(text: str | None, now: datetime) -> tuple[float | None, float | None]:
@@ -172,7 +196,7 @@ def _scheduled(text: str | None, now: datetime) -> tuple[float | None, float | N
     return until.timestamp() if until else None, begin.timestamp() if begin else None
 
 
-def _wish(revision: Object, plan: _Plan) -> Wish:
+def _wish(scaled: Object, plan: _Plan) -> Wish:
     hold = plan.scheduled_until is not None
     if plan.foresight is None:
         return Wish(hold)
@@ -180,7 +204,7 @@ def _wish(revision: Object, plan: _Plan) -> Wish:
     if plan.window is not None:
         keep = max(keep, _retention(plan.window.end - plan.window.begin))
         return Wish(hold, wake=True, retention_s=keep)
-    before = retention_of(revision)
+    before = retention_of(scaled)
     if keep and abs(before - keep) <= _MUCH * before:
         keep = before
     return Wish(hold, retention_s=keep)

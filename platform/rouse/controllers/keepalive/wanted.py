@@ -1,4 +1,4 @@
-"""The annotations that a Revision is to have from us. Pure."""
+"""The annotations that what scales a revision is to have from us. Pure."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ class Wish:
     retention_s: int = 0
 
 
-def change_of(revision: Mapping[str, Any], wish: Wish) -> dict[str, str | None]:
+def change_of(scaled: Mapping[str, Any], wish: Wish, *, asleep: bool) -> dict[str, str | None]:
     """Return the annotations that are to be set, None for those to be taken away; empty: none.
+
+    ``scaled`` is what scales the revision, ``asleep`` whether that has no pod.
 
     What somebody else set is theirs: a minimum above zero, and any retention. A pod that waits
     for its first request is kept by the retention, not by the minimum, so that the revision is
     seen to fall idle, and what then wakes it is a request.
     """
-    live: Mapping[str, str] = revision["metadata"].get("annotations") or {}
-    ours = owned_annotations(revision)
+    live: Mapping[str, str] = scaled["metadata"].get("annotations") or {}
+    ours = owned_annotations(scaled)
     wanted: Strings = {}
     if not _has_minimum(live, ours):
         free = RETENTION in ours or not live.keys() & {RETENTION, _FORMER_RETENTION}
-        asleep = not (revision.get("status") or {}).get("actualReplicas")
         up = wish.hold or (wish.wake and (asleep or not free))
         if up or MIN_SCALE in ours:
             wanted[MIN_SCALE] = "1" if up else "0"
@@ -53,17 +54,17 @@ def change_of(revision: Mapping[str, Any], wish: Wish) -> dict[str, str | None]:
     return {**changed, **dict.fromkeys(ours - wanted.keys())}
 
 
-def is_held(revision: Mapping[str, Any]) -> bool:
+def is_held(scaled: Mapping[str, Any]) -> bool:
     """Return whether our minimum keeps a pod of it now."""
-    minimum = (revision["metadata"].get("annotations") or {}).get(MIN_SCALE, "0")
-    return minimum != "0" and MIN_SCALE in owned_annotations(revision)
+    minimum = (scaled["metadata"].get("annotations") or {}).get(MIN_SCALE, "0")
+    return minimum != "0" and MIN_SCALE in owned_annotations(scaled)
 
 
-def retention_of(revision: Mapping[str, Any]) -> int:
+def retention_of(scaled: Mapping[str, Any]) -> int:
     """Return the retention that we set, in seconds; 0 where we did not."""
-    text = (revision["metadata"].get("annotations") or {}).get(RETENTION, "")
+    text = (scaled["metadata"].get("annotations") or {}).get(RETENTION, "")
     number = text.removesuffix("s")
-    return int(number) if RETENTION in owned_annotations(revision) and number.isdecimal() else 0
+    return int(number) if RETENTION in owned_annotations(scaled) and number.isdecimal() else 0
 
 
 def _has_minimum(live: Mapping[str, str], ours: frozenset[str]) -> bool:
