@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-__all__ = ["Notifier"]
+__all__ = ["TERMINATION_LOG", "Notifier"]
+
+TERMINATION_LOG: Final = Path("/dev/termination-log")
+"""What the kubelet shows as the reason of a container's end; it is there in containers only."""
+_TERMINATION_BYTES: Final = 4096
 
 
 class Notifier:
@@ -41,6 +46,7 @@ class Notifier:
     def failed(self, error: str) -> None:
         """The process is about to exit without ever having been ready."""
         self._send({"type": "failed", "error": error})
+        _leave_word(error)
 
     def _send(self, message: dict[str, Any]) -> None:
         if not self._path:
@@ -52,3 +58,10 @@ class Notifier:
                 channel.sendto(orjson.dumps(message), self._path)
             except OSError:
                 pass
+
+
+def _leave_word(error: str) -> None:
+    """Write the reason where the kubelet looks for it; without it, it takes lines of the log."""
+    if TERMINATION_LOG.is_file():
+        with suppress(OSError):
+            TERMINATION_LOG.write_bytes(error.encode()[:_TERMINATION_BYTES])

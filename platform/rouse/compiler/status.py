@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,19 +64,20 @@ def make_status(
     cold_starts = make_cold_starts(
         observed.revisions, observed.activations, before.get("coldStart")
     )
+    predictor = parts[0]
+    model = _with_pods(
+        _model_status(findings[0].latest, predictor.rollout, observed),
+        predictor.rollout.latest_created,
+        observed,
+    )
     conditions = [
-        *summarize_parts(findings, ingress),
+        *summarize_parts([_with_failure(findings[0], model), *findings[1:]], ingress),
         *budget_findings(isvc.annotations, cold_starts),
     ]
-    predictor = parts[0]
     status: Object = {
         "conditions": set_conditions(conditions, before.get("conditions") or (), timestamp(now)),
         "deploymentMode": KNATIVE,
-        "modelStatus": _with_pods(
-            _model_status(findings[0].latest, predictor.rollout, observed),
-            predictor.rollout.latest_created,
-            observed,
-        ),
+        "modelStatus": model,
         "components": {part.resolved.component: _component(part, observed) for part in parts},
         **_urls(isvc, parts, observed, config, routed=routed),
     }
@@ -196,6 +198,19 @@ def _with_pods(model: Object, revision: str, observed: Observed) -> Object:
     before = observed.previous_status.get("modelStatus") or {}
     pods = latest_pods(observed.pods, {_REVISION_LABEL: revision})
     return with_pods(model, pods, before, location=revision, revision=revision)
+
+
+def _with_failure(findings: PartFindings, model: Object) -> PartFindings:
+    """Say of the latest revision what its pods said last.
+
+    Knative itself says nothing of a container that ends again and again until the revision's
+    progress deadline has passed, ten minutes later.
+    """
+    failure = model.get("lastFailureInfo") or {}
+    if findings.latest.status != "Unknown" or failure.get("exitCode") is None:
+        return findings
+    said = Finding(LATEST_DEPLOYMENT_READY, "False", failure["reason"], failure["message"])
+    return replace(findings, latest=said)
 
 
 def _model_status(latest: Finding, rollout: Rollout, observed: Observed) -> Object:

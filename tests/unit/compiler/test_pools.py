@@ -161,7 +161,7 @@ def test_parts_of_gpus_are_gpus(resource: str) -> None:
 def test_the_examples_of_the_documentation_can_be_used() -> None:
     text = (Path(__file__).parents[3] / "docs" / "node-pools.md").read_text("utf-8")
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
-    configs = [Config.from_config_map(each) for each in blocks if each["kind"] == "ConfigMap"]
+    configs = [Config.from_config_map(each) for each in blocks if each.get("kind") == "ConfigMap"]
     assert len(configs) == 5
     for config in configs:
         for name in config.node_pools:

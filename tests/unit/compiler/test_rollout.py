@@ -95,6 +95,7 @@ class World:
         self.isvc: Object = {}
         self.generation = 0
         self.events: list[str] = []
+        self.pods: list[Object] = []
 
     def apply(self, model: str, canary: int | None = None) -> None:
         self.generation += 1
@@ -119,6 +120,7 @@ class World:
             observed=Observed(
                 knative_services={} if service is None else {"iris-predictor": service},
                 revisions=self.knative.revisions,
+                pods=self.pods,
                 virtual_service=self.virtual_service,
                 previous_status=self.status,
             ),
@@ -176,6 +178,34 @@ def test_nothing_is_routed_until_the_first_revision_is_ready() -> None:
     assert world.weights == {"1": 100}
     assert world.condition("Ready") == "True"
     assert world.events == ["RolledOut", "InferenceServiceReady"]
+
+
+def test_a_model_that_does_not_load_is_told_before_knative_gives_up() -> None:
+    """Knative says "Deploying" for ten minutes while a container ends again and again."""
+    world = World()
+    world.step("m1")
+    world.apply("broken", canary=20)
+    world.reconcile()
+    assert world.condition("LatestDeploymentReady") == "Unknown"
+    last = {"exitCode": 1, "message": "it is no model"}
+    looping = {
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": last},
+    }
+    trying: Object = {"state": {"running": {}}}
+    for container in (looping, trying, looping):
+        labels = {"serving.knative.dev/revision": "iris-predictor-00002"}
+        containers = [{"name": "kserve-container", **container}]
+        metadata = {"name": "p", "labels": labels}
+        world.pods = [{"metadata": metadata, "status": {"containerStatuses": containers}}]
+        world.reconcile()
+        found = next(
+            each for each in world.status["conditions"] if each["type"] == "LatestDeploymentReady"
+        )
+        assert (found["status"], found["reason"]) == ("False", "ModelLoadFailed")
+        assert found["message"] == "it is no model"
+        assert world.condition("Ready") == "Unknown"
+        assert world.weights == {"1": 100}
 
 
 def test_a_first_revision_takes_all_whatever_the_percent() -> None:
