@@ -162,6 +162,7 @@ class _Process:
             cold_start_observer=metrics.cold_starts,
             told_balloons=metrics.ballooned,
             told_pre_pull=metrics.pre_pulled,
+            told_plan=metrics.planned,
         )
         metrics.manager = manager
         waiting = [asyncio.create_task(end.wait()) for end in ends]

@@ -7,7 +7,7 @@ from typing import Any
 from rouse.api.localmodelnode.names import demand_name
 from rouse.coldstart.residency import Demand, Disk, benefit_of, place
 from rouse.compiler.config import Config
-from rouse.controllers.localmodel.planning import Wanted, make_question
+from rouse.controllers.localmodel.planning import Facts, Wanted, make_question
 from rouse.controllers.localmodel.services import Use, use_of
 from rouse.kube.objects import Key, Object
 
@@ -43,6 +43,7 @@ def ask(*wants: Wanted, **given: Any) -> Any:
         "caches": [],
         "locals_": {},
         "running": {},
+        "facts": Facts(),
         "config": CONFIG,
     }
     return make_question(wants, nodes, **{**arguments, **given})
@@ -66,6 +67,15 @@ def test_agents_tell_sizes_times_and_budgets() -> None:
     (item,) = question.items
     assert (item.size, item.benefit) == (500, 180.0)
     assert question.disks[0] == Disk("one", 2000, 0, frozenset({URI}), frozenset({URI}))
+
+
+def test_what_was_told_of_a_model_that_no_node_keeps_now_is_kept_in_mind() -> None:
+    facts = Facts()
+    ask(wanted(), facts=facts, locals_={"one": local(URI, modelBytes=10**12, fetchSeconds=9)})
+    (item,) = ask(wanted(), facts=facts).items
+    assert item.size == 10**12
+    ask(wanted("s3://another"), facts=facts)
+    assert (facts.sizes, facts.seconds) == ({}, {})
 
 
 def test_services_of_the_same_model_add_up() -> None:

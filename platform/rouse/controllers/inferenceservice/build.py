@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from rouse.coldstart.residency import Placement
 from rouse.controllers import balloons, keepalive
 from rouse.controllers.coldstart import Ask, Gatherer, Traces, ask_server
 from rouse.controllers.inferenceservice.images import image_of, used
@@ -38,6 +39,7 @@ def make_manager(
     waited: Callable[[str], Callable[[float], None]] | None = None,
     told_balloons: balloons.Told | None = None,
     told_pre_pull: Told | None = None,
+    told_plan: Callable[[Placement], None] | None = None,
     cold_start_observer: ColdStartObserver | None = None,
     ask: Ask = ask_server,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -46,6 +48,7 @@ def make_manager(
 
     ``waited`` makes, for a controller's name, what is told the seconds a key was in line;
     ``told_balloons`` is told how the balloons of a pool do, ``told_pre_pull`` its images,
+    ``told_plan`` of every new plan of which nodes keep which models,
     ``cold_start_observer`` of every wake-up; ``ask`` asks a model server how its start went.
     """
     sources = Sources.of(client)
@@ -102,6 +105,7 @@ def make_manager(
         lambda: settings.config,
         recorder,
         clock=clock,
+        told_plan=told_plan,
         observe=observe,
         waited=waited,
     )

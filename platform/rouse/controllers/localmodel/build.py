@@ -55,7 +55,7 @@ def make_local_models(
     ``services`` and ``pods`` are somebody else's. ``told_plan`` is told what nodes are to keep.
     """
     sources = Sources.of(client, services, pods, image_of, config)
-    residency = Residency(sources, clock, told_plan)
+    residency = Residency(sources, recorder, clock, told_plan)
 
     def controller(name: str, reconcile: Reconcile, workers: int = 2) -> Controller:
         told = waited(name) if waited else None

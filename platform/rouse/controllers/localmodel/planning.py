@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Container, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from rouse.compiler.config import Config
 from rouse.controllers.localmodel.selection import is_ready, of_group
 from rouse.controllers.localmodel.services import Use
 
-__all__ = ["Question", "Wanted", "make_question"]
+__all__ = ["Facts", "Question", "Wanted", "make_question"]
 
 _UNKNOWN: Final = 10**9
 """Bytes of a model that no node has had yet."""
@@ -40,6 +40,33 @@ class Question:
     places: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
+class Facts:
+    """What agents told of locations: the largest size, the longest download.
+
+    Of one that no node keeps now the last word counts: else a model that is too large for every
+    node would be tried again and again.
+    """
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int] = {}
+        self.seconds: dict[str, float] = {}
+
+    def learn(self, locals_: Iterable[Mapping[str, Any]], wanted: Container[str]) -> None:
+        """Take in what LocalModelNodes tell, and forget what nobody wants."""
+        sizes: dict[str, int] = {}
+        seconds: dict[str, float] = {}
+        for local in locals_:
+            status = local.get("status") or {}
+            for model in (local.get("spec") or {}).get("localModels") or ():
+                uri, key = model["sourceModelUri"], model_key(model)
+                if size := (status.get("modelBytes") or {}).get(key):
+                    sizes[uri] = max(sizes.get(uri, 0), size)
+                if took := (status.get("fetchSeconds") or {}).get(key):
+                    seconds[uri] = max(seconds.get(uri, 0.0), took)
+        self.sizes = {uri: n for uri, n in {**self.sizes, **sizes}.items() if uri in wanted}
+        self.seconds = {uri: n for uri, n in {**self.seconds, **seconds}.items() if uri in wanted}
+
+
 def make_question(
     wanted: Iterable[Wanted],
     nodes: Iterable[Object],
@@ -47,20 +74,22 @@ def make_question(
     caches: Iterable[Object],
     locals_: Mapping[str, Object],
     running: Mapping[str, Set[str]],
+    facts: Facts,
     config: Config,
 ) -> Question:
     """Ask where the models of the services are to be.
 
     ``locals_`` are the LocalModelNodes, and ``running`` the locations that pods use, by node.
+    ``facts`` are what was told of them before, too.
     """
     # One that is not ready keeps what it has, and is planned again when it comes back.
     nodes = [node for node in nodes if is_ready(node)]
-    facts = _Facts(locals_.values())
     by_uri: defaultdict[str, list[Wanted]] = defaultdict(list)
     for each in wanted:
         for uri in each.use.uris:
             by_uri[uri].append(each)
     places: dict[str, frozenset[str]] = {}
+    facts.learn(locals_.values(), by_uri)
     items = []
     for uri, wants in sorted(by_uri.items()):
         rooms = {_room_of(each.use, config.model_cache.node_group) for each in wants}
@@ -76,24 +105,8 @@ def make_question(
     return Question(disks, tuple(items), places)
 
 
-class _Facts:
-    """What agents told of locations: the largest size, the longest download."""
-
-    def __init__(self, locals_: Iterable[Mapping[str, Any]]) -> None:
-        self.sizes: dict[str, int] = {}
-        self.seconds: dict[str, float] = {}
-        for local in locals_:
-            status = local.get("status") or {}
-            for model in (local.get("spec") or {}).get("localModels") or ():
-                uri, key = model["sourceModelUri"], model_key(model)
-                size = (status.get("modelBytes") or {}).get(key, 0)
-                took = (status.get("fetchSeconds") or {}).get(key, 0)
-                self.sizes[uri] = max(self.sizes.get(uri, 0), size)
-                self.seconds[uri] = max(self.seconds.get(uri, 0.0), took)
-
-
 def _item(
-    uri: str, wants: list[Wanted], where: str, facts: _Facts, config: Config, nodes: int
+    uri: str, wants: list[Wanted], where: str, facts: Facts, config: Config, nodes: int
 ) -> Item:
     size = facts.sizes.get(uri) or _UNKNOWN
     took = max(facts.seconds.get(uri, 0.0), *(each.demand.fetch_s for each in wants))

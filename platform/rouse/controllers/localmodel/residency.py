@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from rouse.coldstart.residency import Placement, demand_of, place
 from rouse.compiler.names import SERVICE_LABEL
-from rouse.controllers.localmodel.planning import Question, Wanted, make_question
+from rouse.controllers.localmodel.planning import Facts, Question, Wanted, make_question
 from rouse.controllers.localmodel.sources import Sources
 from rouse.controllers.pacing import Pace
 from rouse.kube.controller import Requeue
+from rouse.kube.events import EventRecorder
 from rouse.kube.objects import Key, key_of, labels_of
 
 __all__ = ["KEY", "Residency", "Told"]
@@ -37,15 +38,19 @@ class Residency:
     def __init__(
         self,
         sources: Sources,
+        recorder: EventRecorder,
         clock: Callable[[], datetime],
         told: Told | None = None,
     ) -> None:
         self._sources = sources
+        self._recorder = recorder
         self._clock = clock
         self._told = told or (lambda _plan: None)
         self.enqueue: Callable[[Key], None] = lambda _key: None
         self._on: Mapping[str, tuple[str, ...]] | None = None
         self._question = Question()
+        self._facts = Facts()
+        self._unplaced: Mapping[str, str] = {}
         self._pace = Pace()
 
     def of(self, node: str) -> frozenset[str] | None:
@@ -83,6 +88,7 @@ class Residency:
             sources.all_caches(),
             locals_,
             self._running(),
+            self._facts,
             sources.config(),
         )
 
@@ -99,8 +105,7 @@ class Residency:
         before = self._on or {}
         self._on = plan.on
         self._told(plan)
-        for name, why in plan.unplaced.items():
-            logger.info("no node keeps %s: %s", name.partition("?")[0], why)
+        self._warn(plan.unplaced)
         changed = [name for name, on in plan.on.items() if set(on) != set(before.get(name, ()))]
         if plan.moves:
             logger.info("models of %d nodes change, %d copies", len(changed), len(plan.moves))
@@ -109,6 +114,17 @@ class Residency:
         if not before:
             for name in plan.on:
                 self.enqueue(Key("", name))
+
+    def _warn(self, unplaced: Mapping[str, str]) -> None:
+        """Tell the services whose model no node keeps; it comes from its origin as before."""
+        new = {uri: why for uri, why in unplaced.items() if self._unplaced.get(uri) != why}
+        self._unplaced = unplaced
+        for use in self._sources.uses() if new else ():
+            why = next((new[uri] for uri in use.uris if uri in new), None)
+            service = self._sources.services.get(use.service)
+            if use.demand and why is not None and service is not None:
+                message = f"no node keeps its model: {why}"
+                self._recorder.emit(service, "Warning", "ModelNotKept", message)
 
 
 def _node_of(pod: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from rouse.coldstart.residency import Placement
 from rouse.controllers.observability.coldstarts import ColdStartMetrics
 from rouse.daemon.process import process_families
 from rouse.daemon.registry import Family, Histogram, render
@@ -71,6 +72,15 @@ class Metrics:
             "Nodes of a pool by how far an image is on them: present, pulling, failed.",
             ("pool", "image", "state"),
         )
+        self.residency_copies = Family(
+            "gauge", "rouse_residency_copies", "Copies of models that nodes are to keep on demand."
+        )
+        self.residency_unplaced = Family(
+            "gauge", "rouse_residency_unplaced", "Models on demand that no node keeps."
+        )
+        self.residency_moves = Family(
+            "counter", "rouse_residency_moves_total", "Copies that came, went, or did both."
+        )
         self._pre_pulled: dict[str, Mapping[str, Mapping[str, int]]] = {}
 
     def pre_pulled(self, pool: str, images: Mapping[str, Mapping[str, int]]) -> None:
@@ -82,6 +92,12 @@ class Metrics:
         for image, states in images.items():
             for state, number in states.items():
                 self.pre_pull.set(number, pool, image, state)
+
+    def planned(self, plan: Placement) -> None:
+        """Note where the models are to be that nodes keep on demand."""
+        self.residency_copies.set(sum(map(len, plan.on.values())))
+        self.residency_unplaced.set(len(plan.unplaced))
+        self.residency_moves.add(by=len(plan.moves))
 
     def ballooned(self, pool: str, wanted: int, ready: int) -> None:
         """Note how many balloons a pool is to have, and how many hold a place."""
@@ -127,6 +143,9 @@ class Metrics:
                 self.request_seconds,
                 self.balloons,
                 self.pre_pull,
+                self.residency_copies,
+                self.residency_unplaced,
+                self.residency_moves,
                 *_informers(manager.informers if manager else (), self._clock()),
                 dropped,
                 *self.cold_starts.families(),

@@ -96,6 +96,7 @@ class Reconciler:
         self._clock = clock
         self._told = told or (lambda _pool, _images: None)
         self._pace = Pace()
+        self._sizes: dict[str, int] = {}
 
     async def __call__(self, _key: Key) -> Requeue | None:
         """Apply what is wanted, delete what is not; raises what makes a retry necessary."""
@@ -131,9 +132,13 @@ class Reconciler:
         for service, revisions, deployments in self._services():
             if not service["metadata"].get("deletionTimestamp"):
                 uses += uses_of(demand_of(service, now), revisions, deployments, config)
-        sizes = {name: size for images in nodes.values() for name, size in images.items()}
+        told = {name: size for images in nodes.values() for name, size in images.items()}
+        # What was too large and is gone again must not be tried anew.
+        names = {*config.pre_pull.images, *(use.image for use in uses)}
+        known = {**self._sizes, **told}
+        self._sizes = {name: known[name] for name in names & known.keys()}
         present = {pool: images_of(one) for pool, one in live.items()}
-        chosen = choose(uses, sizes, present, config)
+        chosen = choose(uses, self._sizes, present, config)
         return {pool: images for pool, images in chosen.items() if images}
 
     async def _bring(
