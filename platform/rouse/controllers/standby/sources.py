@@ -53,6 +53,7 @@ class Sources:
     """Deployments whose standby pod is on its way: it is still counted where it comes from."""
     _sleepers: dict[Key, _Sleeper] = field(default_factory=dict)
     _runtimes: dict[Key, str] = field(default_factory=dict)
+    _examples: dict[Place, Key] = field(default_factory=dict)
     _read_with: Config | None = None
 
     @classmethod
@@ -129,7 +130,7 @@ class Sources:
     def groups(self) -> list[Group]:
         """Return how many services sleep in each place.
 
-        None where there are no ReplicaSets, which are to adopt the pods: as on the embedded engine.
+        Nothing where there are no ReplicaSets, which are to adopt the pods: as on the embedded engine.
         """
         if not len(self.replica_sets):
             return []
@@ -139,10 +140,12 @@ class Sources:
             for deployment in self.deployments.list() if self.config().standby else ():
                 self._read(deployment)
         counted: dict[tuple[Place, str], list[_Sleeper]] = {}
+        self._examples = {}
         for key, each in self._sleepers.items():
             runtime = self._runtimes.get(each.service)
             if runtime is not None and (each.asleep or key in self.taken):
                 counted.setdefault((each.place, runtime), []).append(each)
+                self._examples[each.place] = key
         return [
             Group(place, runtime, len(sleepers), sleepers[0].memory)
             for (place, runtime), sleepers in counted.items()
@@ -156,11 +159,12 @@ class Sources:
             return None
 
     def example(self, place: Place) -> Fit | None:
-        """Return the fit of any Deployment of a place."""
-        for key, each in self._sleepers.items():
-            if each.place == place and (deployment := self.deployments.get(key)) is not None:
-                return self.fit(deployment)
-        return None
+        """Return the fit of one of the Deployments that `groups` found in a place."""
+        key = self._examples.get(place)
+        deployment = self.deployments.get(key) if key is not None else None
+        fit = self.fit(deployment) if deployment is not None else None
+        # It may have changed since.
+        return fit if fit is not None and fit.shape.digest == place.shape else None
 
     def replica_set_of(self, deployment: Mapping[str, Any]) -> Object | None:
         """Return the ReplicaSet of a Deployment's present template, as its controller finds it."""
