@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from rouse.api.base import Object
 from rouse.compiler.config.in_force import InForce
+from rouse.compiler.podwebhook.mutate import ASKING
 from rouse.kube import KubeClient
 from rouse.kube.resources import CONFIG_MAPS
 from rouse.webhook.envelope import Verdict, read_review
@@ -19,7 +21,7 @@ from rouse.webhook.handlers import Handlers
 from rouse.webhook.metrics import Metrics
 from rouse.webhook.review import review_pod, review_settings
 from rouse.webhook.sources import Sources
-from tests.unit.webhook.cluster import installed, isvc, pod, review
+from tests.unit.webhook.cluster import installed, isvc, manifest, pod, review
 
 SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
 LOGGER = "internal.serving.kserve.io/logger"
@@ -138,6 +140,24 @@ def test_a_pod_that_logs_does_not_need_the_initializer() -> None:
     verdict = review_pod(request, config=it.config)
     assert verdict.allowed
     assert verdict.patch
+
+
+def test_a_slip_in_the_cache_costs_the_cache_and_no_pod() -> None:
+    it = InForce()
+    it.take({"data": {"modelCache": "{hostpath: /cache}"}}, None)
+    cached = pod({SOURCE: "s3://m/x", "internal.rouse.dev/model-cache": "s3://m/x"})
+    request = read_review(orjson.dumps(review(cached, resource="pods")))
+    verdict = review_pod(request, config=it.config)
+    assert verdict.allowed
+    assert "storage-initializer" in str(verdict.patch)
+
+
+def test_exactly_the_pods_that_ask_for_a_change_are_sent() -> None:
+    (hook,) = (each for each in manifest("mutating")["webhooks"] if each["name"].startswith("pods"))
+    (condition,) = hook["matchConditions"]
+    sent = re.findall(r"'([^']+)'", condition["expression"])
+    assert sent == sorted(ASKING)
+    assert condition["expression"].startswith("has(object.metadata.annotations) && ")
 
 
 def asked(obj: Object, **request: Any) -> Verdict:

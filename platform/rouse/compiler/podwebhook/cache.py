@@ -17,6 +17,7 @@ from rouse.compiler.podwebhook.containers import annotations_of
 from rouse.compiler.podwebhook.initializer import INITIALIZER_CONTAINER
 from rouse.compiler.storage.names import CACHED_ANNOTATION
 from rouse.compiler.storage.spec import custom_uri
+from rouse.errors import ConfigError
 
 __all__ = ["with_cache"]
 
@@ -30,7 +31,7 @@ _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 def with_cache(pod: Object, config: Config) -> Object:
     """Return the pod that reads the node's cache and prefers nodes that have its model."""
     uri = annotations_of(pod).get(CACHED_ANNOTATION)
-    path = config.model_cache.host_path
+    path = _folder(config) if uri else ""
     spec = pod["spec"]
     volumes = spec.get("volumes") or []
     if not uri or not path or any(each["name"] == _VOLUME for each in volumes):
@@ -45,6 +46,14 @@ def with_cache(pod: Object, config: Config) -> Object:
     if spec.get("initContainers"):
         changed["initContainers"] = [_reading(each, path) for each in spec["initContainers"]]
     return {**pod, "spec": changed}
+
+
+def _folder(config: Config) -> str:
+    try:
+        return config.model_cache.host_path
+    except ConfigError:
+        # A slip in this setting costs the cache, and no pod.
+        return ""
 
 
 def _reading(container: Object, path: str) -> Object:

@@ -18,9 +18,9 @@ from rouse.compiler.storage.names import (
     URIS_ANNOTATION,
 )
 
-__all__ = ["concerns", "mutate"]
+__all__ = ["ASKING", "concerns", "mutate"]
 
-_ASKING = frozenset(
+ASKING = frozenset(
     {
         BATCHER,
         CACHED_ANNOTATION,
@@ -32,11 +32,12 @@ _ASKING = frozenset(
         URIS_ANNOTATION,
     }
 )
+"""The annotations that ask for a change; the webhook's configuration sends pods with these only."""
 
 
 def concerns(pod: Object) -> bool:
     """Whether the annotations of a pod ask for a change; `mutate` leaves every other one alone."""
-    return not _ASKING.isdisjoint(pod["metadata"].get("annotations") or ())
+    return not ASKING.isdisjoint(pod["metadata"].get("annotations") or ())
 
 
 def mutate(pod: Object, *, config: Config, facts: Facts = NO_FACTS) -> Object:
