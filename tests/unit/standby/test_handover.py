@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -130,18 +131,21 @@ async def test_one_that_cannot_be_reached_is_dropped(world: World, model: str) -
     await world.gone("standby-1")
 
 
-async def test_one_that_obeys_another_is_dropped(
-    world: World, stack: ExitStack, model: str, tmp_path: Path
-) -> None:
-    port = free_port()
-    await world.settle(count=1)
-    await world.service("iris", **container(port, model))
-    pod = await world.pod(await world.pool())
-    other = {**pod, "metadata": {**pod["metadata"], "uid": "another"}}
-    url = stack.enter_context(running(other, tmp_path, port))
-    await httpx.AsyncClient(timeout=30).get(url)
-    await world.scale("iris", 1)
-    assert "it answered 403: " in await world.event("StandbyFailed")
+async def test_one_that_refuses_is_dropped(world: World, model: str) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b"another pod is meant"
+        writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await world.settle(count=1)
+        await world.service("iris", **container(port, model))
+        await world.pod(await world.pool())
+        await world.scale("iris", 1)
+        assert "it answered 403: another pod" in await world.event("StandbyFailed")
     await world.gone("standby-1")
 
 
@@ -166,6 +170,70 @@ async def test_one_whose_model_cannot_be_loaded_gives_way_to_the_pod_of_its_own(
     await world.answers("iris")
     assert "somebody else serves by now" in await world.event("StandbyFailed")
     await world.gone("standby-1")
+
+
+class Told:
+    """In place of a server: takes its model as soon as it may."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+        self.pods: list[str] = []
+
+    async def __call__(self, pod: Object, *_: object) -> None:
+        self.pods.append(pod["metadata"]["name"])
+        await self.may.wait()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    made = Told()
+    monkeypatch.setattr("rouse.controllers.standby.handover.tell", made)
+    return made
+
+
+async def test_a_claim_that_fails_is_tried_again(world: World, model: str, told: Told) -> None:
+    await world.settle(count=1)
+    await world.service("iris", **container(8080, model))
+    await world.pod(await world.pool())
+    told.may.set()
+    world.faults.fail("PATCH pods/standby-1", 500, "InternalError")
+    await world.scale("iris", 1)
+    await replica(world, "standby-1")
+    assert told.pods == ["standby-1"]
+
+
+async def test_one_whose_names_cannot_be_written_is_dropped(
+    world: World, model: str, told: Told
+) -> None:
+    await world.settle(count=1)
+    await world.service("iris", **container(8080, model))
+    await world.pod(await world.pool())
+    await world.scale("iris", 1)
+    await world.until(lambda: asyncio.sleep(0, told.pods))
+    world.faults.fail("PATCH pods/standby-1", 403, "Forbidden")
+    told.may.set()
+    await world.gone("standby-1")
+    # Told once for this scaling: the pod of the service's own is on its way.
+    assert told.pods == ["standby-1"]
+
+
+async def test_two_that_wake_never_get_the_same_pod(world: World, model: str, told: Told) -> None:
+    await world.settle(count=2)
+    for name in ("iris", "wine"):
+        await world.service(name, **container(8080, model))
+    pool = await world.until(world.pool, lambda each: each["spec"]["replicas"] == 2)
+    for name in ("standby-1", "standby-2"):
+        await world.pod(pool, name)
+    told.may.set()
+    await world.scale("iris", 1)
+    await world.scale("wine", 1)
+
+    async def apps() -> set[str]:
+        pods = await world.listed(PODS)
+        return {str(each["metadata"]["labels"].get("app")) for each in pods}
+
+    await world.until(apps, lambda found: found == {"isvc.iris-predictor", "isvc.wine-predictor"})
+    assert sorted(told.pods) == ["standby-1", "standby-2"]
 
 
 @pytest.mark.parametrize("change", ["not-ready", "claimed", "another-key"])

@@ -89,23 +89,37 @@ class HandOver:
         key, name = key_of(deployment), key_of(pod).name
         claimed = await self._claim(pod, key)
         self._tried[key] = attempt
-        try:
-            async with asyncio.timeout(LOAD_S):
-                await tell(pod, key, fit, signer, lambda: self._is_wanted(key, attempt))
-            if not self._is_wanted(key, attempt):
-                raise TellingError("somebody else serves by now, or nobody is to any more")
-            await self._rename(claimed, fit, replica_set)
-        except BaseException as error:
-            # It has, or may have, a model: it waits for no other.
-            await self._drop(pod)
-            if not isinstance(error, TellingError | TimeoutError):
-                raise
-            why = str(error) or f"its model did not answer within {LOAD_S:g} s"
+        why = await self._told(claimed, deployment, fit, signer, attempt)
+        if why:
             logger.warning("standby pod %s was not taken for %s: %s", name, key, why)
             self._tell(deployment, "Warning", FAILED, f"Standby pod {name} was not taken: {why}")
             return
+        # Where this fails nobody knows whether it was done: `Pools` looks at the pod again.
+        await self._rename(claimed, fit, replica_set)
         logger.info("standby pod %s serves for %s", name, key)
         self._tell(deployment, "Normal", TAKEN, f"Standby pod {name} serves for {key.name}")
+
+    async def _told(
+        self, pod: Object, deployment: Object, fit: Fit, signer: Signer, attempt: tuple[str, int]
+    ) -> str:
+        """Let the pod serve; return why it does not, after it was dropped."""
+        key = key_of(deployment)
+        try:
+            async with asyncio.timeout(LOAD_S):
+                await tell(pod, key, fit, signer, lambda: self._is_wanted(key, attempt))
+            if self._is_wanted(key, attempt):
+                return ""
+            why = "somebody else serves by now, or nobody is to any more"
+        except TellingError as error:
+            why = str(error)
+        except TimeoutError:
+            why = f"its model did not answer within {LOAD_S:g} s"
+        except BaseException:
+            await self._drop(pod)
+            raise
+        # It has, or may have, a model: it waits for no other.
+        await self._drop(pod)
+        return why
 
     def _is_wanted(self, key: Key, attempt: tuple[str, int]) -> bool:
         live = self._in.deployments.get(key)

@@ -124,8 +124,12 @@ class Pools:
             claim = pod["annotations"].get(CLAIM)
             if claim is None or pod["metadata"].get("deletionTimestamp"):
                 continue
-            if Key(key_of(pod).namespace, claim) not in self._in.taken:
-                await self._delete(PODS, pod)
+            if Key(key_of(pod).namespace, claim) in self._in.taken:
+                continue
+            live = await self._live(PODS, pod)
+            # Who was handed over meanwhile is a replica, and no longer ours.
+            if live is not None and STANDBY_LABEL in labels_of(live):
+                await self._delete(PODS, live)
 
     def _once(self, reason: str, message: str) -> None:
         """Tell what is wrong with the settings when it has changed, not at every reconcile."""

@@ -130,7 +130,7 @@ class Sources:
     def groups(self) -> list[Group]:
         """Return how many services sleep in each place.
 
-        Nothing where there are no ReplicaSets, which are to adopt the pods: as on the embedded engine.
+        Nothing where there are no ReplicaSets to adopt the pods, as on the embedded engine.
         """
         if not len(self.replica_sets):
             return []

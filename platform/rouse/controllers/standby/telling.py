@@ -52,7 +52,7 @@ async def tell(
     Raises TellingError when it refuses, cannot be reached, or is wanted no more meanwhile. How long
     it may take to load is for the caller to limit.
     """
-    address = pod["status"]["podIP"]
+    address = (pod.get("status") or {}).get("podIP", "")
     host = f"[{address}]" if ":" in address else address
     body = make_assignment(pod, deployment, fit)
     headers = {"rouse-signature": signer.sign(body), "content-type": "application/json"}
