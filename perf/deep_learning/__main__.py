@@ -24,7 +24,7 @@ from perf.deep_learning.bare import bare
 from perf.deep_learning.environments import installed
 from perf.deep_learning.load import Posted, Streamed, post, stream
 from perf.deep_learning.models import SENTENCES, minilm, random_llama
-from perf.deep_learning.replicas import second_replica, wake_ups
+from perf.deep_learning.replicas import more_replicas, wake_ups
 from perf.deep_learning.servers import embedders, hello, ours
 from perf.peers.bodies import Body
 from perf.peers.contestants import Contestant
@@ -84,7 +84,8 @@ def generation(rounds: int, seconds: int, scratch: Path) -> list[Figure]:
     folder = scratch / "llama"
     random_llama(folder)
     server = ours("llama", folder)
-    greeting = Body("/v1/models/llama:predict", b'{"instances": ["w5 w6"]}', hello("").headers)
+    asked = b'{"model": "llama", "prompt": "w5 w6", "max_tokens": 1}'
+    greeting = Body("/openai/v1/completions", asked, hello("").headers)
     all_, lone, sequential = [], [], []
     with bare("generate", folder) as limit, server.running(scratch / "llama.log", greeting):
         for number in range(rounds):
@@ -127,7 +128,7 @@ def waking(rounds: int) -> list[Figure]:
 
 def memory() -> list[Figure]:
     """What replicas of one model add."""
-    second, third = second_replica(minilm())
+    second, third = more_replicas(minilm())
     return [
         Figure("second_replica_memory_share", second, "of weights", 0.3),
         Figure("third_replica_memory_share", third, "of weights"),

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import orjson
 
 from perf.coldstart import wait_asleep, wake
 from perf.deep_learning.models import SENTENCES, weights_bytes
@@ -24,9 +23,11 @@ from perf.traffic import Target, send
 from rouse.embedded.ports import free_port
 from rouse.errors import RouseError
 
-__all__ = ["Wakes", "second_replica", "wake_ups"]
+__all__ = ["Wakes", "more_replicas", "wake_ups"]
 
 _START_S: Final = 120.0
+_SPARE_S: Final = 2.0
+"""Until the warm parent has its next spare child."""
 _MODULE: Final = b"predictors.huggingface"
 
 
@@ -62,22 +63,23 @@ def wake_ups(folder: Path, rounds: int, services: int) -> Wakes:
     return made
 
 
-def second_replica(folder: Path) -> tuple[float, float]:
-    """What the second replica adds to the memory of all predictors, as a share of the weights.
+def more_replicas(folder: Path) -> tuple[float, float]:
+    """What the second and the third replica of a model add to the memory of all predictors.
 
-    Proportional set sizes, summed before and after; then the same of the third.
+    As shares of the weights: proportional set sizes, summed when the newest replica has answered
+    sentences. The replicas are of services of their own, so that each is asked for certain.
     """
+    sizes = []
     with engine() as under_test:
-        sizes = []
-        for replicas in (1, 2, 3):
-            _apply(under_test, folder, [_service("minilm", replicas)])
-            _await_replicas(under_test, replicas)
-            target = Target.v1(under_test.gateway, "minilm", list(SENTENCES))
-            outcome = asyncio.run(send(target, 120, concurrency=8))
+        for number in range(3):
+            name = f"minilm-{number}"
+            _apply(under_test, folder, [_service(name, 1)])
+            target = Target.v1(under_test.gateway, name, [SENTENCES[0]])
+            outcome = asyncio.run(send(target, 100, concurrency=4))
             if outcome.failures:
-                raise RouseError(f"minilm failed: {outcome.failures}")
-            time.sleep(2)
-            sizes.append(_pss_bytes(under_test.home.root))
+                raise RouseError(f"{name} failed: {outcome.failures}")
+            time.sleep(_SPARE_S)
+            sizes.append(_pss_bytes(under_test.state.pid))
     total = weights_bytes(folder)
     return (sizes[1] - sizes[0]) / total, (sizes[2] - sizes[1]) / total
 
@@ -102,41 +104,38 @@ def _apply(under_test: Engine, folder: Path, services: list[dict[str, Any]]) -> 
             rouse.wait_ready(service["metadata"]["name"], timeout_s=_START_S)
 
 
-def _await_replicas(under_test: Engine, wanted: int) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        listed = orjson.loads(under_test.rouse("get", "pods", "-o", "json").stdout)
-        states = [
-            condition["status"]
-            for pod in listed["items"]
-            for condition in pod.get("status", {}).get("conditions", ())
-            if condition["type"] == "Ready"
-        ]
-        if states.count("True") == wanted == len(listed["items"]):
-            return
-        time.sleep(0.25)
-    raise RouseError(f"{wanted} replicas are not ready after {_START_S:g} s")
-
-
-def _pss_bytes(home: Path) -> int:
+def _pss_bytes(engine_pid: int) -> int:
     """Proportional set sizes of the engine's Hugging Face predictors, their parent among them."""
     total = 0
-    mark = f"ROUSE_HOME={home}".encode()
-    for entry in Path("/proc").iterdir():
+    for pid in _descendants(engine_pid):
+        folder = Path(f"/proc/{pid}")
         try:
-            if not entry.name.isdigit() or _MODULE not in (entry / "cmdline").read_bytes():
+            if _MODULE not in (folder / "cmdline").read_bytes():
                 continue
-            if mark not in (entry / "environ").read_bytes().split(b"\0"):
-                continue
-            rollup = (entry / "smaps_rollup").read_text()
+            rollup = (folder / "smaps_rollup").read_text()
         except OSError:
-            continue
+            continue  # it has ended
         total += next(
             int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")
         )
     if not total:
-        raise RouseError(f"no predictor of the engine in {home} was found")
+        raise RouseError(f"engine {engine_pid} has no predictors")
     return total
+
+
+def _descendants(ancestor: int) -> set[int]:
+    parents = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(file.parent.name)] = int(file.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found, more = {ancestor}, True
+    while more:
+        children = {pid for pid, parent in parents.items() if parent in found} - found
+        found |= children
+        more = bool(children)
+    return found
 
 
 def _plain_start(folder: Path) -> float:
