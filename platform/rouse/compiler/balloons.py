@@ -6,6 +6,8 @@ a place, is what makes a cluster autoscaler bring the next node.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rouse.api.base import Object
 from rouse.compiler.config import CONFIG_NAMESPACE, Config, NodePool
 from rouse.compiler.names import MANAGED_BY, shorten
@@ -24,19 +26,24 @@ _NOBODY = 65535
 """The user of the image ``pause``."""
 
 
-def make_balloons(config: Config) -> list[Object]:
+def make_balloons(config: Config, expected: Callable[[str], int] = lambda _pool: 0) -> list[Object]:
     """Return a Deployment for each pool with balloons, sorted by pool.
 
+    ``expected`` says how many models are about to wake on a pool.
     Raises CompileError for a pool that does not have what its balloons hold.
     """
     return [
-        _deployment(name, pool, config)
+        _deployment(name, pool, config, _count(pool, expected(name)))
         for name, pool in sorted(config.node_pools.items())
-        if pool.balloons.count
+        if pool.balloons.count or pool.balloons.forecast
     ]
 
 
-def _deployment(name: str, pool: NodePool, config: Config) -> Object:
+def _count(pool: NodePool, expected: int) -> int:
+    return pool.balloons.count + min(pool.balloons.forecast, expected)
+
+
+def _deployment(name: str, pool: NodePool, config: Config, count: int) -> Object:
     labels = {"app.kubernetes.io/name": "rouse-balloon", BALLOON_LABEL: name}
     pod = place(_pod(pool, labels, config), {POOL_ANNOTATION: name}, config, labels=labels)
     return {
@@ -48,7 +55,7 @@ def _deployment(name: str, pool: NodePool, config: Config) -> Object:
             "labels": {**MANAGED_BY, **labels},
         },
         "spec": {
-            "replicas": pool.balloons.count,
+            "replicas": count,
             "selector": {"matchLabels": labels},
             # New ones would find no room beside the old.
             "strategy": {

@@ -55,6 +55,8 @@ def test_a_balloon_goes_where_the_pools_pods_go_and_gives_way() -> None:
     ("balloons", "message"),
     [
         ({"count": -1}, "count: must be 0 or more, not -1"),
+        ({"forecast": -1}, "forecast: must be 0 or more, not -1"),
+        ({"forecast": 1}, "resources: must say what a balloon holds"),
         ({"count": 1}, "resources: must say what a balloon holds"),
         (
             {"count": 1, "resources": {"amd.com/gpu": "1"}},
@@ -66,6 +68,17 @@ def test_balloons_that_could_hold_nothing_are_refused(balloons: Object, message:
     pool = {"resources": ["nvidia.com/gpu"], "balloons": balloons}
     with pytest.raises(ConfigError, match=f"nodePools.p.balloons.{message}"):
         configured(yaml.safe_dump({"p": pool}))
+
+
+def test_balloons_by_forecast_are_added_up_to_a_number() -> None:
+    pools = yaml.safe_load(POOLS)
+    pools["a100"]["balloons"] |= {"count": 1, "forecast": 2}
+    config = configured(yaml.safe_dump(pools))
+    counts = []
+    for expected in (0, 1, 5):
+        (made,) = make_balloons(config, {"a100": expected}.__getitem__)
+        counts.append(made["spec"]["replicas"])
+    assert counts == [1, 2, 3]
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rouse.compiler.config import Config
+from rouse.compiler.config import Config, NodePool
 from rouse.controllers.inferenceservice import Sources
 from rouse.controllers.keepalive import KeepAlive
 from rouse.controllers.keepalive.wanted import MIN_SCALE, RETENTION
@@ -393,3 +393,21 @@ async def test_a_service_that_is_gone_is_forgotten(world: World) -> None:
     await world.client.delete(INFERENCE_SERVICES, KEY.name, KEY.namespace)
     assert await world.reconcile() is None
     assert world.keeper.of(KEY) is None
+
+
+async def test_a_wake_up_to_come_holds_a_place_on_its_pool(world: World) -> None:
+    world.config = Config(node_pools={"l4": NodePool()})
+    await world.has(**OFFICE, **{"rouse.dev/node-pool": "l4"})
+    await world.revision()
+    expected = []
+    for minutes in (-11, -9, -1, 0):
+        world.now = MONDAY + 8 * HOUR + timedelta(minutes=minutes)
+        await world.reconcile()
+        at = world.now.timestamp()
+        expected.append((world.keeper.due.expected("l4", at), world.keeper.due.expected("", at)))
+    assert expected == [(0, 0), (1, 0), (1, 0), (0, 0)]
+    # One that is awake needs none.
+    world.now = MONDAY + 8 * HOUR - timedelta(minutes=5)
+    await world.is_("True", pods=1)
+    await world.reconcile()
+    assert world.keeper.due.expected("l4", world.now.timestamp()) == 0

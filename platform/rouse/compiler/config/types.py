@@ -150,6 +150,8 @@ class Balloons:
     __pydantic_config__ = _CLOSED
 
     count: int = 0
+    forecast: int = 0
+    """How many more there are at most, one for each wake-up that is predicted to come soon."""
     resources: Mapping[str, str] = field(default_factory=dict)
     """What each holds, as limits: a GPU or a part of one, cpu, memory."""
 
@@ -382,9 +384,10 @@ def _pool_rules(config: Config) -> Iterator[FieldError]:
                 if key not in constraint:
                     yield FieldError(f"{where}.{key}", "must be there: Kubernetes asks for it")
         where = f"nodePools.{name}.balloons"
-        if each.balloons.count < 0:
-            yield FieldError(f"{where}.count", f"must be 0 or more, not {each.balloons.count}")
-        if each.balloons.count and not each.balloons.resources:
+        for key in ("count", "forecast"):
+            if (number := getattr(each.balloons, key)) < 0:
+                yield FieldError(f"{where}.{key}", f"must be 0 or more, not {number}")
+        if (each.balloons.count or each.balloons.forecast) and not each.balloons.resources:
             yield FieldError(
                 f"{where}.resources", "must say what a balloon holds, such as {nvidia.com/gpu: 1}"
             )

@@ -11,6 +11,7 @@ from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config
 from rouse.errors import NotFoundError
 from rouse.kube.apply import apply_if_differs
 from rouse.kube.client import KubeClient
+from rouse.kube.controller import Requeue
 from rouse.kube.informer import Informer, InformerOptions
 from rouse.kube.objects import Key, key_of, labels_of, uid_of
 from rouse.kube.resources import DEPLOYMENTS
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 KEY: Final = Key(CONFIG_NAMESPACE, CONFIG_MAP)
 """The one key: the settings."""
+_FORESEE_S: Final = 30.0
 
 Told: TypeAlias = Callable[[str, int, int], None]
 """Told a pool, how many balloons it is to have, and how many hold a place."""
@@ -32,7 +34,10 @@ def balloon_informer(client: KubeClient) -> Informer:
 
 
 class Reconciler:
-    """Brings the Deployments of balloons to what the settings ask for. Level-based."""
+    """Brings the Deployments of balloons to what the settings ask for. Level-based.
+
+    ``expected`` says how many models are about to wake on a pool.
+    """
 
     def __init__(
         self,
@@ -40,15 +45,18 @@ class Reconciler:
         deployments: Informer,
         config: Callable[[], Config],
         told: Told | None = None,
+        expected: Callable[[str], int] = lambda _pool: 0,
     ) -> None:
         self._client = client
         self._deployments = deployments
         self._config = config
+        self._expected = expected
         self._told = told or (lambda _pool, _wanted, _ready: None)
 
-    async def __call__(self, _key: Key) -> None:
+    async def __call__(self, _key: Key) -> Requeue | None:
         """Apply what is wanted, delete what is not."""
-        wanted = {key_of(one): one for one in make_balloons(self._config())}
+        config = self._config()
+        wanted = {key_of(one): one for one in make_balloons(config, self._expected)}
         for key, balloons in wanted.items():
             live = self._deployments.get(key)
             if await apply_if_differs(self._client, balloons, live) is not None:
@@ -65,3 +73,5 @@ class Reconciler:
                 continue
             logger.info("deleted Deployment %s", key)
             self._told(labels_of(live)[BALLOON_LABEL], 0, 0)
+        foresees = any(pool.balloons.forecast for pool in config.node_pools.values())
+        return Requeue(_FORESEE_S) if foresees else None

@@ -93,7 +93,13 @@ def make_manager(
     awaking = Controller(keepalive.NAME, awake, workers=2, observe=observe)
     connect_wake_ups(sources, awaking.enqueue)
     held = balloons.balloon_informer(client)
-    places = balloons.Reconciler(client, held, lambda: settings.config, told_balloons)
+    places = balloons.Reconciler(
+        client,
+        held,
+        lambda: settings.config,
+        told_balloons,
+        expected=lambda pool: awake.due.expected(pool, clock().timestamp()),
+    )
     pools = Controller("balloons", places, workers=1, observe=observe)
     for informer in (held, sources.config, sources.kserve_config):
         informer.add_handler(lambda _type, _obj: pools.enqueue(balloons.KEY))

@@ -17,6 +17,8 @@ from rouse.coldstart.prediction import LONGEST_KEEP_S, Foresight
 from rouse.compiler.component import PREDICTOR
 from rouse.compiler.config import Config
 from rouse.compiler.names import COMPONENT_LABEL
+from rouse.compiler.pools import pool_of
+from rouse.controllers.keepalive.due import Due
 from rouse.controllers.keepalive.memory import Memory
 from rouse.controllers.keepalive.scaling import annotate, what_scales
 from rouse.controllers.keepalive.wanted import Wish, change_of, is_held, retention_of
@@ -86,6 +88,7 @@ class KeepAlive:
         self._clock = clock
         self._memories: dict[Key, Memory] = {}
         self._reports: dict[Key, Object] = {}
+        self.due = Due()
         self._held: dict[Key, set[Key]] = {}
         """By InferenceService: revisions that our minimum keeps a pod of."""
 
@@ -117,6 +120,7 @@ class KeepAlive:
         plan = self._plan(key, service, revisions, held, now)
         for revision in revisions:
             await self._set(revision, scaled[key_of(revision)], plan)
+        self._note_due(key, service, revisions, plan)
         self._report(key, plan)
         return _call_again(plan, now.timestamp())
 
@@ -131,6 +135,7 @@ class KeepAlive:
     def _forget(self, key: Key) -> None:
         for known in (self._memories, self._reports, self._held):
             known.pop(key, None)
+        self.due.note(key, "", None)
 
     def _is_auto(self, annotations: Mapping[str, str]) -> bool:
         return annotations.get(KEEP_ALIVE, self._config().keep_alive) == "auto"
@@ -166,12 +171,26 @@ class KeepAlive:
     async def _set(self, revision: Object, scaled: Object | None, plan: _Plan) -> None:
         if scaled is None:
             return
-        serves = labels_of(revision).get(_ROUTING_LABEL) == "active"
-        asleep = not (revision.get("status") or {}).get("actualReplicas")
-        change = change_of(scaled, _wish(scaled, plan) if serves else Wish(), asleep=asleep)
+        wish = _wish(scaled, plan) if _serves(revision) else Wish()
+        change = change_of(scaled, wish, asleep=_is_asleep(revision))
         if change:
             await annotate(self._client, scaled, change)
             logger.info("%s %s: set %s", scaled["kind"], key_of(scaled), change)
+
+    def _note_due(
+        self, key: Key, service: Object, revisions: Iterable[Object], plan: _Plan
+    ) -> None:
+        annotations = service["metadata"].get("annotations") or {}
+        asleep = [one for one in revisions if _serves(one) and _is_asleep(one)]
+        pools = (
+            pool_of(
+                one["spec"],
+                {**annotations, **(one["metadata"].get("annotations") or {})},
+                self._config(),
+            )
+            for one in asleep
+        )
+        self.due.note(key, next(filter(None, pools), ""), plan.next_begin)
 
     def _report(self, key: Key, plan: _Plan) -> None:
         report = _told(plan, self._memories.get(key))
@@ -183,6 +202,14 @@ class KeepAlive:
 def _predictors(revisions: Iterable[Object]) -> list[Object]:
     """Every request goes to a predictor, whatever is before it."""
     return [one for one in revisions if labels_of(one).get(COMPONENT_LABEL) == PREDICTOR]
+
+
+def _serves(revision: Object) -> bool:
+    return labels_of(revision).get(_ROUTING_LABEL) == "active"
+
+
+def _is_asleep(revision: Object) -> bool:
+    return not (revision.get("status") or {}).get("actualReplicas")
 
 
 def _scheduled(text: str | None, now: datetime) -> tuple[float | None, float | None]:
