@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
 from rouse.api.base import Object
 from rouse.api.localmodelnode.names import is_on_demand
@@ -24,14 +24,15 @@ logger = logging.getLogger(__name__)
 class NodeReconciler:
     """Brings a node's LocalModelNode to what caches and services want. Level-based.
 
-    ``planned`` says which locations a node is to have on demand; None: that is not known yet.
+    ``planned`` says which locations a node is to have on demand, each with its group; None: that is
+    not known yet.
     """
 
     def __init__(
         self,
         client: KubeClient,
         sources: Sources,
-        planned: Callable[[str], Collection[str] | None],
+        planned: Callable[[str], Mapping[str, str] | None],
     ) -> None:
         self._client = client
         self._sources = sources
@@ -58,24 +59,16 @@ class NodeReconciler:
             await self._client.patch(NODES, key.name, {"metadata": {"labels": labels}})
         return None
 
-    def _demanded(self, node: str, local: Object | None) -> dict[str, str]:
+    def _demanded(self, node: str, local: Object | None) -> Mapping[str, str]:
         """Locations by the plan, each with its group; those there already, while there is none."""
         planned = self._planned(node)
-        before = {
+        if planned is not None:
+            return planned
+        return {
             each["sourceModelUri"]: each.get("nodeGroup", "")
             for each in ((local or {}).get("spec") or {}).get("localModels") or ()
             if is_on_demand(each["modelName"])
         }
-        if planned is None:
-            return before
-        default = self._sources.config().model_cache.node_group
-        groups = {
-            uri: use.group or default
-            for use in self._sources.uses()
-            if use.demand
-            for uri in use.uris
-        }
-        return {uri: groups[uri] for uri in sorted(planned) if uri in groups}
 
     async def _forget(self, key: Key) -> None:
         """The node is gone, and its disk: nobody waits for it."""

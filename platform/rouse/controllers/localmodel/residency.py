@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from rouse.coldstart.residency import Placement, demand_of, place
@@ -26,6 +27,7 @@ KEY: Final = Key("", "residency")
 """The one key: a plan is of all nodes."""
 _AGAIN_S: Final = 300.0
 """How often it is planned anew for demand alone, which changes with every wake-up."""
+_AT_ONCE: Final = 100
 _ENDED: Final = ("Succeeded", "Failed")
 
 Told = Callable[[Placement], None]
@@ -49,14 +51,18 @@ class Residency:
         self.enqueue: Callable[[Key], None] = lambda _key: None
         self._on: Mapping[str, tuple[str, ...]] | None = None
         self._question = Question()
+        self._groups: Mapping[str, str] = {}
         self._facts = Facts()
         self._unplaced: Mapping[str, str] = {}
         self._pace = Pace()
 
-    def of(self, node: str) -> frozenset[str] | None:
-        """Locations that a node is to have; None: nothing was planned yet, or not for it."""
+    def of(self, node: str) -> Mapping[str, str] | None:
+        """Locations that a node is to have, each with the LocalModelNodeGroup that wants it.
+
+        None: nothing was planned yet, or not for this node.
+        """
         names = None if self._on is None else self._on.get(node)
-        return None if names is None else frozenset(names)
+        return None if names is None else {uri: self._groups[uri] for uri in sorted(names)}
 
     async def __call__(self, _key: Key) -> Requeue:
         """Plan, if anything is different."""
@@ -65,23 +71,37 @@ class Residency:
         if rest > 0:
             return Requeue(rest)
         began = clock()
-        question = self._ask()
+        wanted = await self._wanted()
+        question = await asyncio.to_thread(self._asking(wanted))
         if question != self._question or self._on is None:
             plan = await asyncio.to_thread(place, question.disks, question.items, question.places)
             self._question = question
+            default = self._sources.config().model_cache.node_group
+            self._groups = {
+                uri: each.use.group or default for each in wanted for uri in each.use.uris
+            }
             self._take(plan)
             self._pace.took(clock() - began, clock())
         return Requeue(_AGAIN_S)
 
-    def _ask(self) -> Question:
+    async def _wanted(self) -> list[Wanted]:
+        sources, now = self._sources, self._clock()
+        wanted = []
+        for use in sources.uses():
+            service = sources.services.get(use.service) if use.demand else None
+            if service is None:
+                continue
+            wanted.append(Wanted(use, demand_of(service, now), sources.image_of(use.service)))
+            if len(wanted) % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # there may be thousands, and others wait
+        return wanted
+
+    def _asking(self, wanted: Sequence[Wanted]) -> Callable[[], Question]:
+        """Return what makes the question, in any thread: the informers' copies are read here."""
         sources = self._sources
-        wanted = [
-            Wanted(use, demand_of(service, self._clock()), sources.image_of(use.service))
-            for use in sources.uses()
-            if use.demand and (service := sources.services.get(use.service)) is not None
-        ]
         locals_ = {each["metadata"]["name"]: each for each in sources.local_nodes.list()}
-        return make_question(
+        return partial(
+            make_question,
             wanted,
             sources.nodes.list(),
             sources.groups_by_name(),

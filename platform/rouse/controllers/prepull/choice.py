@@ -32,7 +32,7 @@ def choose(
     settings = config.pre_pull
     worth: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     for use in uses:
-        size = sizes.get(use.image, _UNKNOWN)
+        size = sizes.get(use.image) or _UNKNOWN
         saved = use.weight * benefit_of(use.demand.wakes_per_h, use.demand.pull_s, size)
         worth[use.pool][use.image] += saved
     budget = int(amount(settings.max_bytes))
@@ -40,8 +40,10 @@ def choose(
     chosen = {}
     for pool, images in sorted(worth.items()):
         for image in settings.images:
-            images[image] += most * sizes.get(image, _UNKNOWN)
-        items = [Item(image, sizes.get(image, _UNKNOWN), saved) for image, saved in images.items()]
+            images[image] += most * (sizes.get(image) or _UNKNOWN)
+        items = [
+            Item(image, sizes.get(image) or _UNKNOWN, saved) for image, saved in images.items()
+        ]
         now = present.get(pool, ())
         on = place([Disk(pool, budget, held=frozenset(now))], items, {}).on[pool]
         best = list(on[: settings.max_images])

@@ -42,6 +42,7 @@ KEY: Final = Key(CONFIG_NAMESPACE, "pre-pull")
 _AGAIN_S: Final = 300.0
 """How often it is looked at what has become of the demand, which changes nothing else."""
 _TOLD_NODES: Final = 3
+_AT_ONCE: Final = 100
 
 Told: TypeAlias = Callable[[str, Mapping[str, Mapping[str, int]]], None]
 """Told a pool, and of each of its images on how many nodes it is in each state."""
@@ -114,14 +115,14 @@ class Reconciler:
             node["metadata"]["name"]: node["status"]["images"]
             for node in self._informers.nodes.list()
         }
-        chosen = self._choose(config, live, nodes)
+        chosen = await self._choose(config, live, nodes)
         self._pace.took(clock() - began, clock())
         for pool, images in chosen.items():
             await self._bring(pool, images, config, live.get(pool), nodes)
         await self._delete({pool: one for pool, one in live.items() if not chosen.get(pool)})
         return Requeue(_AGAIN_S)
 
-    def _choose(
+    async def _choose(
         self,
         config: Config,
         live: Mapping[str, Object],
@@ -129,7 +130,9 @@ class Reconciler:
     ) -> dict[str, list[str]]:
         now = self._clock()
         uses: list[Use] = []
-        for service, revisions, deployments in self._services():
+        for at, (service, revisions, deployments) in enumerate(self._services()):
+            if at % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # there may be thousands, and others wait
             if not service["metadata"].get("deletionTimestamp"):
                 uses += uses_of(demand_of(service, now), revisions, deployments, config)
         told = {name: size for images in nodes.values() for name, size in images.items()}
