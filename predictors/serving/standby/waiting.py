@@ -67,6 +67,8 @@ def run_standby(runtime: Runtime, entry: Entry, http_port: int) -> int:
 
     A container that starts again after it was assigned serves at once what it served before.
     """
+    # The first process of a container has no default for it: imports would go on to their end.
+    signal.signal(signal.SIGTERM, _leave)
     try:
         place = _Place.of(os.environ)
         given = recall(place.folder)
@@ -84,6 +86,10 @@ def run_standby(runtime: Runtime, entry: Entry, http_port: int) -> int:
     os.environ.update(given.env)
     _log.info("serving as %s from now on", given.service)
     return entry(given.args)
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _waited(runtime: Runtime, place: _Place, http_port: int) -> Assignment | None:
