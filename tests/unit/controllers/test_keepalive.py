@@ -122,12 +122,15 @@ class World:
         }
         await self.client.apply(scaler, field_manager="knative")
 
-    async def is_(self, status: str, *, pods: int, name: str = REVISION) -> None:
+    async def is_(
+        self, status: str, *, pods: int, name: str = REVISION, first: bool = False
+    ) -> None:
         """The revision is Active, or not, since now."""
         live = await self.client.get(REVISIONS, name, KEY.namespace)
         since = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
         condition = {"type": "Active", "status": status, "lastTransitionTime": since}
-        body = {**live, "status": {"conditions": [condition], "actualReplicas": pods}}
+        conditions = [condition, *([{**condition, "type": "Ready"}] if first else [])]
+        body = {**live, "status": {"conditions": conditions, "actualReplicas": pods}}
         await self.client.replace(body, subresource="status")
 
     async def called(self, lasting: timedelta = timedelta(minutes=2)) -> None:
@@ -411,3 +414,16 @@ async def test_a_wake_up_to_come_holds_a_place_on_its_pool(world: World) -> None
     await world.is_("True", pods=1)
     await world.reconcile()
     assert world.keeper.due.expected("l4", world.now.timestamp()) == 0
+
+
+async def test_a_roll_out_is_no_request(world: World) -> None:
+    await world.has(**AUTO)
+    await world.revision()
+    await world.is_("True", pods=1, first=True)
+    await world.reconcile()
+    world.now += timedelta(seconds=75)
+    await world.is_("False", pods=0)
+    await world.reconcile()
+    assert "history" not in world.told_status()
+    await world.called()
+    assert len(world.told_status()["history"].split()) == 1

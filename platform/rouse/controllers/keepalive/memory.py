@@ -19,6 +19,7 @@ __all__ = ["Memory"]
 _STABLE_S: Final = 60.0
 _WINDOW: Final = f"{PREFIX}window"
 _START_S: Final = 5.0
+_TOGETHER_S: Final = 2.0
 
 
 class Memory:
@@ -67,7 +68,7 @@ class Memory:
         active = [(one, c) for one, c in states if c.get("status") == "True"]
         if active:
             began = [s for _, c in active if (s := _seconds(c.get("lastTransitionTime")))]
-            foreseen = all(key_of(one) in held for one, _ in active)
+            foreseen = all(key_of(one) in held or _is_first(one, c) for one, c in active)
             if began:
                 self.history.observe(active=True, since=min(began), foreseen=foreseen)
         elif states and all(c.get("status") == "False" for _, c in states):
@@ -80,6 +81,13 @@ class Memory:
 def _cold_starts(service: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = (service.get("status") or {}).get("coldStart") or {}
     return found
+
+
+def _is_first(revision: Mapping[str, Any], active: Mapping[str, Any]) -> bool:
+    """Whether it started because it was made: it became ready then, and stays so when it sleeps."""
+    ready = condition_of(revision, "Ready")
+    since, served = (_seconds(one.get("lastTransitionTime")) for one in (active, ready))
+    return since is not None and served is not None and abs(served - since) <= _TOGETHER_S
 
 
 def _stable_s(revision: Mapping[str, Any]) -> float:
