@@ -14,5 +14,8 @@ def test_up_knows_which_frameworks_can_be_kept_warm(
     assert ran.code == 2
     assert "--warm" in ran.err
     assert "sklaern" in ran.err
-    assert "there are: custom, lightgbm, mlflow, onnx, sklearn, xgboost" in ran.err
+    assert (
+        "there are: custom, huggingface, lightgbm, mlflow, onnx, pytorch, sklearn, xgboost"
+        in ran.err
+    )
     assert not list(tmp_path.iterdir())
