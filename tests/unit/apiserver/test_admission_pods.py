@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from rouse.embedded.apiserver.admission_pods import pod_admission
 from rouse.embedded.apiserver.memory import memory_api
 
 PODS = "/api/v1/namespaces/default/pods"
+SETTINGS = "/api/v1/namespaces/rouse-system/configmaps"
 SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
 
 
@@ -93,20 +95,37 @@ async def test_a_storage_container_is_asked() -> None:
         assert made["spec"]["initContainers"][0]["image"] == "mine/fetch:v2"
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        ({}, "enableOciVolumes"),
-        ({"nonsense": "x"}, "the pod cannot be completed: ConfigMap rouse-config"),
-    ],
-)
-async def test_a_pod_that_cannot_be_completed_is_refused(
-    api: httpx.AsyncClient, data: dict[str, str], reason: str
-) -> None:
-    namespace = obj("Namespace", "rouse-system")
-    await api.post("/api/v1/namespaces", json=namespace)
-    config = obj("ConfigMap", "rouse-config", data=data)
-    await make(api, "/api/v1/namespaces/rouse-system/configmaps", config)
+async def test_a_pod_that_cannot_be_completed_is_refused(api: httpx.AsyncClient) -> None:
     answer = await api.post(PODS, json=pod("iris", "oci://ghcr.io/a/b:v1"))
     assert answer.status_code == 400
-    assert reason in answer.json()["message"]
+    assert "enableOciVolumes" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "told"),
+    [
+        ({"nonsense": "x"}, 201, "storage-initializer"),
+        ({"storageInitializer": "{imge: x}"}, 400, "setting storageInitializer is not known"),
+    ],
+)
+async def test_a_slip_in_the_settings_costs_its_own_key(
+    data: dict[str, str], status: int, told: str
+) -> None:
+    """As one that was stored before slips were refused."""
+    async with memory_api(manifests=False, admission=(pod_admission,)) as (_, api):
+        config = obj("ConfigMap", "rouse-config", data=data)
+        await make(api, SETTINGS, config)
+        answer = await api.post(PODS, json=pod("iris", "s3://m/x"))
+        assert (answer.status_code, told in answer.text) == (status, True)
+
+
+async def test_a_slip_in_the_settings_is_refused(api: httpx.AsyncClient) -> None:
+    await api.post("/api/v1/namespaces", json=obj("Namespace", "rouse-system"))
+    slip = obj("ConfigMap", "rouse-config", data={"ingressDomain": "x"})
+    answer = await api.post(SETTINGS, json=slip)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")
+    (cause,) = answer.json()["details"]["causes"]
+    assert cause["field"] == "data.ingressDomain"
+    assert cause["message"].startswith("unknown key; ")
+    await make(api, SETTINGS, slip | {"metadata": {"name": "other"}})
+    await make(api, SETTINGS, obj("ConfigMap", "rouse-config", data={"domain": "x"}))

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rouse.embedded.apiserver.admission_kserve import model_admission
 from rouse.embedded.apiserver.memory import memory_api
 
 SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
@@ -43,7 +44,8 @@ async def test_the_default_mode_decides_what_a_pod_may_have(mode: str, code: int
 
 
 async def test_settings_that_cannot_be_read_refuse_no_service() -> None:
-    async with memory_api() as (_, api):
+    # As they were stored before such settings were refused.
+    async with memory_api(admission=(model_admission,)) as (_, api):
         await configure(api, {"defaultDeploymentMode": "Nonsense"})
         plain = service("iris")
         del plain["spec"]["predictor"]["terminationGracePeriodSeconds"]

@@ -156,7 +156,7 @@ async def test_kinds_gateways_and_settings_that_are_missing_or_wrong() -> None:
             "kubectl apply --server-side -f manifests/crds",
         )
         assert after["Gateway knative-serving/knative-local-gateway"].state == "missing"
-    async with memory_api() as (_, http):
+    async with memory_api(admission=()) as (_, http):
         client = Cluster(http)
         await client.delete(GATEWAYS, "knative-local-gateway", "knative-serving")
         settings = {

@@ -18,6 +18,9 @@ import httpx
 import orjson
 
 from rouse.controllers.inferenceservice import Reconciler, Settings, Sources
+from rouse.embedded.apiserver.admission_kserve import model_admission
+from rouse.embedded.apiserver.admission_pods import pod_admission
+from rouse.embedded.apiserver.admission_quota import quota_admission
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.embedded.apiserver.transport import ApiServerTransport
 from rouse.errors import NotFoundError
@@ -240,7 +243,9 @@ def _revision(live: Object, name: str) -> Object:
 @asynccontextmanager
 async def harness(*kinds: Object) -> AsyncIterator[Harness]:
     """A running world without an InferenceService; ``kinds`` are further definitions."""
-    async with memory_api() as (server, _):
+    # Settings are not judged, as where the webhook that does so is away.
+    admission = (model_admission, pod_admission, quota_admission)
+    async with memory_api(admission=admission) as (server, _):
         world = Harness(Faults(ApiServerTransport(server)))
         for definition in kinds:
             await world.apply(definition)

@@ -9,7 +9,14 @@ import orjson
 import pytest
 
 from rouse.controllers.inferenceservice.ownership import NotOwnedError
-from rouse.errors import ApiError, ConflictError, RejectedError, UnavailableError
+from rouse.controllers.inferenceservice.settings import Settings
+from rouse.errors import (
+    ApiError,
+    ConfigError,
+    ConflictError,
+    RejectedError,
+    UnavailableError,
+)
 from rouse.kube.apply import APPLIED
 from rouse.kube.objects import Object
 from rouse.kube.resources import (
@@ -336,6 +343,14 @@ async def test_settings_are_taken_up_and_bad_ones_reported(world: Harness) -> No
     await world.user.patch(CONFIG_MAPS, "rouse-config", change, namespace="rouse-system")
     assert await world.settle() == []
     assert world.settings.config.domain == "models.example"
+    restarted = Settings(world.sources, world.recorder)
+    assert restarted.config.domain == "models.example", "a slip costs no other key"
+    change = {"data": {"domain": None, "domian": "typo"}}
+    await world.user.patch(CONFIG_MAPS, "rouse-config", change, namespace="rouse-system")
+    await world.settle()
+    restarted = Settings(world.sources, world.recorder)
+    with pytest.raises(ConfigError, match=r'setting domain is not known.*did you mean "domain"'):
+        _ = restarted.config.domain
 
 
 async def test_the_settings_of_kserve_are_read_and_rouse_config_wins(world: Harness) -> None:

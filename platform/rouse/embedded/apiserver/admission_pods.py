@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from rouse.embedded.apiserver.admission import Operation, Plugin
 from rouse.embedded.apiserver.admission_config import read_config, storage_containers
@@ -11,9 +10,6 @@ from rouse.embedded.apiserver.errors import Object
 from rouse.embedded.apiserver.resources import Resource
 from rouse.embedded.apiserver.store import Store
 from rouse.errors import ConfigError, InvalidError
-
-if TYPE_CHECKING:
-    from rouse.compiler.config import Config
 
 __all__ = ["pod_admission"]
 
@@ -47,12 +43,8 @@ def _mutated(pod: Object, store: Store) -> Object:
         secrets=dict(_named(store, _SECRETS, namespace)),
         storage_containers=storage_containers(store),
     )
-    return mutate(pod, config=_config(store), facts=facts)
-
-
-def _config(store: Store) -> Config:
     try:
-        return read_config(store)
+        return mutate(pod, config=read_config(store), facts=facts)
     except ConfigError as error:
         raise InvalidError(f"the pod cannot be completed: {error}") from error
 

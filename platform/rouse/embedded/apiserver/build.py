@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rouse.embedded.apiserver.admission import Plugin
+from rouse.embedded.apiserver.admission_config import settings_admission
 from rouse.embedded.apiserver.admission_kserve import model_admission
 from rouse.embedded.apiserver.admission_pods import pod_admission
 from rouse.embedded.apiserver.admission_quota import quota_admission
@@ -33,6 +34,7 @@ def build_server(
     token: str | None = None,
     logs: Path | None = None,
     admission: Sequence[Callable[[Store], Plugin]] = (
+        settings_admission,
         model_admission,
         pod_admission,
         quota_admission,

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from rouse.embedded.apiserver.admission import Plugin
+from rouse.embedded.apiserver.admission_config import settings_admission
 from rouse.embedded.apiserver.admission_kserve import model_admission
 from rouse.embedded.apiserver.admission_pods import pod_admission
 from rouse.embedded.apiserver.admission_quota import quota_admission
@@ -30,6 +31,7 @@ async def memory_api(
     manifests: bool = True,
     logs: Path | None = None,
     admission: Sequence[Callable[[Store], Plugin]] = (
+        settings_admission,
         model_admission,
         pod_admission,
         quota_admission,
