@@ -23,7 +23,7 @@ from typing import Final
 from perf.deep_learning.bare import bare
 from perf.deep_learning.environments import installed
 from perf.deep_learning.load import Posted, Streamed, post, stream
-from perf.deep_learning.models import SENTENCES, minilm, random_llama
+from perf.deep_learning.models import SENTENCES, minilm, random_bert, random_llama
 from perf.deep_learning.replicas import more_replicas, wake_ups
 from perf.deep_learning.servers import embedders, hello, ours
 from perf.peers.bodies import Body
@@ -127,11 +127,15 @@ def waking(rounds: int) -> list[Figure]:
 
 
 def memory() -> list[Figure]:
-    """What replicas of one model add."""
-    second, third = more_replicas(minilm())
+    """What replicas of one model add: of BERT base, and of MiniLM, where the process is half."""
+    with tempfile.TemporaryDirectory(prefix="rouse-bert-") as folder:
+        random_bert(Path(folder))
+        base, third = more_replicas(Path(folder))
+    small, _ = more_replicas(minilm())
     return [
-        Figure("second_replica_memory_share", second, "of weights", 0.3),
-        Figure("third_replica_memory_share", third, "of weights"),
+        Figure("second_replica_memory_share", base, "of weights", 0.3, "BERT base, 438 MB"),
+        Figure("third_replica_memory_share", third, "of weights", None, "BERT base, 438 MB"),
+        Figure("second_replica_minilm_memory_share", small, "of weights", None, "91 MB"),
     ]
 
 

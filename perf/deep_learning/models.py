@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -9,9 +10,23 @@ from typing import Final
 import torch
 from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordLevel
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
-__all__ = ["PROMPT_WORDS", "SENTENCES", "minilm", "prompt", "random_llama", "weights_bytes"]
+__all__ = [
+    "PROMPT_WORDS",
+    "SENTENCES",
+    "minilm",
+    "prompt",
+    "random_bert",
+    "random_llama",
+    "weights_bytes",
+]
 
 SENTENCES: Final = (
     "Is the museum open on Mondays?",
@@ -62,6 +77,14 @@ def random_llama(folder: Path) -> None:
     PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=made, bos_token=_word(0), eos_token=_word(1), pad_token=_word(2)
     ).save_pretrained(folder)
+
+
+def random_bert(folder: Path) -> None:
+    """Save BERT base, 109 million random parameters, with MiniLM's tokenizer: the same words."""
+    torch.manual_seed(7)
+    BertModel(BertConfig()).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        shutil.copy(minilm() / name, folder / name)
 
 
 def prompt(number: int) -> str:

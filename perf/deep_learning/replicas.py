@@ -95,6 +95,7 @@ def _service(name: str, replicas: int) -> dict[str, Any]:
 
 
 def _apply(under_test: Engine, folder: Path, services: list[dict[str, Any]]) -> None:
+    # Each benchmark has an engine of its own, so that the volume holds no other model.
     kept = under_test.home.volumes / "default" / "models" / "minilm"
     if not kept.exists():
         shutil.copytree(folder, kept)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from predictors.huggingface.options import Options
+from predictors.pytorch.openmp import wait_passively
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model
@@ -28,6 +29,7 @@ class HuggingFaceRuntime:
 
     def prepare(self) -> None:
         """Import torch, tokenizers and what every model of transformers needs."""
+        wait_passively()
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         importlib.import_module("predictors.huggingface.loading")
         importlib.import_module("predictors.huggingface.encoders")
@@ -41,6 +43,7 @@ class HuggingFaceRuntime:
         importlib.import_module("transformers.pipelines")
         importlib.import_module("predictors.huggingface.generation")
         self.rehearse()
+        importlib.import_module("predictors.huggingface.generation.rehearsal").rehearse()
 
     def rehearse(self) -> None:
         """Tokenize for, and ask, a tiny model."""

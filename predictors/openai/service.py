@@ -61,13 +61,15 @@ class OpenAI:
             "rerank": self._rerank,
         }
         routes = [
-            Route("POST", f"{base}/{path}", self._handler(work))
+            Route("POST", f"{base}/{path}", self._handler(work), answer_of)
             for base in _BASES
             for path, work in posted.items()
         ]
-        routes.append(Route("GET", f"{_BASES[0]}/models", self._models))
+        routes.append(Route("GET", f"{_BASES[0]}/models", self._models, answer_of))
         named = [model.name, *(model.adapters if isinstance(model, Adapted) else ())]
-        routes += [Route("GET", f"{_BASES[0]}/models/{name}", self._model) for name in named]
+        routes += [
+            Route("GET", f"{_BASES[0]}/models/{name}", self._model, answer_of) for name in named
+        ]
         return routes
 
     def _handler(self, work: Work) -> Callable[[HttpRequest], Awaitable[HttpAnswer]]:

@@ -95,7 +95,14 @@ class Application:
             body = await target.run(await self._bodies.read(scope, exchange))
             self._respond(scope, exchange, 200, [("content-type", JSON)], body)
         elif isinstance(target, Route):
-            await self._routed(target, scope, exchange)
+            try:
+                await self._routed(target, scope, exchange)
+            except RequestError as error:
+                if target.refuse is None or isinstance(error, _ClientGoneError):
+                    raise
+                told = target.refuse(error)
+                headers = [("content-type", told.content_type), *told.headers]
+                self._respond(scope, exchange, told.status, headers, told.body)
         else:
             content_type, body = target()
             self._respond(scope, exchange, 200, [("content-type", content_type)], body)

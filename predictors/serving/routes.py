@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from predictors.serving.errors import RequestError
 
 __all__ = ["HttpAnswer", "HttpRequest", "Route"]
 
@@ -31,8 +34,12 @@ class HttpAnswer:
 
 
 class Route(NamedTuple):
-    """One endpoint; `handle` runs in the event loop and may raise `RequestError`."""
+    """One endpoint; `handle` runs in the event loop and may raise `RequestError`.
+
+    `refuse` puts errors into the endpoint's own form, the server's among them.
+    """
 
     method: str
     path: str
     handle: Callable[[HttpRequest], Awaitable[HttpAnswer]]
+    refuse: Callable[[RequestError], HttpAnswer] | None = None

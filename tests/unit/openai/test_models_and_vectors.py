@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from base64 import b64decode
 from typing import Any
 
@@ -10,8 +11,12 @@ import numpy as np
 import pytest
 
 from predictors.openai.service import OpenAI
+from predictors.serving.application import Application
 from predictors.serving.dataplane import DataPlane
+from predictors.serving.listener import Listener
 from predictors.serving.model import Model
+from predictors.serving.router import Router
+from predictors.serving.settings import Limits, PlaneSettings
 from predictors.serving.tensors import Tensor
 
 EMBEDDINGS = "/openai/v1/embeddings"
@@ -106,3 +111,18 @@ async def test_a_model_is_asked_for_what_it_can() -> None:
     answer = await routes[path].handle(HttpRequest("POST", path, "", {}, body))
     assert answer.status == 501
     assert b"does not chat" in answer.body
+
+
+async def test_a_full_server_refuses_in_openais_form(model: Any) -> None:
+    plane = DataPlane([model.name], settings=PlaneSettings(limits=Limits(in_flight=0)))
+    sock = socket.create_server(("127.0.0.1", 0))
+    listener = Listener(Application(plane, Router(plane, {"name": "test"})), sock)
+    plane.publish(model)
+    listener.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{sock.getsockname()[1]}") as http:
+        answer = await http.post("/openai/v1/embeddings", json={"model": "able", "input": "x"})
+    await listener.drain(5)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert answer.json()["error"]["code"] == "overloaded"
+    assert answer.json()["error"]["type"] == "server_error"

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from predictors.huggingface.generation.continuous import ContinuousEngine
 from predictors.huggingface.generation.engine import Job
+from predictors.huggingface.generation.rehearsal import rehearse
 from predictors.huggingface.generation.runner import Runner, check
 from predictors.huggingface.generation.streams import Stream
 from predictors.openai.abilities import Piece, Sampling
@@ -202,3 +203,9 @@ def test_models_with_other_memory_are_refused() -> None:
     config = MambaConfig(hidden_size=16, num_hidden_layers=1, vocab_size=32, state_size=4)
     with pytest.raises(ModelLoadError, match="more than keys and values"):
         check(MambaForCausalLM(config))
+
+
+def test_what_a_warm_parent_rehearses_starts_no_thread() -> None:
+    before = threading.active_count()
+    rehearse()
+    assert threading.active_count() == before
