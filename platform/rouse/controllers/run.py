@@ -161,6 +161,7 @@ class _Process:
             waited=metrics.waited,
             cold_start_observer=metrics.cold_starts,
             told_balloons=metrics.ballooned,
+            told_standby=metrics.handed_over,
             told_pre_pull=metrics.pre_pulled,
             told_plan=metrics.planned,
         )

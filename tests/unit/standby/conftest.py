@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class World:
     user: KubeClient
     faults: Faults
     config: Config
+    handed: list[str] = field(default_factory=list)
+    """How each hand-over went."""
 
     async def settle(self, **standby: Any) -> None:
         """Set the budget of the sklearn runtime."""
@@ -202,7 +204,13 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
 
         settings.add_handler(read)
         parts = make_standby(
-            client, *shared, lambda: made.config, recorder, calm_s=0.0, settle_s=0.05
+            client,
+            *shared,
+            lambda: made.config,
+            recorder,
+            told=lambda result: made.handed.append(result),
+            calm_s=0.0,
+            settle_s=0.05,
         )
         async with Manager(
             informers=[*shared, *parts.informers],

@@ -112,6 +112,7 @@ async def test_it_serves_and_is_adopted(
         "serving.kserve.io/inferenceservice": "iris",
     }
     assert await world.event("StandbyTaken") == "Standby pod standby-1 serves for iris-predictor"
+    assert world.handed == ["taken"]
     # Nobody sleeps any more: no standby pod is kept.
     await world.answers("iris")
 
@@ -146,6 +147,7 @@ async def test_one_that_refuses_is_dropped(world: World, model: str) -> None:
         await world.pod(await world.pool())
         await world.scale("iris", 1)
         assert "it answered 403: another pod" in await world.event("StandbyFailed")
+        assert world.handed == ["failed"]
     await world.gone("standby-1")
 
 

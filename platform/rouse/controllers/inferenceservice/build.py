@@ -38,6 +38,7 @@ def make_manager(
     observe: Callable[[Reconciled], None] | None = None,
     waited: Callable[[str], Callable[[float], None]] | None = None,
     told_balloons: balloons.Told | None = None,
+    told_standby: Callable[[str], None] | None = None,
     told_pre_pull: Told | None = None,
     told_plan: Callable[[Placement], None] | None = None,
     cold_start_observer: ColdStartObserver | None = None,
@@ -47,7 +48,8 @@ def make_manager(
     """Make the informers, the controller and the recorder; nothing is started.
 
     ``waited`` makes, for a controller's name, what is told the seconds a key was in line;
-    ``told_balloons`` is told how the balloons of a pool do, ``told_pre_pull`` its images,
+    ``told_standby`` is told how hand-overs went,
+    ``told_balloons`` how the balloons of a pool do, ``told_pre_pull`` its images,
     ``told_plan`` of every new plan of which nodes keep which models,
     ``cold_start_observer`` of every wake-up; ``ask`` asks a model server how its start went.
     """
@@ -135,6 +137,7 @@ def make_manager(
         lambda: settings.config,
         recorder,
         observe=observe,
+        told=told_standby,
     )
     return Manager(
         informers=[

@@ -66,6 +66,12 @@ class Metrics:
             ("pool", "state"),
         )
 
+        self.standby = Family(
+            "counter",
+            "rouse_standby_handovers_total",
+            "Standby pods that became a replica (taken), or were given up (failed).",
+            ("result",),
+        )
         self.pre_pull = Family(
             "gauge",
             "rouse_prepull_nodes",
@@ -103,6 +109,10 @@ class Metrics:
         """Note how many balloons a pool is to have, and how many hold a place."""
         self.balloons.set(wanted, pool, "wanted")
         self.balloons.set(ready, pool, "ready")
+
+    def handed_over(self, result: str) -> None:
+        """Count a standby pod that was taken, or failed."""
+        self.standby.add(result)
 
     def called(self, call: ApiCall) -> None:
         """Count a request to the API."""
@@ -142,6 +152,7 @@ class Metrics:
                 self.requests,
                 self.request_seconds,
                 self.balloons,
+                self.standby,
                 self.pre_pull,
                 self.residency_copies,
                 self.residency_unplaced,

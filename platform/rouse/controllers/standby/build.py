@@ -44,12 +44,14 @@ def make_standby(
     recorder: EventRecorder,
     *,
     observe: Callable[[Reconciled], None] | None = None,
+    told: Callable[[str], None] | None = None,
     calm_s: float = _CALM_S,
     settle_s: float = _SETTLE_S,
 ) -> Parts:
     """Make informers and controllers; nothing is started. The informers given are others'.
 
     ``config`` is what was read of ``config_maps``; on that ConfigMap is told what is wrong with it.
+    ``told`` is told of each hand-over whether it was ``taken`` or ``failed``.
     """
     sources = Sources.of(client, services, deployments, storage_containers, config)
     keys = Keys()
@@ -71,7 +73,7 @@ def make_standby(
 
     sharing = Pools(client, sources, keys, config, tell)
     pools = Controller("standby", sharing, workers=1, observe=observe)
-    hand_over = HandOver(client, sources, keys, recorder, settled)
+    hand_over = HandOver(client, sources, keys, recorder, settled, told)
     handing = Controller(
         "standby-handover", hand_over, workers=8, deadline=LOAD_S + _SPARE_S, observe=observe
     )

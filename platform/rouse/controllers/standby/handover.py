@@ -45,12 +45,14 @@ class HandOver:
         keys: Keys,
         recorder: EventRecorder,
         settled: Callable[[Key], None],
+        told: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
         self._in = sources
         self._keys = keys
         self._recorder = recorder
         self._settled = settled
+        self._count = told or (lambda _result: None)
         self._tried: dict[Key, tuple[str, int]] = {}
 
     async def __call__(self, key: Key) -> None:
@@ -92,11 +94,13 @@ class HandOver:
         why = await self._told(claimed, deployment, fit, signer, attempt)
         if why:
             logger.warning("standby pod %s was not taken for %s: %s", name, key, why)
+            self._count("failed")
             self._tell(deployment, "Warning", FAILED, f"Standby pod {name} was not taken: {why}")
             return
         # Where this fails nobody knows whether it was done: `Pools` looks at the pod again.
         await self._rename(claimed, fit, replica_set)
         logger.info("standby pod %s serves for %s", name, key)
+        self._count("taken")
         self._tell(deployment, "Normal", TAKEN, f"Standby pod {name} serves for {key.name}")
 
     async def _told(
