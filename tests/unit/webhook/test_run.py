@@ -175,3 +175,27 @@ async def test_probes_say_the_truth(user: KubeClient) -> None:
         assert (await http.get("/healthz")).status_code == 200
         os.kill(os.getpid(), signal.SIGTERM)
         await running
+
+
+async def test_it_stays_ready_with_settings_that_cannot_be_used(
+    user: KubeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Were it not, no pod of a model would start, whether it needs the lost setting or not."""
+    slip = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "rouse-config", "namespace": "rouse-system"},
+        "data": {"ingressDomain": "x"},
+    }
+    await user.apply(slip, force=True)
+    port = free_port()
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    options = Options(host="127.0.0.1", port=0, drain=0.0, ports=Ports(port, port))
+    running = asyncio.create_task(run(CONFIG, options, ready=ready.set_result))
+    async with asyncio.timeout(20), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        await ready
+        assert (await http.get("/readyz")).status_code == 200
+        assert "rouse_webhook_settings_usable 0" in (await http.get("/metrics")).text
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+    assert "settings that cannot be used: ConfigMap rouse-config: ingressDomain" in caplog.text
