@@ -156,12 +156,17 @@ def test_a_library_that_is_missing_is_named(
     assert "pip install cryptography" in caplog.text
 
 
-async def test_probes_say_the_truth(user: KubeClient) -> None:
+async def test_probes_say_the_truth(user: KubeClient, tmp_path: Path) -> None:
     """An expired certificate is no reason to restart, and one to be sent no calls."""
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    material = issued()
+    certificate.write_bytes(material.serving.certificate)
+    key.write_bytes(material.serving.key)
     port = free_port()
     now = [datetime.now(UTC)]
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    options = Options(host="127.0.0.1", port=0, drain=0.0, ports=Ports(port, port))
+    ports = Ports(port, port)
+    options = Options(host="127.0.0.1", port=0, drain=0.0, ports=ports, files=(certificate, key))
     running = asyncio.create_task(
         run(CONFIG, options, ready=ready.set_result, clock=lambda: now[0])
     )
@@ -170,7 +175,7 @@ async def test_probes_say_the_truth(user: KubeClient) -> None:
         assert (await http.get("/readyz")).status_code == 200
         metrics = (await http.get("/metrics")).text
         assert "rouse_webhook_certificate_expiry_seconds 3153" in metrics  # a year
-        now[0] += timedelta(days=400)  # until the rotation has seen it, what is served has expired
+        now[0] += timedelta(days=400)  # files are for others to renew
         assert "expired" in (await http.get("/readyz")).text
         assert (await http.get("/healthz")).status_code == 200
         os.kill(os.getpid(), signal.SIGTERM)
