@@ -61,7 +61,10 @@ def make_standby(
 
     def settled(key: Key) -> None:
         def forget() -> None:
-            sources.taken.discard(key)
+            # A service may have slept and woken again meanwhile.
+            sources.taken[key] -= 1
+            if not sources.taken[key]:
+                del sources.taken[key]
             share_out()
 
         asyncio.get_running_loop().call_later(settle_s, forget)

@@ -73,7 +73,7 @@ class HandOver:
         pod = next(waiting, None)
         if pod is None:
             return
-        self._in.taken.add(key)
+        self._in.taken[key] += 1
         try:
             await self._take(pod, deployment, fit, replica_set, signer, attempt)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -49,8 +50,9 @@ class Sources:
     replica_sets: Informer
     pools: Informer
     pods: Informer
-    taken: set[Key] = field(default_factory=set)
-    """Deployments whose standby pod is on its way: it is still counted where it comes from."""
+    taken: Counter[Key] = field(default_factory=Counter)
+    """How many standby pods are on their way to a Deployment, or were a moment ago: they are still
+    counted where they come from."""
     _sleepers: dict[Key, _Sleeper] = field(default_factory=dict)
     _runtimes: dict[Key, str] = field(default_factory=dict)
     _examples: dict[Place, Key] = field(default_factory=dict)
