@@ -25,7 +25,7 @@ from predictors.serving.errors import (
 from predictors.serving.inference import InferenceResponse
 from predictors.serving.observation import CLIENT_GONE
 
-__all__ = ["Target", "begin", "counted", "deadline_of", "find", "merged"]
+__all__ = ["Target", "begin", "counted", "deadline_in", "deadline_of", "find", "merged"]
 
 _TIMEOUT_HEADER = "x-request-timeout-ms"
 
@@ -56,8 +56,12 @@ def _names(plane: DataPlane) -> str:
 
 def deadline_of(plane: DataPlane, headers: Mapping[str, str]) -> float | None:
     """The event loop's time after which nobody wants the answer. Raises `InvalidInputError`."""
+    return deadline_in(headers, plane.settings.limits.request_seconds)
+
+
+def deadline_in(headers: Mapping[str, str], seconds: float | None = None) -> float | None:
+    """The same for a request that has `seconds` unless its headers say otherwise."""
     text = headers.get(_TIMEOUT_HEADER)
-    seconds = plane.settings.limits.request_seconds
     if text is not None:
         try:
             seconds = float(text) / 1e3

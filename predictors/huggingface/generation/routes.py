@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from predictors.huggingface.generation.parameters import sampling_of
 from predictors.openai.abilities import Generation, Piece
-from predictors.serving.errors import InvalidInputError
+from predictors.openai.asking import deadline_in
+from predictors.serving.errors import DeadlineError, InvalidInputError
 from predictors.serving.protocols import parse_object
 from predictors.serving.routes import HttpAnswer, HttpRequest, Route
 from predictors.serving.streaming import sse
@@ -24,20 +27,19 @@ def generate_routes(model: GenerationModel) -> Sequence[Route]:
     """``{"text_input": text, "parameters": {...}}`` in, ``{"text_output": text}`` out."""
 
     async def whole(request: HttpRequest) -> HttpAnswer:
+        deadline = deadline_in(request.headers)
         generation = await _begun(model, request)
-        try:
-            pieces = [piece async for piece in generation]
-        finally:
-            generation.close()
+        pieces = [piece async for piece in _pieces(model, generation, deadline)]
         text = "".join(piece.text for piece in pieces)
         used = sum(piece.tokens for piece in pieces)
         body = _body(model, text, pieces[-1], generation, used)
         return HttpAnswer(body=body)
 
     async def parts(request: HttpRequest) -> HttpAnswer:
+        deadline = deadline_in(request.headers)
         generation = await _begun(model, request)
         headers = (("cache-control", "no-cache"),)
-        events = sse(_bodies(model, generation))
+        events = sse(_bodies(model, generation, deadline))
         return HttpAnswer(content_type="text/event-stream", headers=headers, stream=events)
 
     base = f"/v2/models/{model.name}"
@@ -60,13 +62,33 @@ async def _begun(model: GenerationModel, request: HttpRequest) -> Generation:
     return await model.complete(text, sampling_of(parameters), adapter=adapter)
 
 
-async def _bodies(model: GenerationModel, generation: Generation) -> AsyncIterator[bytes]:
+async def _bodies(
+    model: GenerationModel, generation: Generation, deadline: float | None
+) -> AsyncIterator[bytes]:
     used = 0
-    try:
-        async for piece in generation:
+    async with aclosing(_pieces(model, generation, deadline)) as pieces:
+        async for piece in pieces:
             used += piece.tokens
             if piece.text or piece.finish:
                 yield _body(model, piece.text, piece, generation, used)
+
+
+async def _pieces(
+    model: GenerationModel, generation: Generation, deadline: float | None
+) -> AsyncGenerator[Piece, None]:
+    """The pieces, until the event loop's time is `deadline`. Raises `DeadlineError`."""
+    coming = aiter(generation)
+    try:
+        while True:
+            async with asyncio.timeout_at(deadline):
+                piece = await anext(coming, None)
+            if piece is None:
+                return
+            yield piece
+    except TimeoutError:
+        raise DeadlineError(
+            f"Model {model.name} did not answer within the request's time."
+        ) from None
     finally:
         generation.close()
 

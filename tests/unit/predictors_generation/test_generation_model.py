@@ -12,7 +12,7 @@ import pytest
 
 from predictors.huggingface.generation import GenerationModel, GenerationSettings
 from predictors.openai.abilities import Generation, Sampling
-from predictors.serving.errors import InvalidInputError, ModelLoadError, StartupError
+from predictors.serving.errors import DeadlineError, InvalidInputError, ModelLoadError, StartupError
 from predictors.serving.inference import InferenceRequest
 from predictors.serving.routes import HttpRequest
 from predictors.serving.tensors import Tensor
@@ -65,6 +65,18 @@ async def test_the_generate_extension(model: GenerationModel) -> None:
     events = [orjson.loads(event.removeprefix(b"data: ")) async for event in answer.stream]
     assert "".join(event["text_output"] for event in events) == told["text_output"]
     assert events[-1]["parameters"] == told["parameters"]
+
+
+async def test_the_generate_extension_keeps_its_deadline(model: GenerationModel) -> None:
+    body = orjson.dumps({"text_input": "Hello", "parameters": {"max_new_tokens": 60}})
+    late = {"x-request-timeout-ms": "0"}
+    whole, parts = model.routes()
+    with pytest.raises(DeadlineError, match="writer"):
+        await whole.handle(HttpRequest("POST", whole.path, "", late, body))
+    answer = await parts.handle(HttpRequest("POST", parts.path, "", late, body))
+    assert answer.stream is not None
+    with pytest.raises(DeadlineError, match="writer"):
+        await anext(answer.stream)
 
 
 async def test_tokens_and_echo(model: GenerationModel, tokenizer: Any) -> None:
