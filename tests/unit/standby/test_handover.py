@@ -219,6 +219,24 @@ async def test_one_whose_names_cannot_be_written_is_dropped(
     assert told.pods == ["standby-1"]
 
 
+async def test_one_on_its_way_is_counted_where_it_comes_from(
+    world: World, model: str, told: Told
+) -> None:
+    """Else its ReplicaSet would be told to have one less, and might delete this one."""
+    await world.settle(count=2)
+    for name in ("iris", "wine"):
+        await world.service(name, **container(8080, model))
+    pool = await world.until(world.pool, lambda each: each["spec"]["replicas"] == 2)
+    await world.pod(pool)
+    await world.scale("iris", 1)
+    await world.until(lambda: asyncio.sleep(0, told.pods))
+    await world.settle(count=3)  # brings a reconcile, which changes nothing
+    assert (await world.pool())["spec"]["replicas"] == 2
+    told.may.set()
+    await replica(world, "standby-1")
+    await world.until(world.pool, lambda each: each["spec"]["replicas"] == 1)
+
+
 async def test_two_that_wake_never_get_the_same_pod(world: World, model: str, told: Told) -> None:
     await world.settle(count=2)
     for name in ("iris", "wine"):
