@@ -8,7 +8,7 @@ import copy
 import pytest
 
 from rouse.errors import ConflictError
-from rouse.kube.objects import Object, condition_of, resource_version_of, uid_of
+from rouse.kube.objects import Object, condition_of, uid_of
 from rouse.kube.requests import PatchKind
 from rouse.kube.resources import (
     DEPLOYMENTS,
@@ -54,10 +54,11 @@ async def test_labels_on_what_rouse_made(cluster: Cluster, name: str) -> None:
     """What somebody else adds to an object that Rouse made stays there."""
     await cluster.deploy(cluster.isvc(name))
     patch = {"metadata": {"labels": {"audit": "seen"}}}
-    await cluster.kube.patch(SERVICES, name, patch, namespace=cluster.namespace)
+    child = f"{name}-predictor"
+    await cluster.kube.patch(KNATIVE_SERVICES, child, patch, namespace=cluster.namespace)
     await cluster.apply(cluster.isvc(name, maxReplicas=2))
     await cluster.ready(name)
-    assert (await cluster.get(SERVICES, name))["metadata"]["labels"]["audit"] == "seen"
+    assert (await cluster.get(KNATIVE_SERVICES, child))["metadata"]["labels"]["audit"] == "seen"
 
 
 @pytest.mark.parametrize(
@@ -85,18 +86,23 @@ async def test_a_child_that_is_deleted(cluster: Cluster, name: str, kind: Resour
 async def test_a_child_that_is_edited(cluster: Cluster, name: str) -> None:
     """A field of Rouse's that somebody edits is put back."""
     await cluster.deploy(cluster.isvc(name))
-    before = await cluster.get(SERVICES, name)
-    patch = {"spec": {"externalName": "elsewhere.example.com"}}
-    await cluster.kube.patch(SERVICES, name, patch, namespace=cluster.namespace)
+    child = f"{name}-predictor"
+    before = await cluster.get(KNATIVE_SERVICES, child)
+    image = before["spec"]["template"]["spec"]["containers"][0]["image"]
+    elsewhere = copy.deepcopy(before["spec"]["template"])
+    elsewhere["spec"]["containers"][0]["image"] = "example.com/x"
+    patch = {"spec": {"template": elsewhere}}
+    await cluster.kube.patch(KNATIVE_SERVICES, child, patch, namespace=cluster.namespace)
     after = await cluster.until_one(
-        SERVICES,
-        name,
+        KNATIVE_SERVICES,
+        child,
         lambda found: (
-            found["spec"]["externalName"] == before["spec"]["externalName"]
-            and resource_version_of(found) != resource_version_of(before)
+            found["spec"]["template"]["spec"]["containers"][0]["image"] == image
+            and found["metadata"]["generation"] > before["metadata"]["generation"]
         ),
     )
     assert uid_of(after) == uid_of(before)
+    await cluster.ready(name)
 
 
 async def test_a_template_that_is_edited(cluster: Cluster, name: str) -> None:

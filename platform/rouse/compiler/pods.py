@@ -11,7 +11,7 @@ from rouse.api.inferenceservice.lifecycle import Reason, condition_of
 from rouse.compiler.failures import failure_info
 from rouse.compiler.podwebhook.initializer import INITIALIZER_CONTAINER
 
-__all__ = ["latest_pods", "pod_summary", "with_pods"]
+__all__ = ["crash_of", "latest_pods", "pod_summary", "with_pods"]
 
 _ENDED = "Error"
 _LOOPING = "CrashLoopBackOff"
@@ -40,6 +40,22 @@ def pod_summary(pod: Object | None) -> tuple[bool, Object | None]:
     if pod is None or pod["metadata"].get("deletionTimestamp"):
         return False, None
     return _is_ready(pod), _failure(pod)
+
+
+def crash_of(pods: Iterable[Object]) -> Object | None:
+    """Return the condition of a container that ended and has not served since; None without one.
+
+    Between two tries it is the same, so that nobody sees it come and go.
+    """
+    for pod in pods:
+        if _is_ready(pod):
+            continue
+        for name, status in _containers(pod):
+            ended = (status.get("state") or {}).get("terminated") or {}
+            ended = ended or (status.get("lastState") or {}).get("terminated") or {}
+            if ended.get("exitCode"):
+                return _crash(name, ended)
+    return None
 
 
 def with_pods(
@@ -100,18 +116,21 @@ def _failure(pod: Object) -> Object | None:
         ended = state.get("terminated") or {}
         if (state.get("waiting") or {}).get("reason") == _LOOPING:
             ended = (status.get("lastState") or {}).get("terminated") or {}
-        if not ended.get("exitCode"):
-            continue
-        code = int(ended["exitCode"])
-        said = str(ended.get("message") or "").strip()
-        why = ended.get("reason") or _ENDED
-        return {
-            "reason": Reason.MODEL_LOAD_FAILED,
-            "message": said or f"container {name} ended with exit code {code} ({why})",
-            "exitCode": code,
-            "lastTransitionTime": ended.get("finishedAt"),
-        }
+        if ended.get("exitCode"):
+            return _crash(name, ended)
     return None
+
+
+def _crash(name: str, ended: Mapping[str, Any]) -> Object:
+    code = int(ended["exitCode"])
+    said = str(ended.get("message") or "").strip()
+    why = ended.get("reason") or _ENDED
+    return {
+        "reason": Reason.MODEL_LOAD_FAILED,
+        "message": said or f"container {name} ended with exit code {code} ({why})",
+        "exitCode": code,
+        "lastTransitionTime": ended.get("finishedAt"),
+    }
 
 
 def _containers(pod: Object) -> Iterator[tuple[str, Object]]:

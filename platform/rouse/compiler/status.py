@@ -31,7 +31,7 @@ from rouse.compiler.failures import failure_info
 from rouse.compiler.hosts import local_host, public_url
 from rouse.compiler.observed import Observed
 from rouse.compiler.part import Part
-from rouse.compiler.pods import latest_pods, with_pods
+from rouse.compiler.pods import crash_of, latest_pods, with_pods
 from rouse.compiler.rollout import Rollout
 
 __all__ = ["make_refused_status", "make_status", "make_stopped_status", "timestamp"]
@@ -71,7 +71,9 @@ def make_status(
         observed,
     )
     conditions = [
-        *summarize_parts([_with_failure(findings[0], model), *findings[1:]], ingress),
+        *summarize_parts(
+            [_with_crash(*each, observed) for each in zip(findings, parts, strict=True)], ingress
+        ),
         *budget_findings(isvc.annotations, cold_starts),
     ]
     status: Object = {
@@ -200,17 +202,22 @@ def _with_pods(model: Object, revision: str, observed: Observed) -> Object:
     return with_pods(model, pods, before, location=revision, revision=revision)
 
 
-def _with_failure(findings: PartFindings, model: Object) -> PartFindings:
-    """Say of the latest revision what its pods said last.
+def _with_crash(findings: PartFindings, part: Part, observed: Observed) -> PartFindings:
+    """Say of a component's latest revision what its pods said last.
 
     Knative itself says nothing of a container that ends again and again until the revision's
     progress deadline has passed, ten minutes later.
     """
-    failure = model.get("lastFailureInfo") or {}
-    if findings.latest.status != "Unknown" or failure.get("exitCode") is None:
+    labels = {_REVISION_LABEL: part.rollout.latest_created}
+    crash = crash_of(latest_pods(observed.pods, labels))
+    if findings.latest.status != "Unknown" or crash is None:
         return findings
-    said = Finding(LATEST_DEPLOYMENT_READY, "False", failure["reason"], failure["message"])
-    return replace(findings, latest=said)
+    told = {
+        field: replace(each, status="False", reason=crash["reason"], message=crash["message"])
+        for field in ("ready", "configuration", "latest")
+        if (each := getattr(findings, field)).status == "Unknown"
+    }
+    return replace(findings, **told)
 
 
 def _model_status(latest: Finding, rollout: Rollout, observed: Observed) -> Object:

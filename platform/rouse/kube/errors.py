@@ -29,6 +29,9 @@ _BY_CODE: Mapping[int, type[ApiError]] = {
     429: TooManyRequestsError,
 }
 
+_NOT_OF_ITS_TYPE = "failed to create typed patch object"
+"""What Kubernetes answers, as its own failure, to an applied object that its schema refuses."""
+
 
 def error_of_status(
     code: int, status: Mapping[str, Any], *, where: str = "", retry_after: float | None = None
@@ -44,6 +47,8 @@ def error_of_status(
     kind = _BY_CODE.get(code, UnavailableError if code >= 500 else RejectedError)
     if code == 409 and reason == "AlreadyExists":
         kind = AlreadyExistsError
+    if code == 500 and message.startswith(_NOT_OF_ITS_TYPE):
+        kind = RejectedError
     error = kind(message, status=code, reason=reason)
     if isinstance(error, TooManyRequestsError):
         told = (status.get("details") or {}).get("retryAfterSeconds")

@@ -192,7 +192,7 @@ def test_a_model_that_does_not_load_is_told_before_knative_gives_up() -> None:
         "state": {"waiting": {"reason": "CrashLoopBackOff"}},
         "lastState": {"terminated": last},
     }
-    trying: Object = {"state": {"running": {}}}
+    trying = {"state": {"running": {}}, "lastState": {"terminated": last}}
     for container in (looping, trying, looping):
         labels = {"serving.knative.dev/revision": "iris-predictor-00002"}
         containers = [{"name": "kserve-container", **container}]
@@ -204,7 +204,7 @@ def test_a_model_that_does_not_load_is_told_before_knative_gives_up() -> None:
         )
         assert (found["status"], found["reason"]) == ("False", "ModelLoadFailed")
         assert found["message"] == "it is no model"
-        assert world.condition("Ready") == "Unknown"
+        assert world.condition("Ready") == "False"
         assert world.weights == {"1": 100}
 
 

@@ -37,6 +37,17 @@ def test_codes(code: int, reason: str, kind: type[errors.ApiError], retryable: b
     assert str(error) == 'pods "p": no'
 
 
+def test_an_applied_object_that_is_not_of_its_type_is_no_failure_of_the_server() -> None:
+    """Kubernetes answers 500 to it, and would to every further try."""
+    message = (
+        "failed to create typed patch object (default/iris; serving.kserve.io/v1beta1, "
+        "Kind=InferenceService): .spec.predictor.minReplica: field not declared in schema"
+    )
+    error = error_of_status(500, {"code": 500, "message": message})
+    assert type(error) is errors.RejectedError
+    assert str(error) == message
+
+
 def test_an_answer_without_a_status_is_quoted_with_the_request() -> None:
     response = httpx.Response(502, content=b"<html>bad gateway")
     error = error_of_response(response, response.content, where="GET /x")
