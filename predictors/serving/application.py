@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Final, TypeVar
@@ -41,6 +41,8 @@ _log = logging.getLogger(__name__)
 _LARGE_BYTES: Final = 256 * 1024
 _TIMEOUT_HEADER: Final = "x-request-timeout-ms"
 _CLIENT_GONE: Final = 499
+_WOKEN_SECONDS: Final = 5.0
+"""An activator passes a request on as soon as it has found the replica ready."""
 
 _T = TypeVar("_T")
 
@@ -57,6 +59,21 @@ class Application:
         self._executor: ThreadPoolExecutor | None = None
         self._waiting: set[asyncio.Future[InferenceResponse]] = set()
         self._cut_off = False
+        self._start_told = ""
+
+    def tell_start(self, phases: Mapping[str, float], total: float) -> None:
+        """Tell the next request of the start it has waited for; durations in seconds.
+
+        Called when all is ready: where no activator of ours tells it, who woke the model learns it
+        from the first answer. One that comes later has not waited.
+        """
+        process = max(0.0, total - sum(phases.values()))
+        told = {"process": process, **phases}
+        self._start_told = ", ".join(f"{name};dur={s * 1e3:.3f}" for name, s in told.items())
+        asyncio.get_running_loop().call_later(_WOKEN_SECONDS, self._forget_start)
+
+    def _forget_start(self) -> None:
+        self._start_told = ""
 
     def drain(self) -> None:
         """From now on say in every answer that its connection closes."""
@@ -159,7 +176,11 @@ class Application:
             if call is not None:
                 call.end()
         endpoint.metrics.succeeded(response)
-        self._respond(scope, exchange, 200, _headers(encoded, response), encoded.body)
+        headers = _headers(encoded, response)
+        if self._start_told:
+            headers.append(("server-timing", self._start_told))
+            self._start_told = ""
+        self._respond(scope, exchange, 200, headers, encoded.body)
 
     async def _queued(
         self,

@@ -185,6 +185,8 @@ class _Server:
         begun = float(os.environ.get("ROUSE_BEGUN_AT") or started_at())
         self._metrics.start_seconds = max(0.0, time.time() - begun)
         self._notifier.ready()
+        if not self._settings.notify_socket:  # a node that listens tells it itself
+            self._application.tell_start(self._notifier.phases, self._metrics.start_seconds)
         if tracing.wanted(os.environ):
             self._tracing = asyncio.create_task(self._trace(time.time_ns()))
         return True

@@ -79,7 +79,6 @@ async def test_a_wake_up_is_told(cluster: Cluster, name: str) -> None:
     assert sum(phases.values()) > 0
 
 
-@pytest.mark.embedded_only(reason="Knative's own activator reports no phases to a revision")
 async def test_a_wake_up_is_kept(cluster: Cluster, name: str) -> None:
     """The status keeps the phases of the last wake-up."""
     live = await cluster.deploy(cluster.isvc(name, annotations=SHORT_WINDOW, minReplicas=0))
@@ -89,6 +88,7 @@ async def test_a_wake_up_is_kept(cluster: Cluster, name: str) -> None:
     def recorded(isvc: Object) -> bool:
         return bool(isvc["status"].get("coldStart", {}).get("last", {}).get("phases"))
 
+    # On a cluster it is gathered from the pod and the model server some seconds later.
     await cluster.until_one(INFERENCE_SERVICES, name, recorded, timeout_s=30)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -12,11 +13,14 @@ import httpx
 import numpy as np
 import pytest
 
+from predictors.serving.application import Application
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import InvalidInputError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
+from predictors.serving.listener import Listener
 from predictors.serving.model import RequestModel
 from predictors.serving.repository.source import ModelSource
+from predictors.serving.router import Router
 from predictors.serving.routes import HttpAnswer, HttpRequest, Route
 from predictors.serving.settings import Limits, PlaneSettings
 from predictors.serving.tensors import Tensor
@@ -187,6 +191,22 @@ async def test_concurrent_requests_over_both_protocols_share_calls(
     assert 'request_queue_seconds_count{model_name="double"} 3' in text
     assert 'batch_rows_sum{model_name="double"} 3' in text
     assert 'model_infer_request_success_total{model="double",version="1"} 3' in text
+
+
+async def test_the_first_answer_tells_of_the_start_it_waited_for(model: Any) -> None:
+    plane = DataPlane()
+    plane.publish(model)
+    application = Application(plane, Router(plane, {"name": "test"}))
+    application.tell_start({"import": 0.5, "load": 0.25}, 1.0)
+    listener = Listener(application, sock := socket.create_server(("127.0.0.1", 0)))
+    listener.start()
+    async with await _client(f"http://127.0.0.1:{sock.getsockname()[1]}") as client:
+        first, second = [(await client.post(V1, json=BODY)).headers for _ in range(2)]
+    await listener.drain(5)
+    started = "process;dur=250.000, import;dur=500.000, load;dur=250.000"
+    assert started in first["server-timing"]
+    assert first["server-timing"].startswith("predict;dur=")
+    assert "process" not in second["server-timing"]
 
 
 async def test_streams_are_server_sent_events(serve: Serve) -> None:
