@@ -27,7 +27,7 @@ def main() -> None:
     for _ in range(300):
         optimizer.zero_grad()
         loss = nn.functional.nll_loss(torch.log(net(rows)), classes)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     batch = torch.export.Dim("batch", min=1, max=4096)
     program = torch.export.export(net.eval(), (rows[:2],), dynamic_shapes=({0: batch},))

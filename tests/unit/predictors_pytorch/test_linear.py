@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -17,7 +19,7 @@ def _wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear, "faster_by_onednn", lambda: True)
 
 
-def _layers() -> torch.nn.Module:
+def _layers() -> Any:
     torch.manual_seed(7)
     made = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.Linear(64, 8, bias=False))
     return made.requires_grad_(False).eval()
