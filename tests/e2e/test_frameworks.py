@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import yaml
 
@@ -51,4 +52,7 @@ async def test_a_model_answers_sleeps_and_wakes(
         labels = f"serving.kserve.io/inferenceservice={name}"
         await until(client.kube, PODS, lambda pods: not pods, labels=labels, timeout_s=90)
         woken = await http.post(f"/v1/models/{name}:predict", json={"instances": ROW})
-        assert woken.json() == first.json()
+        # Who woke may be a twin, whose numbers agree to float32's last bit.
+        np.testing.assert_allclose(
+            woken.json()["predictions"], first.json()["predictions"], rtol=1e-6
+        )
