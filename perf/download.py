@@ -145,11 +145,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         work(given.port, given.bytes, given.folder)
         print(perf_counter() - began)
         return 0
-    return compare(given.bytes, given.rounds, given.folder)
+    figures = compare(given.bytes, given.rounds, given.folder)
+    publish("download", figures)
+    return int(any(figure.missed for figure in figures))
 
 
-def compare(size: int, rounds: int, folder: Path) -> int:
-    """Both downloads in turns; 1 when ours is below its bar."""
+def compare(size: int, rounds: int, folder: Path) -> list[Figure]:
+    """Both downloads in turns; the first figure is the ratio."""
     rates: dict[str, list[float]] = {"plain": [], "ours": []}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         path = Path(scratch) / "model.bin"
@@ -162,15 +164,11 @@ def compare(size: int, rounds: int, folder: Path) -> int:
     ratios = [mine / other for mine, other in zip(rates["ours"], rates["plain"], strict=True)]
     ratio = statistics.median(ratios)
     spread = f"median of {rounds} rounds, {min(ratios):.2f} to {max(ratios):.2f}"
-    publish(
-        "download",
-        [
-            Figure("agent_vs_plain_download", ratio, "x", 0.8, f"({spread})", at_least=True),
-            Figure("agent_download_mb_s", statistics.median(rates["ours"]), "MB/s"),
-            Figure("plain_download_mb_s", statistics.median(rates["plain"]), "MB/s"),
-        ],
-    )
-    return 0 if ratio >= 0.8 else 1
+    return [
+        Figure("agent_vs_plain_download", ratio, "x", 0.8, f"({spread})", at_least=True),
+        Figure("agent_download_mb_s", statistics.median(rates["ours"]), "MB/s"),
+        Figure("plain_download_mb_s", statistics.median(rates["plain"]), "MB/s"),
+    ]
 
 
 if __name__ == "__main__":

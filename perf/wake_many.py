@@ -10,28 +10,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
+from perf.coldstart.waking import ROW, service
 from perf.harness import SHORT_WINDOWS, Engine, engine, train_iris
 from perf.report import Figure, percentile, publish
 from perf.traffic import Outcome, Target, ask, client
-from rouse.kube.objects import Object
 from rouse.kube.resources import PODS
 from rouse.sdk import AsyncClient
 
-ROW = [[5.1, 3.5, 1.4, 0.2]]
 SPREAD_S = 1.0
 READY_S = 300.0
 _PATIENCE_S = 300.0
-
-
-def service(name: str) -> Object:
-    """A model that sleeps when nobody asks."""
-    model = {"modelFormat": {"name": "sklearn"}, "storageUri": "pvc://models/iris"}
-    return {
-        "apiVersion": "serving.kserve.io/v1beta1",
-        "kind": "InferenceService",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {"predictor": {"minReplicas": 0, "model": model}},
-    }
 
 
 async def put_to_sleep(rouse: AsyncClient, names: Sequence[str]) -> None:
@@ -64,26 +52,28 @@ async def measure(target: Engine, count: int, spread_s: float) -> Outcome:
     return await wake(target, names, spread_s)
 
 
+def figures(count: int, spread_s: float) -> list[Figure]:
+    """Wake ``count`` services of an engine of their own; the most common failures are printed."""
+    with engine(windows=SHORT_WINDOWS) as up:
+        train_iris(up)
+        outcome = asyncio.run(measure(up, count, spread_s))
+    for failure, times in Counter(outcome.failures).most_common(5):
+        print(f"  {times} x {failure}")
+    named = f"wake_{count}"
+    return [
+        Figure(f"{named}_p50_s", percentile(outcome.seconds, 50), "s"),
+        Figure(f"{named}_p99_s", percentile(outcome.seconds, 99), "s", 5),
+        Figure(f"{named}_failed", outcome.failures.total(), "requests", 0),
+    ]
+
+
 def main() -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(prog="perf.wake_many", description=__doc__)
     parser.add_argument("--services", type=int, default=100)
     parser.add_argument("--spread", type=float, default=SPREAD_S, metavar="SECONDS")
     given = parser.parse_args()
-    with engine(windows=SHORT_WINDOWS) as up:
-        train_iris(up)
-        outcome = asyncio.run(measure(up, given.services, given.spread))
-    for failure, times in Counter(outcome.failures).most_common(5):
-        print(f"  {times} x {failure}")
-    named = f"wake_{given.services}"
-    publish(
-        "wake_many",
-        [
-            Figure(f"{named}_p50_s", percentile(outcome.seconds, 50), "s"),
-            Figure(f"{named}_p99_s", percentile(outcome.seconds, 99), "s"),
-            Figure(f"{named}_failed", outcome.failures.total(), "requests", 0),
-        ],
-    )
+    publish("wake_many", figures(given.services, given.spread))
 
 
 if __name__ == "__main__":
