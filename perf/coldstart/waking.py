@@ -102,7 +102,11 @@ class Wakes:
 
 def service(name: str, framework: str = "sklearn", folder: str = "iris") -> Object:
     """An InferenceService that sleeps when nobody asks; the iris example under another name."""
-    model = {"modelFormat": {"name": framework}, "storageUri": f"pvc://models/{folder}"}
+    model = {
+        "modelFormat": {"name": framework},
+        "runtime": f"rouse-{framework}server",
+        "storageUri": f"pvc://models/{folder}",
+    }
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
