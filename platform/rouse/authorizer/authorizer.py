@@ -20,20 +20,28 @@ from rouse.kube.objects import Key as ObjectKey
 from rouse.kube.objects import Object, key_of
 from rouse.kube.resources import AUTHORIZATION_POLICIES, SECRETS
 
-__all__ = ["Authorizer"]
+__all__ = ["GATEWAY_NAMESPACE", "Authorizer"]
 
 logger = logging.getLogger(__name__)
 
+GATEWAY_NAMESPACE: Final = "istio-system"
 _LABELLED: Final = f"{LABEL}=true"
 
 
 class Authorizer:
-    """Judges requests by what the API holds now; ``where`` is a unix socket or a port."""
+    """Judges requests by what the API holds now; ``where`` is a unix socket or a port.
 
-    def __init__(self, client: KubeClient, where: Path | int) -> None:
+    Only policies in ``namespace`` count, that of the gateway's pods: who may write policies
+    elsewhere could say that somebody else's host takes his own keys.
+    """
+
+    def __init__(
+        self, client: KubeClient, where: Path | int, *, namespace: str = GATEWAY_NAMESPACE
+    ) -> None:
         self._policies = Informer(
             client,
             AUTHORIZATION_POLICIES,
+            namespace,
             options=InformerOptions(labels=ACCESS_NAMESPACE_LABEL, optional=True),
         )
         self._secrets = Informer(client, SECRETS, options=InformerOptions(labels=_LABELLED))

@@ -46,7 +46,10 @@ def decide(
     protected = table.find(host, path)
     if protected is None:
         # The gateway knows a policy that has not come here yet: closed until it has.
-        error = f'the keys of "{host}" are not known yet; retry in a second'
+        error = (
+            f'the keys of "{host}" are not known yet, or two models claim this address; retry in '
+            "a second, then ask the model's owner"
+        )
         return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, error, "unknown", None)
     source, presented = _presented(headers)
     if not presented:
@@ -82,8 +85,9 @@ def _presented(headers: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _passes(protected: Protected) -> Verdict:
-    # An empty name takes the place of one that the client made up.
-    return Verdict(HTTPStatus.OK, ((NAME_HEADER, ""),), outcome="token", protected=protected)
+    # A name that the client made up must go, and not just be emptied: Istio's DENY of requests
+    # without a token asks whether the header is there.
+    return Verdict(HTTPStatus.OK, ((_REMOVE, NAME_HEADER),), outcome="token", protected=protected)
 
 
 def _refusal(status: HTTPStatus, error: str, outcome: str, protected: Protected | None) -> Verdict:

@@ -28,10 +28,14 @@ class Protected:
 
 @dataclass(slots=True)
 class HostTable:
-    """Hosts and paths -> InferenceServices."""
+    """Hosts and paths -> InferenceServices.
 
-    _hosts: dict[str, Protected] = field(default_factory=dict)
-    _paths: dict[str, dict[str, Protected]] = field(default_factory=dict)
+    What two of them claim is nobody's: else the keys of one tenant would open another's model
+    where ``domainTemplate`` does not keep namespaces apart.
+    """
+
+    _hosts: dict[str, Protected | None] = field(default_factory=dict)
+    _paths: dict[str, dict[str, Protected | None]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, policies: Iterable[Mapping[str, Any]]) -> HostTable:
@@ -46,7 +50,7 @@ class HostTable:
         return table
 
     def find(self, host: str, path: str) -> Protected | None:
-        """Return whom a request is for; the longest path that fits wins."""
+        """Return whom a request is for; the longest path that fits wins. None where unknown."""
         name = _bare(host)
         at = path.partition("?")[0]
         below = self._paths.get(name, {})
@@ -58,10 +62,14 @@ class HostTable:
     def _add(self, operation: Mapping[str, Any], protected: Protected) -> None:
         paths = [one.removesuffix(_SUBTREE) for one in operation.get("paths") or ()]
         for host in {_bare(one) for one in operation.get("hosts") or ()}:
-            if paths:
-                self._paths.setdefault(host, {}).update(dict.fromkeys(paths, protected))
-            else:
-                self._hosts[host] = protected
+            for path in paths:
+                _claim(self._paths.setdefault(host, {}), path, protected)
+            if not paths:
+                _claim(self._hosts, host, protected)
+
+
+def _claim(claims: dict[str, Protected | None], what: str, protected: Protected) -> None:
+    claims[what] = protected if claims.get(what, protected) == protected else None
 
 
 def _protected(policy: Mapping[str, Any]) -> Protected | None:

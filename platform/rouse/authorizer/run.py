@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from rouse.authorizer.authorizer import Authorizer
+from rouse.authorizer.authorizer import GATEWAY_NAMESPACE, Authorizer
 from rouse.daemon.endpoints import Checks, Ports, serve_endpoints
 from rouse.daemon.logs import set_up_logs
 from rouse.daemon.loop import loop_factory, stop_signal
@@ -31,6 +31,8 @@ class Options:
     port: int = 9090
     ports: Ports = field(default_factory=Ports)
     drain: float = 5.0
+    gateway_namespace: str = GATEWAY_NAMESPACE
+    """Where the policies are: ``auth.gatewayNamespace`` of rouse-config."""
 
 
 async def run(
@@ -43,7 +45,7 @@ async def run(
     """
     options = options or Options()
     async with connect(config) as client, stop_signal() as stop:
-        authorizer = Authorizer(client, options.port)
+        authorizer = Authorizer(client, options.port, namespace=options.gateway_namespace)
 
         def lacks() -> list[str]:
             if stop.is_set():

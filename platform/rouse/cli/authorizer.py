@@ -31,6 +31,12 @@ _PORT = click.IntRange(0, 65535)
     help="Answer for so long after SIGTERM, until no gateway knows this address.",
 )
 @click.option(
+    "--gateway-namespace",
+    default="istio-system",
+    show_default=True,
+    help="Where the policies are: auth.gatewayNamespace of rouse-config.",
+)
+@click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @click.option("--ready-fd", type=int, hidden=True)
@@ -40,6 +46,7 @@ def authorizer(
     metrics_port: int | None,
     health_port: int | None,
     drain_seconds: float,
+    gateway_namespace: str,
     log_format: str,
     ready_fd: int | None,
 ) -> None:
@@ -47,5 +54,5 @@ def authorizer(
     from rouse.authorizer.run import Options, run_authorizer
     from rouse.daemon.endpoints import Ports
 
-    options = Options(port, Ports(metrics_port, health_port), drain_seconds)
+    options = Options(port, Ports(metrics_port, health_port), drain_seconds, gateway_namespace)
     sys.exit(run_authorizer(kubeconfig, options, log_format=log_format, ready_fd=ready_fd))

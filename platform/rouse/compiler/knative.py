@@ -48,11 +48,19 @@ def template_hash(template: Object) -> str:
 
 
 def make_knative_service(
-    isvc: InferenceService, component: ResolvedComponent, template: Object, traffic: list[Object]
+    isvc: InferenceService,
+    component: ResolvedComponent,
+    template: Object,
+    traffic: list[Object],
+    *,
+    inside: bool = False,
 ) -> Object:
-    """Return the Knative Service of a component."""
+    """Return the Knative Service of a component.
+
+    ``inside``: Knative gives it no host of its own at the gateway for the outside.
+    """
     metadata = make_metadata(isvc, component.name, component.component)
-    if is_cluster_local(isvc):
+    if inside or is_cluster_local(isvc):
         metadata["labels"] |= _VISIBILITY
     return {
         "apiVersion": "serving.knative.dev/v1",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.types import InferenceService
-from rouse.compiler.access import make_auth_objects
+from rouse.compiler.access import make_auth_objects, methods_of
 from rouse.compiler.config import Config
 from rouse.compiler.gateway import make_certificate, make_tls_gateway
-from rouse.compiler.hosts import external_hosts
+from rouse.compiler.hosts import external_hosts, local_host
 from rouse.compiler.lineage import LINEAGE_HEADER, Way
 from rouse.compiler.metadata import is_cluster_local, make_metadata
 from rouse.compiler.names import revision_host, service_host
@@ -109,7 +110,22 @@ def virtual_service_of(
     """
     hosts, gateways = attachment(isvc, ways_in, config)
     hosts = [*hosts, *inner_hosts]
-    return _virtual_service(isvc, {"hosts": hosts, "gateways": gateways, "http": list(http)})
+    closed = _closed([local_host(isvc, config), *inner_hosts], isvc, config)
+    rules = [*closed, *http]
+    return _virtual_service(isvc, {"hosts": hosts, "gateways": gateways, "http": rules})
+
+
+def _closed(inside: Sequence[str], isvc: InferenceService, config: Config) -> list[Object]:
+    """Return the rule that keeps the hosts of the inside from leading around who asks outside.
+
+    Anybody can send them to the gateway of the outside, and policies do not name them.
+    """
+    if is_cluster_local(isvc) or not methods_of(isvc, config):
+        return []
+    # Envoy finds a host in any case of letters, and compares this with what was sent.
+    pattern = f"(?i)^({'|'.join(map(re.escape, inside))})(:.*)?$"
+    match = {"authority": {"regex": pattern}, "gateways": config.outside_gateways}
+    return [{"match": [match], "directResponse": {"status": 404}}]
 
 
 def make_rule(

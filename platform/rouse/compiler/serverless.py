@@ -8,6 +8,7 @@ from datetime import datetime
 from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import INGRESS_READY, Finding
 from rouse.api.inferenceservice.types import InferenceService
+from rouse.compiler.access import methods_of
 from rouse.compiler.compiled import Compiled
 from rouse.compiler.component import EXPLAINER, PREDICTOR, TRANSFORMER, ResolvedComponent
 from rouse.compiler.conditions import observe_ingress, observe_part
@@ -39,7 +40,8 @@ def compile_knative(
     now: datetime,
 ) -> Compiled:
     """Return everything wanted of the resolved components, of which the predictor is the first."""
-    parts = _parts(isvc, components, observed)
+    # Knative's own hosts of the components are in no policy: they must not lead in from outside.
+    parts = _parts(isvc, components, observed, inside=bool(methods_of(isvc, config)))
     routes = _routes(isvc, {part.resolved.component: part for part in parts}, observed, config)
     network = [*make_access(isvc, config), *([routes] if routes else [])]
     ingress = observe_ingress(routes, observed.virtual_service, config)
@@ -61,7 +63,11 @@ def compile_knative(
 
 
 def _parts(
-    isvc: InferenceService, components: Sequence[ResolvedComponent], observed: Observed
+    isvc: InferenceService,
+    components: Sequence[ResolvedComponent],
+    observed: Observed,
+    *,
+    inside: bool,
 ) -> list[Part]:
     templates = [make_template(each) for each in components]
     rollouts = decide_rollouts(
@@ -78,7 +84,9 @@ def _parts(
     return [
         Part(
             each,
-            make_knative_service(isvc, each, template, make_traffic(rollouts[each.component])),
+            make_knative_service(
+                isvc, each, template, make_traffic(rollouts[each.component]), inside=inside
+            ),
             rollouts[each.component],
         )
         for each, template in zip(components, templates, strict=True)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from rouse.api.apikeys import Key, encode_hashes, find_key, hash_of, parse_keys
-from rouse.authorizer import Authorizer, HostTable
+from rouse.authorizer import Authorizer, HostTable, decide
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.errors import InvalidError
 from rouse.kube.client import KubeClient
@@ -23,6 +23,9 @@ HOST = "iris.default.example.com"
 
 def key(name: str, text: str) -> Key:
     return Key(name, bytes.fromhex(hash_of(text).removeprefix("sha256:")))
+
+
+EVE = key("eve", "rk_eve")
 
 
 def policy(secret: str = "iris-api-keys", **operation: list[str]) -> Object:
@@ -122,6 +125,52 @@ def test_paths_and_hosts_are_told_apart() -> None:
     assert found("example.com", "/s/iris/v1") == "p"
     assert found("example.com", "/s/irises") is None
     assert found("elsewhere") is None
+
+
+def elsewhere(policy_: Object, *, namespace: str, tenant: str) -> Object:
+    """A policy as `policy_`, for an InferenceService of ``tenant``."""
+    labels = {**policy_["metadata"]["labels"], "rouse.dev/inferenceservice-namespace": tenant}
+    metadata = {**policy_["metadata"], "namespace": namespace, "labels": labels}
+    return {**policy_, "metadata": {**metadata, "name": f"rouse-api-key-{tenant}.iris"}}
+
+
+async def test_policies_outside_the_gateways_namespace_say_nothing() -> None:
+    forged = elsewhere(policy(), namespace="tenant", tenant="tenant")
+    stolen = secret(EVE)
+    stolen["metadata"]["namespace"] = "tenant"
+    tenant = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tenant"}}
+    async with running(tenant, forged, stolen) as (client, authorizer):
+        assert authorizer.judge(HOST, "/", {"x-api-key": "rk_eve"}).status == 503
+        await client.create(policy())
+        await client.create(secret(key("ann", "rk_ann")))
+        await within_a_second(
+            lambda: authorizer.judge(HOST, "/", {"x-api-key": "rk_ann"}).status == 200
+        )
+        assert authorizer.judge(HOST, "/", {"x-api-key": "rk_eve"}).status == 403
+
+
+@pytest.mark.parametrize("paths", [{}, {"paths": ["/s/iris", "/s/iris/*"]}])
+def test_what_two_services_claim_is_closed(paths: dict[str, list[str]]) -> None:
+    own = policy(hosts=[HOST, f"{HOST}:*"], **paths)
+    other = elsewhere(own, namespace="istio-system", tenant="tenant")
+    for policies in ([own, other], [other, own]):
+        table = HostTable.of(policies)
+        assert table.find(HOST, "/s/iris") is None
+        sent = {"x-api-key": "rk_eve"}
+        verdict = decide(HOST, "/s/iris", sent, table=table, keys_of=lambda _: (EVE,))
+        assert verdict.status == 503
+    assert HostTable.of([own, own]).find(HOST, "/s/iris") is not None
+
+
+def test_a_name_that_the_client_made_up_is_taken_away_where_a_token_may_come() -> None:
+    """Emptied it would still be there, which is all that Istio's condition asks."""
+    open_to_tokens = policy()
+    open_to_tokens["metadata"]["annotations"]["rouse.dev/tokens-too"] = "true"
+    table = HostTable.of([open_to_tokens])
+    for sent in ({}, {"x-rouse-api-key-name": "root"}, {"authorization": "Bearer a.b.c"}):
+        verdict = decide(HOST, "/", sent, table=table, keys_of=lambda _: ())
+        assert verdict.status == 200
+        assert dict(verdict.headers) == {"x-envoy-auth-headers-to-remove": "x-rouse-api-key-name"}
 
 
 def test_a_secret_holds_hashes_and_nothing_else() -> None:

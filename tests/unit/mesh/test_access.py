@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -278,3 +279,28 @@ async def test_callers_inside_the_cluster_are_asked_where_the_policy_names_their
         await bench.settle()
         assert await status(bench, host=inside, path=local) == 403
         assert await status(bench, host=inside, path=local, **issuer.token()) == 200
+
+
+async def test_hosts_of_the_inside_lead_nowhere_from_outside(bench: Bench) -> None:
+    """The rule that the compiler puts first where somebody is asked (golden: auth-routes)."""
+    inside = "iris.default.svc.cluster.local"
+    local = f"http://127.0.0.1:{bench.ports.local}/"
+    closed = {
+        "match": [
+            {
+                "authority": {"regex": rf"(?i)^({re.escape(inside)})(:.*)?$"},
+                "gateways": ["knative-serving/knative-ingress-gateway"],
+            }
+        ],
+        "directResponse": {"status": 404},
+    }
+    async with backend("a") as a:
+        hosts = ["iris.default.localhost", inside]
+        route = virtual_service("iris", closed, {"route": [target("a")]}, hosts=hosts)
+        bench.apply(service("a"), endpoint_slice("a", a.port), route)
+        await bench.settle()
+        for host in (inside, inside.upper(), f"{inside}:80", f"{inside}.", f"{inside}.:80"):
+            assert await status(bench, host=host) == 404, host
+        assert await status(bench) == 200
+        assert await status(bench, host=inside, path=local) == 200
+        assert bench.findings == []

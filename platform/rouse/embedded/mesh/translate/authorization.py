@@ -164,6 +164,9 @@ def _claim(path: Iterable[str], value: str) -> Object:
 
 
 def _header(name: str, value: str) -> Object:
+    if value == "*":
+        # As Istio has it, also where the header is there and empty.
+        return {"header": {"name": name, "present_match": True}}
     return {"header": {"name": name, "string_match": _text(value)}}
 
 
