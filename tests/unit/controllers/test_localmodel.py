@@ -23,11 +23,13 @@ from rouse.controllers.localmodel.sources import (
     NAMESPACE_CACHES,
     VOLUMES,
 )
+from rouse.controllers.localmodel.wanted import is_withheld
+from rouse.controllers.localmodel.wanted import make_models as wanted_models
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.errors import NotFoundError
 from rouse.kube import KubeClient
 from rouse.kube.objects import Object
-from rouse.kube.resources import INFERENCE_SERVICES, NODES, Resource
+from rouse.kube.resources import CONFIG_MAPS, EVENTS, INFERENCE_SERVICES, NODES, Resource
 
 URI = "s3://models/large"
 
@@ -215,6 +217,51 @@ async def test_a_service_of_the_model_is_listed_and_gets_volume_and_claim(user: 
     volume = await user.get(VOLUMES, claim["spec"]["volumeName"])
     assert volume["spec"]["local"] == {"path": "/models"}
     assert volume["metadata"]["ownerReferences"][0]["name"] == "large"
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ("{}", ["large", "own", "private"]),
+        ("{hostPath: /models}", ["large", "own"]),
+        ("{hostPath: /models, sharePrivate: true}", ["large", "own", "private"]),
+    ],
+)
+def test_what_a_namespaces_credentials_open_is_not_put_where_every_namespace_reads(
+    settings: str, kept: list[str]
+) -> None:
+    def spaced(name: str, **spec: Any) -> Object:
+        made = cache(name)
+        metadata = {"name": name, "namespace": "team-a"}
+        return {**made, "metadata": metadata, "spec": {**made["spec"], **spec}}
+
+    caches = [
+        {**cache(), "spec": {**cache()["spec"], "serviceAccountName": "all"}},
+        spaced("own"),
+        spaced("private", serviceAccountName="team"),
+    ]
+    config = Config.from_config_map({"data": {"modelCache": settings}}).model_cache
+    made = wanted_models(node("one"), {"disks": GROUP}, caches, {}, config)
+    assert sorted(each["modelName"] for each in made) == kept
+    secret = spaced("private", storage={"key": "team"})
+    assert is_withheld(secret, config) == ("private" not in kept)
+
+
+async def test_a_private_model_that_no_node_keeps_is_told(user: KubeClient) -> None:
+    config = await user.get(CONFIG_MAPS, "rouse-config", "rouse-system")
+    config["data"] = {"modelCache": "{nodeGroup: disks, hostPath: /models}"}
+    await user.replace(config)
+    private = {**cache("private"), "kind": "LocalModelNamespaceCache"}
+    private["metadata"]["namespace"] = "default"
+    private["spec"]["serviceAccountName"] = "team"
+    await user.apply(private)
+    async with asyncio.timeout(15):
+        while not any(
+            each["reason"] == "ModelIsPrivate"
+            for each in (await user.list(EVENTS, "default")).items
+        ):
+            await asyncio.sleep(0.01)  # the API in memory answers without giving way
+    assert models(await seen(user, LOCAL_NODES, "one", lambda _: True)) == []
 
 
 def labelled(name: str | None) -> Callable[[Object], bool]:

@@ -31,6 +31,9 @@ class ModelCache:
     """The LocalModelNodeGroup of those nodes, where no annotation names another."""
     host_path: str = ""
     """The folder of the nodes' agents, which pods read; empty: they do not."""
+    share_private: bool = False
+    """With `host_path`: keep models too that are opened by a namespace's own credentials. Pods of
+    every namespace can read them then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

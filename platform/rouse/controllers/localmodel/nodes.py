@@ -51,6 +51,7 @@ class NodeReconciler:
             self._sources.groups_by_name(),
             self._sources.all_caches(),
             self._demanded(key.name, local),
+            self._sources.config().model_cache,
         )
         if models or local is not None:
             await apply_if_differs(self._client, make_node(node, models), local)

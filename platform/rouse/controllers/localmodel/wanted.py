@@ -9,13 +9,15 @@ from rouse.api.base import Object
 from rouse.api.localmodelcache.lifecycle import count_copies, node_state
 from rouse.api.localmodelcache.types import NodeState
 from rouse.api.localmodelnode.names import LABEL_PREFIX, demand_name, model_key, node_label
+from rouse.compiler.config.kept import ModelCache
 from rouse.controllers.localmodel.selection import is_ready, of_group
 from rouse.controllers.localmodel.services import Use, uses_cache
 from rouse.kube.objects import Key, key_of
 
-__all__ = ["is_wanted", "make_labels", "make_models", "make_node", "make_status"]
+__all__ = ["is_wanted", "is_withheld", "make_labels", "make_models", "make_node", "make_status"]
 
 _MOST_LABELS: Final = 500
+_CREDENTIALS: Final = ("serviceAccountName", "storage")
 
 
 def is_wanted(cache: Mapping[str, Any]) -> bool:
@@ -23,11 +25,22 @@ def is_wanted(cache: Mapping[str, Any]) -> bool:
     return not cache["metadata"].get("deletionTimestamp")
 
 
+def is_withheld(cache: Mapping[str, Any], settings: ModelCache) -> bool:
+    """Whether no node may keep its model: pods of every namespace read what nodes keep.
+
+    So it is with models that a namespace's own credentials open, unless that is wanted.
+    """
+    if not settings.host_path or settings.share_private or not key_of(cache).namespace:
+        return False
+    return any(cache["spec"].get(name) for name in _CREDENTIALS)
+
+
 def make_models(
     node: Mapping[str, Any],
     groups: Mapping[str, Object],
     caches: Iterable[Object],
     demanded: Mapping[str, str],
+    settings: ModelCache,
 ) -> list[Object]:
     """Return a node's localModels: those of the caches, then those that services want, by name.
 
@@ -37,7 +50,7 @@ def make_models(
     models = [
         _of_cache(cache, group)
         for cache in caches
-        if is_wanted(cache)
+        if is_wanted(cache) and not is_withheld(cache, settings)
         for group in [next((g for g in cache["spec"]["nodeGroups"] if g in mine), None)]
         if group is not None
     ]
@@ -105,7 +118,7 @@ def _of_cache(cache: Mapping[str, Any], group: str) -> Object:
     if key.namespace:
         model["namespace"] = key.namespace
     model["nodeGroup"] = group
-    for name in ("serviceAccountName", "storage"):
+    for name in _CREDENTIALS:
         if spec.get(name):
             model[name] = spec[name]
     return model
