@@ -14,9 +14,9 @@ from predictors.serving.errors import InvalidInputError
 from predictors.serving.inference import InferenceRequest
 from predictors.serving.tensors import Array, Tensor
 
-__all__ = ["Call", "Fields", "json_column", "text_column", "text_of"]
+__all__ = ["PROTOCOL", "Call", "Fields", "json_column", "text_column", "text_of"]
 
-_PROTOCOL: Final = frozenset({"binary_data_output", "content_type", "binary_data", "headers"})
+PROTOCOL: Final = frozenset({"binary_data_output", "content_type", "binary_data", "headers"})
 """Parameters of requests that are the server's, not the task's."""
 
 
@@ -53,6 +53,13 @@ class Call:
         if request.payload is not None:
             return _from_v1(request.payload, fields)
         return _from_v2(request, fields, media=media)
+
+    def parts(self) -> list[Call]:
+        """A call for each item."""
+        return [
+            Call([item], [where], self.parameters)
+            for item, where in zip(self.items, self.where, strict=True)
+        ]
 
     def switch(self, name: str) -> bool | None:
         """A parameter that is true or false; None if it was not given."""
@@ -146,7 +153,7 @@ def _item(row: object, fields: Fields, where: str) -> dict[str, Any]:
 
 def _from_v2(request: InferenceRequest, fields: Fields, *, media: bool) -> Call:
     inputs = list(request.inputs)
-    parameters = {k: v for k, v in request.parameters.items() if k not in _PROTOCOL}
+    parameters = {k: v for k, v in request.parameters.items() if k not in PROTOCOL}
     named: dict[str, list[Any]] = {}
     for tensor in inputs:
         values = _values(tensor, request, media=media)

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     add("--model_id", default="", help="ORG/MODEL of the hub, instead of --model_dir")
     add("--model_revision", default="", help="commit, tag or branch of --model_id")
     add("--max_length", type=_positive, help="tokens of a text; else what the model takes")
-    add("--max_model_len", type=_positive, help="the same, by vLLM's name")
+    add("--max_model_len", "--max-model-len", type=_positive, help="the same, by vLLM's name")
     add("--dtype", choices=DTYPES, default="auto", help="of the weights; auto: float32 on CPU")
     _flag(made, "--trust_remote_code", "false", "run Python code of the model's folder")
     _flag(made, "--truncation", "true", "cut long texts, as KServe does; false: refuse them")
@@ -101,7 +101,6 @@ def _told(text: str) -> bool:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)

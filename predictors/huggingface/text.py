@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 from tokenizers import Encoding, Tokenizer
 
@@ -13,12 +14,23 @@ from predictors.huggingface.loading import allow_code
 from predictors.huggingface.options import Options
 from predictors.serving.errors import InvalidInputError, ModelLoadError
 
-__all__ = ["Cut", "TextTokenizer", "load_tokenizer"]
+__all__ = ["Cut", "Source", "TextTokenizer", "load_tokenizer"]
 
 Cut = Literal["longest_first", "only_first", "only_second"]
 """Which text of a pair is cut when both are too long together."""
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+_LONG_TEXT: Final = 10_000
+"""Characters from which on texts are tokenized in a thread: it takes milliseconds."""
+
+
+class Source(NamedTuple):
+    """A text to tokenize, what errors call it, and the text that stands behind it."""
+
+    text: str
+    where: str
+    pair: str | None = None
 
 
 class TextTokenizer:
@@ -43,9 +55,24 @@ class TextTokenizer:
         tokenizer.enable_truncation(limit, stride=stride, strategy=cut)
         self.rust = tokenizer
         self.limit = limit
+        self._stride = stride
         self._truncate = truncate or stride > 0
         self._special = special_tokens
         self._lower = lower_case
+
+    async def encode_all(
+        self, sources: Sequence[Source], truncate: bool | None = None
+    ) -> list[Encoding]:
+        """The tokens of each, as `encode`; the event loop does not wait for long ones."""
+
+        def tokenize() -> list[Encoding]:
+            return [
+                self.encode(text, pair, where=where, truncate=truncate)
+                for text, where, pair in sources
+            ]
+
+        size = sum(len(each.text) + len(each.pair or "") for each in sources)
+        return tokenize() if size < _LONG_TEXT else await asyncio.to_thread(tokenize)
 
     def encode(
         self,
@@ -58,6 +85,8 @@ class TextTokenizer:
         """The tokens of a text, or of a pair. Raises `InvalidInputError` naming `where`."""
         if self._lower:
             text, pair = text.lower(), pair.lower() if pair is not None else None
+        if self._stride and pair is not None:
+            self._check_windows(text, pair, where)
         try:
             encoding = self.rust.encode(text, pair, add_special_tokens=self._special)
         except Exception as error:  # tokenizers raises bare Exceptions
@@ -71,6 +100,29 @@ class TextTokenizer:
         if not len(encoding):
             raise InvalidInputError(f"{where} has no tokens.")
         return encoding
+
+    def _check_windows(self, text: str, pair: str, where: str) -> None:
+        """Refuse a `text` that leaves a long `pair` less than the overlap of its windows.
+
+        The tokenizer would panic.
+        """
+        room = self.limit
+        if self._special:
+            room -= self.rust.num_special_tokens_to_add(True)
+        most = max(room - self._stride - 1, 0)
+        count = self._count(text)
+        if count > most and count + self._count(pair) > room:
+            raise InvalidInputError(
+                f"{where} has more than {most} tokens, which is all this model reads of it beside "
+                "a long text. Shorten one of them."
+            )
+
+    def _count(self, text: str) -> int:
+        """How many tokens a text has, without special ones; above the limit, any more than it."""
+        try:
+            return len(self.rust.encode(text, add_special_tokens=False))
+        except Exception:  # what has no pair is not cut but refused
+            return self.limit + 1
 
     def special(self, name: str, told: object) -> tuple[str, int] | None:
         """A special token's text and id, from what tokenizer_config.json says of it."""
@@ -107,6 +159,12 @@ def load_tokenizer(
             pass  # a normalizer that does not touch capitals
     most = files.max_length(options.max_length)
     limit = min(limit, most) if limit else most
+    special = rust.num_special_tokens_to_add(True)
+    if limit <= special:
+        raise ModelLoadError(
+            f"{files.path}: texts of {limit} tokens leave no room beside the {special} special "
+            "ones. Is --max_length, or max_position_embeddings in config.json, what you mean?"
+        )
     return TextTokenizer(
         rust,
         limit,

@@ -140,13 +140,13 @@ async def merged(generations: Sequence[Generation]) -> AsyncGenerator[tuple[int,
         async for piece in generations[0]:
             yield 0, piece
         return
-    queue: asyncio.Queue[tuple[int, Piece] | RequestError] = asyncio.Queue(len(generations))
+    queue: asyncio.Queue[tuple[int, Piece] | Exception] = asyncio.Queue(len(generations))
 
     async def forward(index: int, generation: Generation) -> None:
         try:
             async for piece in generation:
                 await queue.put((index, piece))
-        except RequestError as error:
+        except Exception as error:  # whatever it is, the one who waits for the queue is told
             await queue.put(error)
 
     tasks = [asyncio.create_task(forward(*each)) for each in enumerate(generations)]
@@ -154,7 +154,7 @@ async def merged(generations: Sequence[Generation]) -> AsyncGenerator[tuple[int,
     try:
         while left:
             item = await queue.get()
-            if isinstance(item, RequestError):
+            if isinstance(item, Exception):
                 raise item
             left -= item[1].finish is not None
             yield item

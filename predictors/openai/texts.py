@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -18,6 +19,8 @@ from predictors.serving.errors import DeadlineError, RequestError
 from predictors.serving.routes import HttpAnswer
 
 __all__ = ["answer"]
+
+_log = logging.getLogger(__name__)
 
 
 async def answer(target: Target, asked: Asked, form: Form, deadline: float | None) -> HttpAnswer:
@@ -75,6 +78,9 @@ async def _events(
                     yield _event(orjson.dumps(chunk))
     except RequestError as error:
         yield _event(body_of(error))
+    except Exception:
+        _log.exception("unforeseen error in a stream of model %s", target.endpoint.model.name)
+        yield _event(body_of(RequestError("Internal server error.")))
     finally:
         _close(generations)
     yield _event(b"[DONE]")

@@ -11,6 +11,7 @@ import torch
 from predictors.huggingface.batching import Outcome
 from predictors.huggingface.calls import Call, Fields, text_column, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
+from predictors.huggingface.text import Source
 from predictors.serving.errors import ModelLoadError
 from predictors.serving.tensors import Array, Tensor, TensorSpec
 
@@ -43,12 +44,12 @@ class TextClassification(Encoder):
         function = call.choice("function_to_apply", _FUNCTIONS, self._function)
         many = self.options.return_probabilities or call.parameters.get("top_k") is not None
         count = call.count("top_k", len(self._labels)) if many else 1
-        encodings = []
+        sources = []
         for item, where in zip(call.items, call.where, strict=True):
             text, pair = text_of(item["text"], where), item.get("text_pair")
             pair = text_of(pair, f"{where}.text_pair") if pair is not None else None
-            encodings.append(self.tokenizer.encode(text, pair, where=where, truncate=truncate))
-        spent = await self.run(encodings)
+            sources.append(Source(text, where, pair))
+        spent = await self.run(await self.tokenizer.encode_all(sources, truncate))
         results: Results = []
         for logits in spent.results:
             scores = _applied(function, logits)

@@ -10,11 +10,13 @@ import numpy as np
 import orjson
 import torch
 from numpy.typing import NDArray
+from tokenizers import Encoding
 
 from predictors.huggingface.batching import Outcome
 from predictors.huggingface.calls import Call, Fields, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
 from predictors.huggingface.loading import tensors_of
+from predictors.huggingface.text import Source
 from predictors.serving.errors import ModelLoadError
 from predictors.serving.tensors import Tensor, TensorSpec
 
@@ -67,10 +69,8 @@ class Embedding(Encoder):
     async def answer(self, call: Call) -> tuple[Results, Outcome[Any]]:
         """A vector for each text, of length 1 where the model or the request says so."""
         truncate, normalize = call.switch("truncation"), call.switch("normalize")
-        texts = [
-            text_of(item["text"], where) for item, where in zip(call.items, call.where, strict=True)
-        ]
-        spent = await self._vectors(texts, call.where, truncate)
+        texts = [item["text"] for item in call.items]
+        spent = await self.run(await self._tokens(texts, call.where, truncate))
         if normalize and not self._normalize:
             return [row / max(np.linalg.norm(row), 1e-12) for row in spent.results], spent
         return spent.results, spent
@@ -78,11 +78,7 @@ class Embedding(Encoder):
     async def embed(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
         """A row for each text, and their tokens: the ability of OpenAI's ``embeddings``."""
         where = [f"input[{index}]" for index in range(len(texts))]
-        checked = [text_of(text, at) for text, at in zip(texts, where, strict=True)]
-        encodings = [
-            self.tokenizer.encode(self._prompt + text, where=at)
-            for text, at in zip(checked, where, strict=True)
-        ]
+        encodings = await self._tokens(texts, where, None)
         spent = await self.run(encodings)
         return np.stack(spent.results), sum(map(len, encodings))
 
@@ -99,14 +95,14 @@ class Embedding(Encoder):
             pooled = torch.nn.functional.normalize(pooled.float(), p=2.0, dim=1)
         return list(numbers(pooled))
 
-    async def _vectors(
-        self, texts: Sequence[str], where: Sequence[str], truncate: bool | None
-    ) -> Outcome[Any]:
-        encodings = [
-            self.tokenizer.encode(self._prompt + text, where=at, truncate=truncate)
+    async def _tokens(
+        self, texts: Sequence[object], where: Sequence[str], truncate: bool | None
+    ) -> list[Encoding]:
+        sources = [
+            Source(self._prompt + text_of(text, at), at)
             for text, at in zip(texts, where, strict=True)
         ]
-        return await self.run(encodings)
+        return await self.tokenizer.encode_all(sources, truncate)
 
     def _default_prompt(self) -> str:
         name = self.files.sentence.get("default_prompt_name")

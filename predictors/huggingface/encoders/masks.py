@@ -13,6 +13,7 @@ from predictors.huggingface.batching import Outcome
 from predictors.huggingface.calls import Call, Fields, json_column, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
 from predictors.huggingface.encoders.classification import softmax
+from predictors.huggingface.text import Source
 from predictors.serving.errors import InvalidInputError, ModelLoadError
 from predictors.serving.tensors import Array, Tensor, TensorSpec
 
@@ -48,13 +49,14 @@ class FillMask(Encoder):
         """Lists of ``{"score", "token", "token_str", "sequence"}``, best first."""
         truncate, count = call.switch("truncation"), call.count("top_k", 5)
         targets = self._targets(call.parameters.get("targets"))
-        encodings = []
-        for item, where in zip(call.items, call.where, strict=True):
-            text = text_of(item["text"], where)
-            encoding = self.tokenizer.encode(text, where=where, truncate=truncate)
+        sources = [
+            Source(text_of(item["text"], where), where)
+            for item, where in zip(call.items, call.where, strict=True)
+        ]
+        encodings = await self.tokenizer.encode_all(sources, truncate)
+        for encoding, where in zip(encodings, call.where, strict=True):
             if self._mask_id not in encoding.ids:
                 raise InvalidInputError(f"{where} has no {self._mask} in it.")
-            encodings.append(encoding)
         spent = await self.run(encodings)
         results: Results = [
             self._filled(encoding, logits, count, targets)

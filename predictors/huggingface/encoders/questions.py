@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -13,7 +15,7 @@ from predictors.huggingface.batching import Outcome
 from predictors.huggingface.calls import Call, Fields, text_column, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
 from predictors.huggingface.encoders.classification import softmax
-from predictors.huggingface.text import Cut
+from predictors.huggingface.text import Cut, Source
 from predictors.serving.tensors import Array, Tensor, TensorSpec
 
 __all__ = ["QuestionAnswering"]
@@ -21,6 +23,8 @@ __all__ = ["QuestionAnswering"]
 _WINDOW: Final = 384
 """Tokens of a context that are read at a time, the question's included."""
 _STRIDE: Final = 128
+_FEW_WINDOWS: Final = 8
+"""Whose spans are sorted within some milliseconds."""
 _OUTPUTS: Final = ("answer", "score", "start", "end")
 
 
@@ -51,26 +55,26 @@ class QuestionAnswering(Encoder):
         """``{"score", "start", "end", "answer"}`` for each item; lists of them with `top_k`."""
         count, longest = call.count("top_k", 1), call.count("max_answer_len", 15)
         impossible = bool(call.switch("handle_impossible_answer"))
-        encodings: list[Encoding] = []
-        sizes, contexts = [], []
+        sources, contexts = [], []
         for item, where in zip(call.items, call.where, strict=True):
             question = text_of(item["question"], f"{where}.question")
             context = text_of(item["context"], f"{where}.context")
-            first = self.tokenizer.encode(question, context, where=f"{where}.question")
-            windows = [first, *first.overflowing]
-            encodings += windows
-            sizes.append(len(windows))
+            sources.append(Source(question, f"{where}.question", context))
             contexts.append(context)
-        spent = await self.run(encodings)
-        results: Results = []
-        start = 0
-        for size, context in zip(sizes, contexts, strict=True):
-            windows = encodings[start : start + size]
-            spans = spent.results[start : start + size]
-            start += size
-            found = _answers(windows, spans, context, count, longest, impossible=impossible)
-            results.append(found if "top_k" in call.parameters else found[0])
-        return results, spent
+        firsts = await self.tokenizer.encode_all(sources)
+        windows = [[first, *first.overflowing] for first in firsts]
+        spent = await self.run([each for own in windows for each in own])
+
+        def answers() -> Results:
+            spans, told = iter(spent.results), []
+            for own, context in zip(windows, contexts, strict=True):
+                logits = list(islice(spans, len(own)))
+                told.append(_answers(own, logits, context, count, longest, impossible=impossible))
+            return told
+
+        few = len(spent.results) <= _FEW_WINDOWS
+        found = answers() if few else await asyncio.to_thread(answers)
+        return found if "top_k" in call.parameters else [each[0] for each in found], spent
 
     def tensors(self, results: Results) -> list[Tensor]:
         """`answer`, `score`, `start` and `end`; with `top_k` the best answer's come first."""
@@ -112,12 +116,12 @@ def _answers(
         last = softmax(np.where(open_, ends, -1e4))
         nothing = min(nothing, float(first[0] * last[0]))
         first, last = np.where(inside, first, 0.0), np.where(inside, last, 0.0)
-        scores = np.tril(np.triu(np.outer(first, last)), longest - 1)
+        scores = _spans(first, last, longest)
         for flat in np.argsort(-scores, axis=None)[: count * 4]:
-            begin, end = divmod(int(flat), scores.shape[1])
-            score = float(scores[begin, end])
+            further, begin = divmod(int(flat), scores.shape[1])
+            score = float(scores[further, begin])
             if score > 0:
-                span = _words(window, begin, end)
+                span = _words(window, begin, begin + further)
                 found[span] = max(found.get(span, 0.0), score)
     told: list[dict[str, Any]] = [
         {"score": score, "start": start, "end": end, "answer": context[start:end]}
@@ -126,6 +130,15 @@ def _answers(
     if impossible or not told:
         told.append({"score": nothing, "start": 0, "end": 0, "answer": ""})
     return sorted(told, key=lambda each: -float(each["score"]))[:count]
+
+
+def _spans(first: Array, last: Array, longest: int) -> Array:
+    """The score of each span, ``[tokens beyond its first, its first token]``."""
+    size = len(first)
+    scores: Array = np.zeros((min(longest, size), size), np.float32)
+    for further in range(len(scores)):
+        scores[further, : size - further] = first[: size - further] * last[further:]
+    return scores
 
 
 def _words(window: Encoding, begin: int, end: int) -> tuple[int, int]:

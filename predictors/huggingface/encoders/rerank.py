@@ -12,6 +12,7 @@ from predictors.huggingface.batching import Outcome
 from predictors.huggingface.calls import Call, Fields, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
 from predictors.huggingface.encoders.classification import sigmoid
+from predictors.huggingface.text import Source
 from predictors.serving.errors import InvalidInputError, ModelLoadError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.tensors import Tensor, TensorSpec
@@ -63,7 +64,8 @@ class Rerank(Encoder):
     async def answer(self, call: Call) -> tuple[Results, Outcome[Any]]:
         """``{"index", "score"}`` of each item's documents, best first."""
         truncate, raw = call.switch("truncation"), bool(call.switch("raw_scores"))
-        encodings, sizes = [], []
+        sources: list[Source] = []
+        sizes = []
         for item, where in zip(call.items, call.where, strict=True):
             query = text_of(item["query"], f"{where}.query")
             documents = item["documents"]
@@ -71,11 +73,8 @@ class Rerank(Encoder):
             if not isinstance(documents, list) or not documents:
                 raise InvalidInputError(f"{where}.documents must be a list of texts.")
             sizes.append(len(documents))
-            for index, document in enumerate(documents):
-                at = f"{where}.documents[{index}]"
-                text = text_of(document, at)
-                encodings.append(self.tokenizer.encode(query, text, where=at, truncate=truncate))
-        spent = await self.run(encodings)
+            sources += _sources(query, documents, f"{where}.documents")
+        spent = await self.run(await self.tokenizer.encode_all(sources, truncate))
         logits = np.array(spent.results, np.float32)
         scores = logits if raw else sigmoid(logits)
         results: Results = []
@@ -90,10 +89,7 @@ class Rerank(Encoder):
     async def rerank(self, query: str, documents: Sequence[str]) -> tuple[Sequence[float], int]:
         """A score for each document, and the tokens read: the ability of ``rerank``."""
         text_of(query, "query")
-        encodings = [
-            self.tokenizer.encode(query, text_of(text, f"documents[{i}]"), where=f"documents[{i}]")
-            for i, text in enumerate(documents)
-        ]
+        encodings = await self.tokenizer.encode_all(_sources(query, documents, "documents"))
         spent = await self.run(encodings)
         scores = sigmoid(np.array(spent.results, np.float32))
         return [float(score) for score in scores], sum(map(len, encodings))
@@ -106,3 +102,11 @@ class Rerank(Encoder):
     def reduce(self, output: Any, lengths: Sequence[int], mask: torch.Tensor | None) -> list[Any]:
         """The one logit of each pair."""
         return [float(row[0]) for row in numbers(output.logits)]
+
+
+def _sources(query: str, documents: Sequence[object], where: str) -> list[Source]:
+    places = [f"{where}[{index}]" for index in range(len(documents))]
+    return [
+        Source(query, at, text_of(document, at))
+        for document, at in zip(documents, places, strict=True)
+    ]

@@ -13,6 +13,7 @@ from predictors.huggingface.batching import Outcome
 from predictors.huggingface.calls import Call, Fields, json_column, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
 from predictors.huggingface.encoders.classification import check_labels, softmax
+from predictors.huggingface.text import Source
 from predictors.serving.errors import InvalidInputError
 from predictors.serving.tensors import Array, Tensor, TensorSpec
 
@@ -79,10 +80,8 @@ class TokenClassification(Encoder):
         if not isinstance(ignored, list):
             raise InvalidInputError("parameters.ignore_labels must be a list of labels.")
         texts = [text_of(i["text"], w) for i, w in zip(call.items, call.where, strict=True)]
-        encodings = [
-            self.tokenizer.encode(text, where=where, truncate=truncate)
-            for text, where in zip(texts, call.where, strict=True)
-        ]
+        sources = list(map(Source, texts, call.where))
+        encodings = await self.tokenizer.encode_all(sources, truncate)
         spent = await self.run(encodings)
         results: Results = []
         for text, encoding, logits in zip(texts, encodings, spent.results, strict=True):

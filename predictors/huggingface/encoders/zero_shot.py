@@ -12,7 +12,7 @@ from predictors.huggingface.batching import Outcome
 from predictors.huggingface.calls import Call, Fields, text_column, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
 from predictors.huggingface.encoders.classification import softmax
-from predictors.huggingface.text import Cut
+from predictors.huggingface.text import Cut, Source
 from predictors.serving.errors import InvalidInputError, ModelLoadError
 from predictors.serving.tensors import Tensor, TensorSpec
 
@@ -56,19 +56,15 @@ class ZeroShot(Encoder):
         template = call.parameters.get("hypothesis_template", "This example is {}.")
         if not isinstance(template, str) or "{}" not in template:
             raise InvalidInputError('parameters.hypothesis_template must have "{}" for the label.')
-        encodings, asked = [], []
+        sources: list[Source] = []
+        asked = []
         for item, where in zip(call.items, call.where, strict=True):
             text = text_of(item["text"], where)
             own = item.get("candidate_labels", call.parameters.get("candidate_labels"))
             labels = _labels(own, where)
             asked.append((text, labels))
-            encodings += [
-                self.tokenizer.encode(
-                    text, template.replace("{}", label), where=where, truncate=truncate
-                )
-                for label in labels
-            ]
-        spent = await self.run(encodings)
+            sources += [Source(text, where, template.replace("{}", label)) for label in labels]
+        spent = await self.run(await self.tokenizer.encode_all(sources, truncate))
         results: Results = []
         start = 0
         for text, labels in asked:

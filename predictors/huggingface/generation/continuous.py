@@ -80,6 +80,9 @@ class ContinuousEngine:
             if self._closed:
                 raise ModelNotReadyError(f"Model {self._name} is shutting down.")
             if len(self._waiting) >= self._settings.max_waiting:
+                # Whoever went away meanwhile keeps nobody out.
+                self._waiting = deque(t for t in self._waiting if not t.stream.cancelled)
+            if len(self._waiting) >= self._settings.max_waiting:
                 raise OverloadedError(
                     f"{len(self._waiting)} texts wait for model {self._name} already; try again "
                     "in a second."

@@ -28,6 +28,10 @@ __all__ = ["GenerationModel"]
 _LONG_TEXT: Final = 10_000
 """Characters from which on a text is tokenised in a thread: it takes milliseconds."""
 
+_NOT_THEIRS: Final = ("chat_template", "tokenize", "add_generation_prompt", "conversation")
+"""Arguments of transformers' function that are no variables of the template: a template of the
+client's own could keep the server busy for ever."""
+
 
 class GenerationModel(RequestModel):
     """A causal model or an encoder-decoder in `folder`, with the adapters beside it."""
@@ -101,6 +105,11 @@ class GenerationModel(RequestModel):
         if not made.tokenizer.chat_template:
             raise InvalidInputError(
                 f"Model {self.name} has no chat template: use completions instead of chat."
+            )
+        refused = next((name for name in _NOT_THEIRS if name in (template or {})), None)
+        if refused is not None:
+            raise InvalidInputError(
+                f"chat_template_kwargs.{refused} is not the client's to choose."
             )
         try:
             text = made.tokenizer.apply_chat_template(

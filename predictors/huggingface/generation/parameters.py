@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from predictors.huggingface.calls import PROTOCOL
 from predictors.openai.abilities import Sampling
 from predictors.serving.errors import InvalidInputError
 from predictors.serving.inference import InferenceRequest
@@ -15,6 +16,17 @@ __all__ = ["Asked", "asked_of"]
 _TEXT_KEYS: Final = ("text", "text_input", "prompt", "inputs")
 _LIMITS: Final = ("max_tokens", "max_new_tokens")
 _STOPS: Final = ("stop", "stop_sequences", "stop_strings")
+_KNOWN: Final = (
+    *_LIMITS,
+    "do_sample",
+    "temperature",
+    "top_p",
+    "top_k",
+    "repetition_penalty",
+    "seed",
+    *_STOPS,
+    "adapter",
+)
 
 
 class Asked(NamedTuple):
@@ -49,7 +61,15 @@ def asked_of(request: InferenceRequest) -> Asked:
 
 
 def sampling_of(given: Mapping[str, Any]) -> Sampling:
-    """Without ``do_sample`` or a temperature the likeliest token is taken, as transformers does."""
+    """Without ``do_sample`` or a temperature the likeliest token is taken, as transformers does.
+
+    Raises `InvalidInputError` for what is not known, rather than pass it over.
+    """
+    unknown = next((n for n in given if n not in _KNOWN and n not in PROTOCOL), None)
+    if unknown is not None:
+        raise InvalidInputError(
+            f"parameters.{unknown} is not known here. Known: {', '.join(_KNOWN)}."
+        )
     limit = _first(given, _LIMITS)
     sample = given.get("do_sample", "temperature" in given)
     if not isinstance(sample, bool):

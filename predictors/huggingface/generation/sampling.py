@@ -18,6 +18,8 @@ __all__ = ["Choice", "Sampler", "choose"]
 
 _LIKELY: Final = 256
 """Most of the probability is in so few tokens; only where it is not, all are sorted."""
+_COLDEST: Final = 1e-6
+"""Below it a temperature is no number of float32 any more, and takes the likeliest token anyway."""
 
 
 class Choice(NamedTuple):
@@ -55,7 +57,9 @@ class Sampler:
         if self.sampling.temperature == 0:
             token = int(adjusted.argmax())
         else:
-            token = self._drawn(adjusted / self.sampling.temperature)
+            # By the distance to the likeliest: a low temperature makes infinities of the others.
+            distance = adjusted - adjusted.max()
+            token = self._drawn(distance / max(self.sampling.temperature, _COLDEST))
         if self._penalties:
             self._counts[token] += 1
         return self._told(token, logits)

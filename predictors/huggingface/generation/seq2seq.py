@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, StoppingCriteria
 
 from predictors.huggingface.generation.adapters import Adapters
 from predictors.huggingface.generation.engine import Job
@@ -64,6 +64,8 @@ class Seq2SeqEngine:
                 "presence_penalty or frequency_penalty."
             )
         if len(self._waiting) >= self._settings.max_waiting:
+            self._waiting = [each for each in self._waiting if not each[1].cancelled]
+        if len(self._waiting) >= self._settings.max_waiting:
             raise OverloadedError(
                 f"{len(self._waiting)} texts wait for model {self._name} already; try again in a "
                 "second."
@@ -81,10 +83,9 @@ class Seq2SeqEngine:
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while batch := self._next():
-            jobs = [job for job, _ in batch]
             items: Sequence[Piece | RequestError]
             try:
-                items = await loop.run_in_executor(self._threads, self._made, jobs)
+                items = await loop.run_in_executor(self._threads, self._made, batch)
             except RequestError as error:
                 items = [error] * len(batch)
             except Exception as error:
@@ -108,8 +109,9 @@ class Seq2SeqEngine:
         return alike
 
     @torch.inference_mode()
-    def _made(self, jobs: Sequence[Job]) -> list[Piece]:
+    def _made(self, batch: Sequence[tuple[Job, Stream]]) -> list[Piece]:
         use_all()
+        jobs = [job for job, _ in batch]
         pad = self._tokenizer.pad_token_id or 0
         width = max(len(job.prompt) for job in jobs)
         ids = torch.full((len(jobs), width), pad, dtype=torch.long)
@@ -118,6 +120,7 @@ class Seq2SeqEngine:
             ids[row, : len(job.prompt)] = torch.tensor(job.prompt)
             mask[row, : len(job.prompt)] = 1
         chosen = _chosen(jobs[0].sampling, jobs[0].max_tokens)
+        chosen["stopping_criteria"] = [_Unwanted([stream for _, stream in batch])]
         if self._lora:
             chosen["adapter_names"] = [job.adapter or _BASE for job in jobs]
         device = self._device.torch
@@ -140,6 +143,20 @@ class Seq2SeqEngine:
         if found:
             return Piece(text[: min(found)], len(used), finish="stop")
         return Piece(text, len(used), finish="length" if at is None else "stop")
+
+
+class _Unwanted(StoppingCriteria):
+    """Ends a batch that nobody waits for any more."""
+
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        self._streams = streams
+
+    def __call__(
+        self, input_ids: torch.Tensor, scores: object, **kwargs: object
+    ) -> torch.BoolTensor:
+        gone = all(stream.cancelled for stream in self._streams)
+        ended = torch.full((len(input_ids),), gone, device=input_ids.device)
+        return cast("torch.BoolTensor", ended)
 
 
 def _key(job: Job) -> tuple[object, ...]:

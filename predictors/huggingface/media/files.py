@@ -6,7 +6,7 @@ import io
 import wave
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image as Pillow
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = ["example_image", "example_sound", "images_of", "png", "resampled", "sounds_of"]
+
+
+_RATES: Final = range(1_000, 1_000_000)
+"""Samples a second of sounds there are; at fewer, a small file would be hours."""
 
 
 def images_of(call: Call, field: str = "image") -> list[Image]:
@@ -41,6 +45,11 @@ def sounds_of(call: Call, rate: int, field: str = "audio") -> list[Array]:
             samples /= 32768.0
         if not samples.size:
             raise InvalidInputError(f"{file.name} is a sound without samples.")
+        if sound.rate not in _RATES:
+            raise InvalidInputError(
+                f"{file.name} says that it has {sound.rate} samples a second; from {_RATES[0]} to "
+                f"{_RATES[-1]} are taken."
+            )
         found.append(resampled(samples.mean(axis=1), sound.rate, rate))
     return found
 

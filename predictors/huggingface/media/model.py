@@ -17,7 +17,7 @@ from predictors.huggingface.loading import allow_code
 from predictors.huggingface.options import Options
 from predictors.pytorch.device import Device
 from predictors.pytorch.threads import use_all
-from predictors.serving.errors import ModelLoadError
+from predictors.serving.errors import InvalidInputError, ModelLoadError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.model import RequestModel
 from predictors.serving.tensors import Tensor
@@ -33,7 +33,11 @@ class Asked(NamedTuple):
 
 
 class MediaModel(RequestModel):
-    """Subclasses are tasks. Files of a request are read off the event loop."""
+    """Subclasses are tasks.
+
+    Files of a request are read when its turn has come, in the thread that asks the pipeline: the
+    event loop does not wait for them, and what waits is no larger than what was sent.
+    """
 
     platform: ClassVar[str] = "huggingface"
     fields: ClassVar[Fields] = Fields(("image",))
@@ -53,7 +57,7 @@ class MediaModel(RequestModel):
         self.files.weights()
         self._check_files()
         self.ask = self.made()
-        self.batcher: Batcher[Asked, Any] = Batcher(
+        self.batcher: Batcher[Call, Any] = Batcher(
             self._call, name=self.name, max_tokens=1, max_waiting=256
         )
         self.metadata_extra = {
@@ -72,8 +76,7 @@ class MediaModel(RequestModel):
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Answer over V1 or V2. Raises `RequestError`."""
         call = Call.read(request, self.fields, media=True)
-        asked = self.asked(call)
-        spent = await self.batcher.submit([Sized(each, 1) for each in asked])
+        spent = await self.batcher.submit([Sized(part, 1) for part in call.parts()])
         response = InferenceResponse((), queue=spent.queue, predict=spent.run)
         if request.payload is not None:
             response.payload = {"predictions": spent.results}
@@ -111,10 +114,18 @@ class MediaModel(RequestModel):
     def tensors(self, results: Sequence[Any]) -> list[Tensor]:
         """Results as V2's outputs."""
 
-    def _call(self, asked: list[Asked]) -> list[Any]:
+    def _call(self, calls: list[Call]) -> list[Any]:
         use_all()
         with self.device.out_of_memory(self.name), torch.inference_mode():
-            return [self.told(self.ask(each.value, **each.parameters)) for each in asked]
+            return [self._answer(each) for call in calls for each in self.asked(call)]
+
+    def _answer(self, asked: Asked) -> Any:
+        try:
+            return self.told(self.ask(asked.value, **asked.parameters))
+        except ValueError as error:
+            # What pipelines raise for parameters, or sounds, that the model is not made for.
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InvalidInputError(f"Model {self.name} refused the input: {reason}") from error
 
     def _check_files(self) -> None:
         names = ("preprocessor_config.json", "processor_config.json")

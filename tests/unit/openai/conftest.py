@@ -41,6 +41,8 @@ class Words:
             await self.gate.acquire()
             if word == "fail":
                 raise InferenceError("The engine failed.")
+            if word == "crash ":
+                raise KeyError(word)
             told = ()
             if self.sampling.logprobs is not None:
                 top = [(word, -0.5), ("other", -1.0)][: self.sampling.logprobs]

@@ -169,6 +169,15 @@ async def test_an_error_on_the_way_is_an_event(client: httpx.AsyncClient) -> Non
     assert last["error"]["message"] == "The engine failed."
 
 
+@pytest.mark.parametrize("n", [1, 2])
+async def test_an_unforeseen_error_ends_the_answer(client: httpx.AsyncClient, n: int) -> None:
+    answer = await client.post(COMPLETIONS, json=completion("a crash b", n=n))
+    assert answer.status_code == 500
+    answer = await client.post(COMPLETIONS, json=completion("a crash b", n=n, stream=True))
+    *_, last = events(answer.text)
+    assert last["error"]["type"] == "server_error"
+
+
 async def test_broken_json_is_told(client: httpx.AsyncClient) -> None:
     answer = await client.post(CHAT, content=b"{")
     assert answer.status_code == 400

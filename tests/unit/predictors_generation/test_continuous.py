@@ -172,6 +172,21 @@ async def test_a_full_queue_refuses(
     assert set(runner.rows) == {1}
 
 
+async def test_who_went_away_keeps_nobody_out_of_a_full_queue(
+    engine: MakeEngine, module: Callable[[str], PreTrainedModel]
+) -> None:
+    runner = Gated(module("llama"))
+    made = engine(runner=runner, max_batch=1, max_waiting=2)
+    first = made.submit(Job(PROMPTS[0], GREEDY, 3))
+    await asyncio.to_thread(runner.entered.acquire)
+    kept, gone = (made.submit(Job(PROMPTS[0], GREEDY, 3)) for _ in range(2))
+    gone.close()
+    late = made.submit(Job(PROMPTS[0], GREEDY, 3))
+    runner.gate.release(20)
+    for stream in (first, kept, late):
+        assert len(await pieces_of(stream)) == 3
+
+
 async def test_a_failure_is_told_and_left_behind(
     engine: MakeEngine, module: Callable[[str], PreTrainedModel]
 ) -> None:

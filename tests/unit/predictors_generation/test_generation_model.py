@@ -93,6 +93,9 @@ async def test_chat_follows_the_template(model: GenerationModel) -> None:
     assert await _text(chat) == await _text(await model.complete("<user>Hi<assistant>", GREEDY))
     with pytest.raises(InvalidInputError, match="no tools here"):
         await model.chat([{"role": "tool", "content": "1"}], GREEDY)
+    endless = {"chat_template": "{% for i in range(10**9) %}{% endfor %}"}
+    with pytest.raises(InvalidInputError, match=r"chat_template_kwargs\.chat_template"):
+        await model.chat([{"role": "user", "content": "Hi"}], GREEDY, template=endless)
 
 
 async def test_a_stop_string_ends_the_text(model: GenerationModel) -> None:
@@ -126,6 +129,7 @@ async def test_what_does_not_fit_the_context(
         ({"do_sample": 1}, "parameters.do_sample"),
         ({"seed": 1.5}, "parameters.seed"),
         ({"adapter": 3}, "parameters.adapter"),
+        ({"num_beams": 4}, "parameters.num_beams is not known here. Known: max_tokens"),
     ],
 )
 async def test_wrong_parameters_are_named(
@@ -194,5 +198,21 @@ async def test_encoder_decoders_answer_as_generate_does(
         assert chance[0] == chance[1] != chance[2]
         with pytest.raises(InvalidInputError, match="encoder-decoder"):
             await made.complete("x", Sampling(logprobs=1))
+    finally:
+        made.unload()
+
+
+async def test_an_encoder_decoder_stops_when_nobody_waits(folder: Callable[[str], Path]) -> None:
+    made = GenerationModel("summary", folder("t5"), env={})
+    made.load()
+    try:
+        endless = Sampling(temperature=0, max_tokens=128)
+        left = await made.complete("Hello", endless)
+        left.close()
+        engine: Any = made._loaded().engine
+        job = made._job([5], endless, None, "")
+        stream: Any = left
+        [piece] = engine._made([(job, stream)])
+        assert piece.tokens <= 2
     finally:
         made.unload()

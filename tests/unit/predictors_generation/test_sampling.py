@@ -61,3 +61,10 @@ def test_rows_choose_for_themselves() -> None:
     assert (plain.token, told.token) == (3, 0)
     assert [token for token, _ in told.top] == [0, 1]
     assert abs(told.logprob - float(LOGITS[0])) < 1e-6
+
+
+def test_a_temperature_near_nothing_takes_the_likeliest() -> None:
+    logits = torch.tensor([1.0, 40.0, 3.0, -float("inf")])
+    for temperature in (1e-3, 1e-30, 1e-300, 5e-324):
+        sampler = Sampler(Sampling(temperature=temperature), [0], 1)
+        assert [sampler.choose(logits).token for _ in range(5)] == [1] * 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,22 @@ async def test_long_texts_are_cut_as_in_kserve_or_refused_as_told(
         await v1_ask(strict, {"instances": [LONG]})
     asked = {"instances": [LONG], "parameters": {"truncation": True}}
     assert await v1_ask(strict, asked)
+
+
+async def test_the_event_loop_does_not_wait_for_long_texts(
+    bert: Callable[..., Path], serve: Any, v1_ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = serve(bert("BertForSequenceClassification", num_labels=3))
+    threads, encode = [], model.tokenizer.encode
+
+    def noted(*given: Any, **named: Any) -> Any:
+        threads.append(threading.current_thread())
+        return encode(*given, **named)
+
+    monkeypatch.setattr(model.tokenizer, "encode", noted)
+    await v1_ask(model, {"instances": [LONG]})
+    await v1_ask(model, {"instances": [LONG * 100]})
+    assert threads[0] is threading.main_thread() is not threads[1]
 
 
 async def test_a_mask_and_labels_are_needed(
@@ -130,6 +147,8 @@ def test_tasks_that_are_not_there(bert: Callable[..., Path]) -> None:
         load(bert("BertForSequenceClassification", num_labels=3), "--task=zero-shot")
     with pytest.raises(ModelLoadError, match="more than the 64 positions"):
         load(bert("BertModel"), "--max_length=100")
+    with pytest.raises(ModelLoadError, match="texts of 3 tokens leave no room"):
+        load(bert("BertModel"), "--max_length=3")
 
 
 def test_code_of_the_folder_is_not_run(

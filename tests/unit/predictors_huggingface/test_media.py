@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import wave
@@ -82,6 +83,17 @@ async def test_broken_images(vit: Path, serve: Any, v1_ask: Any, image: Any, tol
     model = serve(vit)
     with pytest.raises(InvalidInputError, match=told):
         await v1_ask(model, {"instances": [{"image": image}]})
+
+
+async def test_a_broken_image_costs_its_neighbours_nothing(
+    vit: Path, serve: Any, v1_ask: Any
+) -> None:
+    model = serve(vit)
+    asked = [{"instances": [picture()]}, {"instances": [picture(), "AAAA"]}] * 3
+    answers = await asyncio.gather(*(v1_ask(model, a) for a in asked), return_exceptions=True)
+    assert all(isinstance(each, InvalidInputError) for each in answers[1::2])
+    assert answers[0] == answers[2] == answers[4]
+    assert "instances[1]" in str(answers[1])
 
 
 async def test_segmentation_gives_masks_as_png(tmp_path: Path, serve: Any, v1_ask: Any) -> None:
@@ -181,6 +193,28 @@ async def test_speech(ctc: Path, serve: Any, v1_ask: Any, v2_ask: Any) -> None:
         await v1_ask(model, {"instances": [b64encode(b"ID3 mp3").decode()]})
     example = v2_example(model)["inputs"][0]
     assert await v2_ask(model, {"audio": example["data"]})
+
+
+@pytest.mark.parametrize(
+    ("rate", "parameters", "told"),
+    [
+        (1, {}, "says that it has 1 samples a second"),
+        (16000, {"return_timestamps": True}, "refused the input: CTC"),
+        (16000, {"return_timestamps": "always"}, 'must be true, false, "word" or "char"'),
+    ],
+)
+async def test_sounds_that_the_model_is_not_made_for(
+    ctc: Path, serve: Any, v1_ask: Any, rate: int, parameters: Any, told: str
+) -> None:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(rate)
+        writer.writeframes(bytes(3200))
+    sound = b64encode(file.getvalue()).decode()
+    with pytest.raises(InvalidInputError, match=told):
+        await v1_ask(serve(ctc), {"instances": [sound], "parameters": parameters})
 
 
 def test_resampling_keeps_a_tone() -> None:

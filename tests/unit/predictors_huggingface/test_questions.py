@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from predictors.serving.errors import InvalidInputError
+
 QUESTION = "where is ada ?"
 CONTEXT = "ada lives in london . the tower was tall ."
 
@@ -58,3 +60,26 @@ async def test_a_context_beyond_the_model_is_read_in_windows(
     context = "the tower was tall . " * 40 + CONTEXT
     [got] = await v1_ask(model, {"instances": [{"question": QUESTION, "context": context}]})
     assert context[got["start"] : got["end"]] == got["answer"] != ""
+
+
+async def test_a_question_that_leaves_no_room_for_windows_is_refused(
+    model: Any, v1_ask: Any
+) -> None:
+    question = "where is ada " * 14
+    with pytest.raises(InvalidInputError, match=r"\[0\].question has more than 39 tokens"):
+        await v1_ask(model, {"instances": [{"question": question, "context": CONTEXT * 9}]})
+    short = {"question": question, "context": "ada lives in london ."}
+    assert await v1_ask(model, {"instances": [short]})
+    with pytest.raises(InvalidInputError, match=r"\[0\].question has more than 39 tokens"):
+        await v1_ask(model, {"instances": [{**short, "question": question * 9}]})
+
+
+async def test_answers_may_be_as_long_as_the_context(model: Any, v1_ask: Any) -> None:
+    body = {
+        "instances": [{"question": QUESTION, "context": CONTEXT}],
+        "parameters": {"max_answer_len": 10_000, "top_k": 500},
+    }
+    [answers] = await v1_ask(model, body)
+    assert max((each["answer"] for each in answers), key=len) == CONTEXT
+    scores = [each["score"] for each in answers]
+    assert scores == sorted(scores, reverse=True)
