@@ -33,7 +33,7 @@ _HEAD_S: Final = 5.0
 _SEND_S: Final = 600.0
 _CONNECTIONS: Final = 32
 _PATH: Final = re.compile(r"/models/([0-9a-f]{64})/(description|files/(.+))")
-_RANGE: Final = re.compile(r"bytes=(\d+)-(\d+)")
+_RANGE: Final = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})")
 _PEERS: Final = 8
 
 
@@ -190,7 +190,7 @@ def _ranged(path: Path, wanted: str) -> _Sent:
     if not wanted:
         return _Sent(HTTPStatus.OK, file=path, end=size, size=size)
     found = _RANGE.fullmatch(wanted)
-    if found is None or not int(found[1]) < size:
+    start, end = (int(found[1]), min(int(found[2]) + 1, size)) if found else (0, 0)
+    if not start < end:
         return _Sent(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-    end = min(int(found[2]) + 1, size)
-    return _Sent(HTTPStatus.PARTIAL_CONTENT, file=path, start=int(found[1]), end=end, size=size)
+    return _Sent(HTTPStatus.PARTIAL_CONTENT, file=path, start=start, end=end, size=size)

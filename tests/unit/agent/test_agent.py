@@ -216,6 +216,8 @@ async def test_another_node_is_asked_before_the_origin(
         ("GET /models/{digest}/files/../manifest.json HTTP/1.1", b"404 Not Found"),
         ("GET /models/{digest}/files/%2e%2e/digests HTTP/1.1", b"404 Not Found"),
         ("GET /models HTTP/1.1", b"404 Not Found"),
+        ("GET /models/{digest}/files/a HTTP/1.1\r\nRange: bytes=2-1", b"416 Requested Range"),
+        (f"GET /models/{{digest}}/files/a HTTP/1.1\r\nRange: bytes=0-{'9' * 5000}", b"416 Req"),
         ("PUT /models/{digest}/files/a HTTP/1.1", b"405 Method Not Allowed"),
     ],
 )
@@ -236,7 +238,7 @@ async def test_only_files_of_a_model_are_served(
             answer = await reader.read()
             writer.close()
             if status != b"405 Method Not Allowed":
-                assert answer.partition(b"\r\n")[0] == b"HTTP/1.1 " + wanted
+                assert answer.partition(b"\r\n")[0].startswith(b"HTTP/1.1 " + wanted)
             else:
                 assert status in answer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -150,7 +151,7 @@ async def test_policies_outside_the_gateways_namespace_say_nothing() -> None:
 
 
 @pytest.mark.parametrize("paths", [{}, {"paths": ["/s/iris", "/s/iris/*"]}])
-def test_what_two_services_claim_is_closed(paths: dict[str, list[str]]) -> None:
+def test_what_two_services_claim_is_closed(paths: dict[str, Any]) -> None:
     own = policy(hosts=[HOST, f"{HOST}:*"], **paths)
     other = elsewhere(own, namespace="istio-system", tenant="tenant")
     for policies in ([own, other], [other, own]):

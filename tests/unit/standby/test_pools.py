@@ -92,6 +92,23 @@ async def test_without_replica_sets_there_are_none(world: World) -> None:
     await world.until(pools, lambda found: not found)
 
 
+async def test_a_service_that_is_labelled_as_a_pool_is_none(world: World) -> None:
+    await world.settle(count=1)
+    live = await world.service("iris")
+    await world.pool()
+    body = {"metadata": {"labels": {"rouse.dev/standby": "mine"}}}
+    await world.user.patch(DEPLOYMENTS, live["metadata"]["name"], body, namespace="default")
+    await world.settle()
+
+    async def pools() -> list[Object]:
+        listed = await world.user.list(DEPLOYMENTS, labels="rouse.dev/standby!=mine")
+        return [each for each in listed.items if "rouse.dev/standby" in each["metadata"]["labels"]]
+
+    # The pools go, and it stays.
+    await world.until(pools, lambda found: not found)
+    await world.user.get(DEPLOYMENTS, live["metadata"]["name"], "default")
+
+
 async def test_a_pod_claimed_by_a_controller_that_is_gone_goes_too(world: World) -> None:
     await world.settle(count=1)
     await world.service("iris")

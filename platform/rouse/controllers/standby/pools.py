@@ -10,7 +10,7 @@ from rouse.coldstart.standby import Budget, Place, allocate, too_small
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config
 from rouse.compiler.names import MANAGED_BY
 from rouse.controllers.standby.names import CLAIM, STANDBY_LABEL
-from rouse.controllers.standby.objects import make_deployment, make_policy
+from rouse.controllers.standby.objects import make_deployment, make_policy, pool_name
 from rouse.controllers.standby.signing import Keys
 from rouse.controllers.standby.sources import Sources
 from rouse.errors import ApiError, NotFoundError
@@ -107,6 +107,8 @@ class Pools:
             place = Place(key.namespace, labels_of(live)[STANDBY_LABEL])
             if place in wanted or live["metadata"].get("deletionTimestamp"):
                 continue
+            if key.name != pool_name(place.shape):
+                continue  # a service whose own labels say so
             left.add(key.namespace)
             try:
                 await self._delete(DEPLOYMENTS, live)
