@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rouse.coldstart.advise import ACTIVATION_SCALE, MODEL_CACHE, RETENTION, Proposal
 from rouse.kube.config import connect
-from rouse.kube.objects import Object, key_of
+from rouse.kube.objects import Object, key_of, uid_of
 from rouse.sdk.connection import locate
 from rouse.sdk.differing import unified
 
@@ -30,7 +30,13 @@ def make_patch(service: Mapping[str, Any], proposals: Iterable[Proposal]) -> Obj
         else:
             predictor[each.setting] = each.value
     key = key_of(service)
-    metadata: Object = {"name": key.name, "namespace": key.namespace, "annotations": annotations}
+    # The uid: what was measured is of this object, and of no later one of the same name.
+    metadata: Object = {
+        "name": key.name,
+        "namespace": key.namespace,
+        "uid": uid_of(service),
+        "annotations": annotations,
+    }
     made = {"apiVersion": service["apiVersion"], "kind": service["kind"], "metadata": metadata}
     return made | ({"spec": {"predictor": predictor}} if predictor else {})
 
@@ -44,7 +50,8 @@ def apply_proposals(
 ) -> str:
     """Write the proposals for one service, and return what changed as a unified diff.
 
-    Raises `ConflictError` where somebody else set a field, unless ``force``.
+    Raises `ConflictError` where somebody else set a field, unless ``force``, and where the service
+    was deleted or made anew meanwhile.
     """
     return asyncio.run(_apply(make_patch(service, proposals), service, kubeconfig, force=force))
 

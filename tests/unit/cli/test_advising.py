@@ -116,3 +116,12 @@ async def test_what_was_written_before_stays_and_what_others_set_is_theirs(
         assert live["spec"]["predictor"]["minReplicas"] == 1
         assert live["spec"]["predictor"]["containerConcurrency"] == 4
         assert live["spec"]["predictor"]["model"]["storageUri"] == "s3://models/slow"
+
+        # None is left, or one of the same name was made meanwhile: nothing is made, or written.
+        await client.delete(INFERENCE_SERVICES, "slow", "default", uid=live["metadata"]["uid"])
+        patch = tuning.make_patch(live, [proposal("rouse.dev/model-cache", "off")])
+        with pytest.raises(ConflictError):
+            await tuning._apply(patch, live, None, force=True)
+        await client.apply(slow(), field_manager="user")
+        with pytest.raises(ConflictError):
+            await tuning._apply(patch, live, None, force=True)

@@ -103,6 +103,10 @@ async def _apply(state: State, target: Target, request: Request) -> Response:
     old = state.store.head(target.resource.bucket, target.key)
     if old is None and target.subresource:
         raise target.not_found()
+    uid = applied["metadata"].get("uid") or ""
+    if uid and (old is None or old.uid != uid):
+        found = "no existing object was found" if old is None else f"existing uid {old.uid}"
+        raise target.conflict(f"uid mismatch: the provided object specified uid {uid}, and {found}")
     write.drop_unknown(applied)
     if target.resource.status and not target.subresource:
         applied.pop("status", None)  # not this endpoint's: nobody comes to own it by applying it
