@@ -199,12 +199,20 @@ async def test_an_api_key_opens_the_model_and_a_revoked_one_does_not(
     url = f"{engine.gateway}/v1/models/{name}:predict"
     async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
 
-        async def status(**headers: str) -> int:
-            host = {"host": f"{name}.default.localhost"}
-            sent = await http.post(url, json={"instances": ROW}, headers={**host, **headers})
+        async def status(host: str = f"{name}.default.localhost", **headers: str) -> int:
+            sent = await http.post(url, json={"instances": ROW}, headers={"host": host, **headers})
             return sent.status_code
 
         assert await status() == 401
+        # No other host leads around who is asked.
+        inside = f"{name}.default.svc.cluster.local"
+        of_predictor = f"{name}-predictor.default"
+        for other in (
+            *(inside, inside.upper(), f"{inside}:80", f"{name}.default", f"{name}.default.svc"),
+            *(f"{of_predictor}.localhost", f"{of_predictor}.svc.cluster.local", of_predictor),
+            *(f"latest-{of_predictor}.localhost", f"latest-{of_predictor}.svc.cluster.local"),
+        ):
+            assert await status(other) == 404, other
         assert await status(authorization="Bearer rk_guess") == 403
         assert await status(authorization=f"Bearer {first}") == 200
         second = engine.rouse("apikey", "create", name, "--key=ann", "--rotate").stdout.strip()

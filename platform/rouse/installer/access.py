@@ -114,10 +114,16 @@ async def _provider(cluster: Cluster, config: Config) -> Finding:
         mesh = yaml.safe_load((live.get("data") or {}).get("mesh") or "") or {}
     except yaml.YAMLError:
         mesh = {}
-    if any(one.get("name") == name for one in mesh.get("extensionProviders") or ()):
+    edit = f"kubectl edit configmap {config_map} -n {namespace}"
+    for one in mesh.get("extensionProviders") or ():
+        if one.get("name") != name:
+            continue
+        if (one.get("envoyExtAuthzHttp") or {}).get("failOpen"):
+            detail = "failOpen: models with keys are open to all while the authorizer is away"
+            return Finding(what, "invalid", detail, edit)
         return Finding(what, "ok")
     detail = "Istio does not know it and lets nobody in; docs/access.md has what to add"
-    return Finding(what, "missing", detail, f"kubectl edit configmap {config_map} -n {namespace}")
+    return Finding(what, "missing", detail, edit)
 
 
 async def _issuer(cluster: Cluster, config: Config) -> Finding:

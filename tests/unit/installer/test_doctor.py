@@ -377,6 +377,11 @@ async def test_what_access_relies_on() -> None:
         third = await states()
         assert third["API keys: provider rouse-authorizer"][0] == "ok"
         assert third["API keys: authorizer"][0] == "not ready"
+        provider = "{name: rouse-authorizer, envoyExtAuthzHttp: {failOpen: true}}"
+        mesh["data"]["mesh"] = f"extensionProviders: [{provider}]"
+        await it.user.apply(mesh)
+        fourth = await states()
+        assert fourth["API keys: provider rouse-authorizer"][0] == "invalid"
 
 
 async def before(it: World, **changes: Any) -> dict[str, Finding]:
