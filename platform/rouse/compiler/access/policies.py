@@ -33,18 +33,27 @@ _API = "security.istio.io/v1"
 _AUTHENTICATION = "rouse-jwt"
 _MOST_NAME = 253
 _ANYBODY = ["*"]
+_METHODS = frozenset({"api-key", "jwt", "none"})
 
 
 def methods_of(isvc: InferenceService, config: Config) -> frozenset[str]:
     """Return what opens it: ``jwt``, ``api-key``, either, or nothing where everybody may call.
 
-    Raises CompileError where a token is asked for and none could be checked.
+    Raises CompileError for an unknown method, and where a token is asked for and none could be
+    checked.
     """
     text = isvc.annotations.get(AUTH)
     if text is not None:
         methods = frozenset(parse_auth(text))
     else:
         methods = frozenset({"api-key" if API_KEYS in isvc.annotations else config.auth.default})
+    if unknown := methods - _METHODS:
+        # Admission refuses it; where it was not asked, a slip must not leave the model open.
+        words = ", ".join(sorted(f'"{one}"' for one in unknown))
+        raise CompileError(
+            Reason.INVALID_SPEC,
+            f"metadata.annotations[{AUTH}]: {words} is unknown; allowed: api-key, jwt, none",
+        )
     if "jwt" in methods and not config.auth.jwt:
         raise CompileError(
             Reason.INVALID_SPEC,
