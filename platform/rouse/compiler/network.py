@@ -153,9 +153,14 @@ def make_rule(
     return rule
 
 
-def keep_virtual_service(isvc: InferenceService, live: Mapping[str, Any]) -> Object:
-    """Return the live VirtualService as the wanted one: nothing better is ready yet."""
-    return _virtual_service(isvc, live["spec"])
+def keep_virtual_service(isvc: InferenceService, live: Mapping[str, Any], config: Config) -> Object:
+    """Return the live VirtualService as the wanted one: nothing better is ready yet.
+
+    Who asks for tokens or keys by now is closed all the same.
+    """
+    closed = _closed([local_host(isvc, config)], isvc, config)
+    kept = [rule for rule in live["spec"].get("http") or () if rule not in closed]
+    return _virtual_service(isvc, {**live["spec"], "http": [*closed, *kept]})
 
 
 def _virtual_service(isvc: InferenceService, spec: Object) -> Object:

@@ -104,7 +104,9 @@ def _routes(
     if not main.ways:
         live = observed.virtual_service
         # A transformer that is new beside a predictor that serves: it goes on as it did.
-        return keep_virtual_service(isvc, live) if live and predictor.rollout.shares else None
+        return (
+            keep_virtual_service(isvc, live, config) if live and predictor.rollout.shares else None
+        )
     doors = [main]
     if EXPLAINER in parts:
         explaining = _door(isvc, parts[EXPLAINER], predictor)
