@@ -13,6 +13,7 @@ The rates are of calls in this process: the twin as a `Model`, the estimator's o
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import statistics
@@ -23,7 +24,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,8 +137,11 @@ def translated(folder: Path, estimator: Any) -> Path:
     """A folder with the fitted estimator and its twin."""
     folder.mkdir()
     joblib.dump(estimator.fit(ROWS, CLASSES), folder / "model.joblib")
-    if translate(["translate", str(folder)]):
-        raise RouseError(f"{type(estimator).__name__} has no twin")
+    told = io.StringIO()
+    with redirect_stdout(told):
+        refused = translate(["translate", str(folder)])
+    if refused:
+        raise RouseError(f"{type(estimator).__name__} has no twin: {told.getvalue().strip()}")
     return folder
 
 
