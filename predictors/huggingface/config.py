@@ -43,7 +43,7 @@ class ModelFolder:
                 if folder.is_dir()
                 else f"{folder} is no folder."
             )
-        config = _json(at / "config.json")
+        config = _object(at / "config.json")
         task = named_task(options.task) if options.task else None
         if task is None:
             # sentence-transformers marks its cross-encoders as well, which have a head.
@@ -97,15 +97,24 @@ class ModelFolder:
         for stem, single in (("model", "safetensors"), ("pytorch_model", "bin")):
             index = self.path / f"{stem}.{single}.index.json"
             if index.is_file():
-                named = _json(index).get("weight_map")
-                if not isinstance(named, dict):
-                    raise ModelLoadError(f"{index} has no weight_map.")
-                return [self.path / name for name in sorted(set(named.values()))]
+                return self._shards(index)
             if (self.path / f"{stem}.{single}").is_file():
                 return [self.path / f"{stem}.{single}"]
         raise StorageError(
             f"{self.path} has no weights: neither model.safetensors nor pytorch_model.bin."
         )
+
+    def _shards(self, index: Path) -> list[Path]:
+        named = _object(index).get("weight_map")
+        if not isinstance(named, dict):
+            raise ModelLoadError(f"{index} has no weight_map.")
+        files = [self.path / str(name) for name in sorted(set(named.values()))]
+        missing = [file.name for file in files if not file.is_file()]
+        if missing or not files:
+            raise StorageError(
+                f"{self.path} lacks {', '.join(missing) or 'any shard'}, which {index.name} names."
+            )
+        return files
 
     def _positions(self) -> int | None:
         size = self.config.get("max_position_embeddings")
@@ -147,6 +156,13 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
 def _optional(file: Path) -> Mapping[str, Any]:
     found = _json(file) if file.is_file() else {}
     return found if isinstance(found, dict) else {}
+
+
+def _object(file: Path) -> Mapping[str, Any]:
+    found = _json(file)
+    if not isinstance(found, dict):
+        raise ModelLoadError(f"{file} must hold a JSON object.")
+    return found
 
 
 def _json(file: Path) -> Any:

@@ -26,7 +26,7 @@ from predictors.serving.policy import Policy
 if TYPE_CHECKING:
     from predictors.huggingface.config import ModelFolder
 
-__all__ = ["allow_code", "build", "load_module", "tensors_of"]
+__all__ = ["allow_code", "build", "complete", "load_module", "tensors_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,10 @@ _AUTO: Final[Mapping[Task, tuple[str, str]]] = {
     Task.TEXT2TEXT: ("MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES", "Seq2SeqLM"),
 }
 """Where transformers lists the classes of a task, by family, and what its Auto class is called."""
+
+
+_NOT_USED: Final = ("pooler", "masked_spec_embed")
+"""Parts of names of weights that answers do not need, and that often were not saved."""
 
 
 def load_module(files: ModelFolder, options: Options, device: Device) -> torch.nn.Module:
@@ -151,27 +155,35 @@ def _loaded_by_transformers(
     auto = getattr(
         transformers, f"AutoModel{'For' if _AUTO[files.task][1] else ''}{_AUTO[files.task][1]}"
     )
+    return _placed(complete(auto, files, trust_remote_code=code), options, device)
+
+
+def complete(auto: Any, files: ModelFolder, **given: Any) -> torch.nn.Module:
+    """The module that a class of transformers makes of a folder.
+
+    Raises `ModelLoadError`, also where the folder has not all weights: transformers would fill
+    in random ones.
+    """
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module, told = auto.from_pretrained(
-                str(files.path),
-                trust_remote_code=code,
-                local_files_only=True,
-                output_loading_info=True,
+                str(files.path), local_files_only=True, output_loading_info=True, **given
             )
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelLoadError(f"{files.path} cannot be loaded for {files.task}: {reason}") from error
-    # A pooler is not used, and often was not saved.
-    missing = sorted(name for name in told["missing_keys"] if "pooler" not in name)
+    missing = sorted(
+        name for name in told["missing_keys"] if not any(part in name for part in _NOT_USED)
+    )
     if missing:
         raise ModelLoadError(
             f"{files.path} has no weights for {', '.join(missing[:5])}, which {files.task} needs. "
             "Is it a model of that task (--task)?"
         )
-    return _placed(module.eval(), options, device)
+    made: torch.nn.Module = module.eval()
+    return made
 
 
 def _placed(module: torch.nn.Module, options: Options, device: Device) -> torch.nn.Module:

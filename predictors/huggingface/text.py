@@ -88,7 +88,7 @@ class TextTokenizer:
         if self._stride and pair is not None:
             self._check_windows(text, pair, where)
         try:
-            encoding = self.rust.encode(text, pair, add_special_tokens=self._special)
+            encoding = self._encoded(text, pair)
         except Exception as error:  # tokenizers raises bare Exceptions
             raise InvalidInputError(f"{where} cannot be tokenized: {error}") from None
         allowed = self._truncate if truncate is None else truncate
@@ -99,6 +99,14 @@ class TextTokenizer:
             )
         if not len(encoding):
             raise InvalidInputError(f"{where} has no tokens.")
+        return encoding
+
+    def _encoded(self, text: str, pair: str | None) -> Encoding:
+        if len(text) + len(pair or "") < _LONG_TEXT:
+            return self.rust.encode(text, pair, add_special_tokens=self._special)
+        # Only by the batch tokenizers lets other threads of Python run meanwhile.
+        given = text if pair is None else (text, pair)
+        [encoding] = self.rust.encode_batch([given], add_special_tokens=self._special)
         return encoding
 
     def _check_windows(self, text: str, pair: str, where: str) -> None:
@@ -120,7 +128,8 @@ class TextTokenizer:
     def _count(self, text: str) -> int:
         """How many tokens a text has, without special ones; above the limit, any more than it."""
         try:
-            return len(self.rust.encode(text, add_special_tokens=False))
+            [encoding] = self.rust.encode_batch([text], add_special_tokens=False)
+            return len(encoding)
         except Exception:  # what has no pair is not cut but refused
             return self.limit + 1
 

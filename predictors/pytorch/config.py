@@ -88,8 +88,10 @@ def _from_mlserver(raw: Mapping[str, Any]) -> dict[str, Any]:
     parameters = raw.get("parameters")
     extra = parameters.get("extra") if isinstance(parameters, Mapping) else None
     merged = {key: raw[key] for key in ("inputs", "outputs", "max_batch_size") if key in raw}
-    if raw.get("max_batch_time") is not None:
-        merged["max_batch_latency_ms"] = raw["max_batch_time"] * 1e3
+    seconds = raw.get("max_batch_time")
+    if seconds is not None:
+        told = isinstance(seconds, int | float)
+        merged["max_batch_latency_ms"] = seconds * 1e3 if told else seconds
     known = extra if isinstance(extra, Mapping) else {}
     return {**merged, **{key: value for key, value in known.items() if key in _KEYS}}
 

@@ -14,11 +14,11 @@ import torch
 
 from predictors.openai.abilities import Sampling
 
-__all__ = ["Choice", "Sampler", "choose"]
+__all__ = ["COLDEST", "Choice", "Sampler", "choose"]
 
 _LIKELY: Final = 256
 """Most of the probability is in so few tokens; only where it is not, all are sorted."""
-_COLDEST: Final = 1e-6
+COLDEST: Final = 1e-6
 """Below it a temperature is no number of float32 any more, and takes the likeliest token anyway."""
 
 
@@ -59,7 +59,7 @@ class Sampler:
         else:
             # By the distance to the likeliest: a low temperature makes infinities of the others.
             distance = adjusted - adjusted.max()
-            token = self._drawn(distance / max(self.sampling.temperature, _COLDEST))
+            token = self._drawn(distance / max(self.sampling.temperature, COLDEST))
         if self._penalties:
             self._counts[token] += 1
         return self._told(token, logits)

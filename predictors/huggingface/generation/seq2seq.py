@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, StoppingCriteria
 
 from predictors.huggingface.generation.adapters import Adapters
 from predictors.huggingface.generation.engine import Job
+from predictors.huggingface.generation.sampling import COLDEST
 from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.generation.streams import Stream
 from predictors.openai.abilities import Piece, Sampling
@@ -171,6 +172,7 @@ def _chosen(sampling: Sampling, max_tokens: int) -> dict[str, Any]:
         "repetition_penalty": sampling.repetition_penalty,
     }
     if sampling.temperature:
-        chosen |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "num_beams": 1}
+        temperature = max(sampling.temperature, COLDEST)
+        chosen |= {"temperature": temperature, "top_p": sampling.top_p, "num_beams": 1}
         chosen["top_k"] = sampling.top_k
     return chosen

@@ -9,11 +9,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 import transformers
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.pipelines import SUPPORTED_TASKS
 
 from predictors.huggingface.batching import Batcher, Sized
 from predictors.huggingface.calls import Call, Fields
 from predictors.huggingface.config import ModelFolder
-from predictors.huggingface.loading import allow_code
+from predictors.huggingface.loading import allow_code, complete
 from predictors.huggingface.options import Options
 from predictors.pytorch.device import Device
 from predictors.pytorch.threads import use_all
@@ -90,17 +92,37 @@ class MediaModel(RequestModel):
     def made(self) -> Callable[..., Any]:
         """What answers: the pipeline of the task. Raises `ModelLoadError`."""
         pipeline: Callable[..., Any] = transformers.pipeline
+        path, code = str(self.files.path), allow_code(self.files, self.options)
+        module = complete(
+            self._class(), self.files, trust_remote_code=code, dtype=dtype_of(self.options)
+        )
         made: Callable[..., Any] = loaded(
             self.files,
             lambda: pipeline(
                 str(self.files.task),
-                model=str(self.files.path),
+                model=module,
+                tokenizer=path,
+                image_processor=path,
+                feature_extractor=self.extractor(path),
                 device=self.device.torch,
-                dtype=dtype_of(self.options),
-                trust_remote_code=allow_code(self.files, self.options),
+                trust_remote_code=code,
             ),
         )
         return made
+
+    def extractor(self, path: str) -> Any:
+        """What makes features of sounds, where the task has them."""
+        return None
+
+    def _class(self) -> Any:
+        """What transformers has for the task and the folder's family, else what it was saved as."""
+        tasks: Any = SUPPORTED_TASKS
+        classes: Sequence[Any] = tasks[str(self.files.task)]["pt"]
+        family = CONFIG_MAPPING[kind] if (kind := self.files.model_type) in CONFIG_MAPPING else None
+        fitting = [auto for auto in classes if family in auto._model_mapping]
+        named = self.files.config.get("architectures") or ()
+        saved = [getattr(transformers, name) for name in named if hasattr(transformers, name)]
+        return (fitting or saved or classes)[0]
 
     @abstractmethod
     def asked(self, call: Call) -> list[Asked]:
@@ -122,8 +144,11 @@ class MediaModel(RequestModel):
     def _answer(self, asked: Asked) -> Any:
         try:
             return self.told(self.ask(asked.value, **asked.parameters))
-        except ValueError as error:
-            # What pipelines raise for parameters, or sounds, that the model is not made for.
+        except (ValueError, RuntimeError) as error:
+            # What pipelines raise for parameters, or sounds, that the model is not made for; and
+            # torch for what is smaller than a convolution's kernel, without a class of its own.
+            if isinstance(error, RuntimeError) and "ernel size" not in str(error):
+                raise
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InvalidInputError(f"Model {self.name} refused the input: {reason}") from error
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from transformers import AutoFeatureExtractor
+
 from predictors.huggingface.calls import Call, Fields, text_column
 from predictors.huggingface.media.files import example_sound, sounds_of
 from predictors.huggingface.media.model import Asked, MediaModel
@@ -26,6 +28,11 @@ class SpeechRecognition(MediaModel):
         told = {"content_type": "base64", "example": [example_sound()]}
         self.inputs = (TensorSpec("audio", "BYTES", (-1,), told),)
         self._rate = int(self.ask.feature_extractor.sampling_rate)  # type: ignore[attr-defined]
+
+    def extractor(self, path: str) -> Any:
+        """The folder's."""
+        make: Any = AutoFeatureExtractor
+        return make.from_pretrained(path, local_files_only=True)
 
     def asked(self, call: Call) -> list[Asked]:
         """The sounds at the model's rate, and whether times are told."""

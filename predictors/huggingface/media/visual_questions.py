@@ -10,7 +10,7 @@ import transformers
 from PIL.Image import Image
 
 from predictors.huggingface.calls import Call, Fields, text_column, text_of
-from predictors.huggingface.loading import allow_code
+from predictors.huggingface.loading import allow_code, complete
 from predictors.huggingface.media.files import example_image, images_of
 from predictors.huggingface.media.model import Asked, MediaModel, dtype_of, loaded
 from predictors.serving.tensors import Tensor, TensorSpec
@@ -37,18 +37,17 @@ class VisualQuestions(MediaModel):
         """The model with its processor. Raises `ModelLoadError`."""
         code = allow_code(self.files, self.options)
         path = str(self.files.path)
-        processor, model = loaded(
+        processor = loaded(
             self.files,
-            lambda: (
-                transformers.AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-                    path, trust_remote_code=code
-                ),
-                transformers.AutoModelForVisualQuestionAnswering.from_pretrained(
-                    path, trust_remote_code=code, dtype=dtype_of(self.options)
-                ),
+            lambda: transformers.AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+                path, trust_remote_code=code
             ),
         )
-        model = model.to(self.device.torch).eval()
+        auto = transformers.AutoModelForVisualQuestionAnswering
+        model: Any = complete(
+            auto, self.files, trust_remote_code=code, dtype=dtype_of(self.options)
+        )
+        model = model.to(self.device.torch)
         writes = model.can_generate()
         labels = self.files.labels
 

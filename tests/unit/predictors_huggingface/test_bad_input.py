@@ -111,6 +111,21 @@ def test_a_file_is_missing(bert: Callable[..., Path], tmp_path: Path, gone: str,
         load(tmp_path / "m")
 
 
+def test_the_config_is_no_object(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ModelLoadError, match=r"config.json must hold a JSON object"):
+        load(tmp_path)
+
+
+def test_a_shard_is_missing(bert: Callable[..., Path], tmp_path: Path) -> None:
+    shutil.copytree(bert("BertModel"), tmp_path / "m")
+    index = tmp_path / "m" / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}))
+    (tmp_path / "m" / "one.safetensors").write_bytes(b"")
+    with pytest.raises(StorageError, match=r"lacks two\.safetensors, which model\."):
+        load(tmp_path / "m")
+
+
 def test_there_is_no_tokenizer(bert: Callable[..., Path], tmp_path: Path) -> None:
     shutil.copytree(bert("BertModel"), tmp_path / "m")
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 import wave
 from base64 import b64decode, b64encode
 from pathlib import Path
@@ -94,6 +95,14 @@ async def test_a_broken_image_costs_its_neighbours_nothing(
     assert all(isinstance(each, InvalidInputError) for each in answers[1::2])
     assert answers[0] == answers[2] == answers[4]
     assert "instances[1]" in str(answers[1])
+
+
+def test_a_head_of_random_weights_is_refused(vit: Path, tmp_path: Path, serve: Any) -> None:
+    shutil.copytree(vit, tmp_path / "m")
+    file = tmp_path / "m" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "num_hidden_layers": 2}))
+    with pytest.raises(ModelLoadError, match=r"no weights for .*, which image-classification"):
+        serve(tmp_path / "m")
 
 
 async def test_segmentation_gives_masks_as_png(tmp_path: Path, serve: Any, v1_ask: Any) -> None:
@@ -196,22 +205,23 @@ async def test_speech(ctc: Path, serve: Any, v1_ask: Any, v2_ask: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "parameters", "told"),
+    ("rate", "size", "parameters", "told"),
     [
-        (1, {}, "says that it has 1 samples a second"),
-        (16000, {"return_timestamps": True}, "refused the input: CTC"),
-        (16000, {"return_timestamps": "always"}, 'must be true, false, "word" or "char"'),
+        (1, 3200, {}, "says that it has 1 samples a second"),
+        (16000, 2, {}, "refused the input: .*[Kk]ernel size"),
+        (16000, 3200, {"return_timestamps": True}, "refused the input: CTC"),
+        (16000, 3200, {"return_timestamps": "always"}, 'must be true, false, "word" or "char"'),
     ],
 )
 async def test_sounds_that_the_model_is_not_made_for(
-    ctc: Path, serve: Any, v1_ask: Any, rate: int, parameters: Any, told: str
+    ctc: Path, serve: Any, v1_ask: Any, rate: int, size: int, parameters: Any, told: str
 ) -> None:
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(rate)
-        writer.writeframes(bytes(3200))
+        writer.writeframes(bytes(size))
     sound = b64encode(file.getvalue()).decode()
     with pytest.raises(InvalidInputError, match=told):
         await v1_ask(serve(ctc), {"instances": [sound], "parameters": parameters})
