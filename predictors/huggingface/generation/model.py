@@ -128,6 +128,12 @@ class GenerationModel(RequestModel):
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Answer V1 and V2 with whole texts. Raises `RequestError`."""
         asked = asked_of(request)
+        most = self._settings.max_waiting
+        if len(asked.texts) > most:
+            raise InvalidInputError(
+                f"The request has {len(asked.texts)} texts; model {self.name} takes up to {most} "
+                "of one (ROUSE_GENERATION_MAX_WAITING). Send fewer at a time."
+            )
         begun: list[Generation] = []
         try:
             for text in asked.texts:

@@ -142,6 +142,8 @@ async def test_wrong_parameters_are_named(
 async def test_wrong_texts_are_named(model: GenerationModel) -> None:
     with pytest.raises(InvalidInputError, match=r"instances\[1\] must be a text"):
         await model.infer(_v1(["x", 3]))
+    with pytest.raises(InvalidInputError, match="has 257 texts; model writer takes up to 256"):
+        await model.infer(_v1(["x"] * 257))
     with pytest.raises(InvalidInputError, match="exactly one text"):
         await anext(aiter(model.stream(_v2("x", "y"))))
 
