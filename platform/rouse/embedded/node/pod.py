@@ -18,7 +18,7 @@ from rouse.embedded.node.podports import PodPorts
 from rouse.embedded.node.ports import serving_container
 from rouse.embedded.node.services import NodeServices
 from rouse.embedded.node.sources import Kind, Sources, fetch, references
-from rouse.embedded.node.state import ContainerState, PodState
+from rouse.embedded.node.state import ContainerState, PodState, Terminated
 from rouse.embedded.node.volumes import by_uri, prepare_volumes, remove_scratch
 from rouse.errors import ApiError, EngineError
 from rouse.kube.objects import Key, key_of, uid_of
@@ -224,11 +224,22 @@ class PodRunner:
     ) -> tuple[ContainerState, ...]:
         reason, message = self._waiting
         return tuple(
-            runners[c["name"]].state
+            self._by_uri(runners[c["name"]].state)
             if c["name"] in runners
             else ContainerState(c["name"], c.get("image", ""), reason=reason, message=message)
             for c in containers
         )
+
+    def _by_uri(self, container: ContainerState) -> ContainerState:
+        """How it ended, in the words of its user."""
+
+        def told(ended: Terminated | None) -> Terminated | None:
+            if ended is None or not ended.message:
+                return ended
+            [message] = by_uri([ended.message], self.pod, self._services.paths)
+            return replace(ended, message=message)
+
+        return replace(container, ended=told(container.ended), last=told(container.last))
 
     def _phase(self, containers: tuple[ContainerState, ...]) -> Phase:
         init = [runner.state for runner in self._init.values()]
