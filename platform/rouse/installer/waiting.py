@@ -82,7 +82,9 @@ def _deployment(live: Mapping[str, Any]) -> str:
     available = status.get("availableReplicas", 0)
     if updated < wanted or available < wanted:
         return f"has {min(updated, available)} of {wanted} replicas available"
-    return ""
+    former = status.get("replicas", 0) - updated
+    # Those that are available may be these, while the new ones only start.
+    return f"still has {former} of its former replicas" if former > 0 else ""
 
 
 def _webhooks(live: Mapping[str, Any]) -> str:
