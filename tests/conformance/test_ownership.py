@@ -90,7 +90,7 @@ async def test_a_child_that_is_edited(cluster: Cluster, name: str) -> None:
     before = await cluster.get(KNATIVE_SERVICES, child)
     image = before["spec"]["template"]["spec"]["containers"][0]["image"]
     elsewhere = copy.deepcopy(before["spec"]["template"])
-    elsewhere["spec"]["containers"][0]["image"] = "example.com/x"
+    elsewhere["spec"]["containers"][0]["image"] = "example.com/changed:1"
     patch = {"spec": {"template": elsewhere}}
     await cluster.kube.patch(KNATIVE_SERVICES, child, patch, namespace=cluster.namespace)
     after = await cluster.until_one(

@@ -15,7 +15,7 @@ MODEL = {"modelFormat": {"name": "sklearn"}, "storageUri": "pvc://models/iris"}
 FRAMEWORK = {"storageUri": "pvc://models/iris"}
 
 PREDICTORS: dict[str, tuple[Any, list[str]]] = {
-    "wrong-type": ({"minReplicas": "zero", "model": MODEL}, ["minReplicas", "integer"]),
+    "wrong-type": ({"minReplicas": "zero", "model": MODEL}, ["spec.predictor.minReplicas"]),
     "text-for-an-object": ({"model": "iris"}, ["spec.predictor.model"]),
     "empty-predictor": ({}, ["spec.predictor"]),
     "unknown-scheme": ({"model": {**MODEL, "storageUri": "floppy://a"}}, ["storageUri", "floppy"]),
