@@ -7,9 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 import yaml
 
@@ -53,6 +53,12 @@ async def test_a_model_answers_sleeps_and_wakes(
         await until(client.kube, PODS, lambda pods: not pods, labels=labels, timeout_s=90)
         woken = await http.post(f"/v1/models/{name}:predict", json={"instances": ROW})
         # Who woke may be a twin, whose numbers agree to float32's last bit.
-        np.testing.assert_allclose(
-            woken.json()["predictions"], first.json()["predictions"], rtol=1e-6
-        )
+        assert flat(woken.json()) == pytest.approx(flat(first.json()), rel=1e-6)
+
+
+def flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Every number and word of an answer, by its place."""
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        return {at: leaf for key, each in parts for at, leaf in flat(each, f"{name}.{key}").items()}
+    return {name: value}
