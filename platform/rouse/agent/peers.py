@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from rouse.errors import EngineError
+from rouse.daemon.connections import ConnectionServer
 
 __all__ = ["PeerServer", "described", "resolve_peers"]
 
-logger = logging.getLogger(__name__)
 
 _HEAD_BYTES: Final = 8192
 _HEAD_S: Final = 5.0
@@ -49,53 +46,26 @@ class _Sent:
     size: int = 0
 
 
-class PeerServer:
+class PeerServer(ConnectionServer):
     """Serves the entries of the cache in ``folder``; port 0 takes a free one."""
 
     def __init__(self, folder: Path, token: str, *, host: str = "", port: int = 0) -> None:
         self._folder = folder
         self._token = token
-        self._host = host
-        self.port = port
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
+        super().__init__(
+            host=host,
+            port=port,
+            purpose="other nodes",
+            connections=_CONNECTIONS,
+            head_bytes=_HEAD_BYTES,
+        )
 
-    async def __aenter__(self) -> Self:
-        try:
-            self._server = await asyncio.start_server(
-                self._accept, self._host or None, self.port, limit=_HEAD_BYTES
-            )
-        except OSError as error:
-            message = f"port {self.port} for other nodes cannot be had: {error.strerror}"
-            raise EngineError(f"{message}; give another one, or free it") from error
-        self.port = int(self._server.sockets[0].getsockname()[1])
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in self._open:
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or len(self._open) >= _CONNECTIONS:
-            writer.close()
-            return
-        self._open.add(task)
-        try:
-            async with asyncio.timeout(_HEAD_S):
-                head = await reader.readuntil(b"\r\n\r\n")
-            async with asyncio.timeout(_SEND_S):
-                await self._send(await asyncio.to_thread(self._answer, head), writer)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            logger.debug("a connection to port %d ended early", self.port)
-        finally:
-            self._open.discard(task)
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+    async def exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request with what the cache holds."""
+        async with asyncio.timeout(_HEAD_S):
+            head = await reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(_SEND_S):
+            await self._send(await asyncio.to_thread(self._answer, head), writer)
 
     def _answer(self, head: bytes) -> _Sent:
         line, headers = _parsed(head)

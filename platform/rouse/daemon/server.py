@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
-from rouse.errors import EngineError
+from rouse.daemon.connections import ConnectionServer
 
 __all__ = ["Answer", "Handler", "ProbeServer"]
 
@@ -37,7 +36,7 @@ Handler: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Answer]]
 """Answers one path, given the query's parameters."""
 
 
-class ProbeServer:
+class ProbeServer(ConnectionServer):
     """Serves ``routes``, by path, on one port; port 0 takes a free one.
 
     A head must come in 5 s and 8 KiB, more than 64 connections are closed unanswered, and a body is
@@ -55,53 +54,16 @@ class ProbeServer:
     ) -> None:
         self._routes = dict(routes)
         self._openmetrics = dict(openmetrics or {})
-        self._host = host
-        self._port = port
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
+        super().__init__(
+            host=host,
+            port=port,
+            purpose="probes and metrics",
+            connections=_CONNECTIONS,
+            head_bytes=_HEAD_BYTES,
+        )
 
-    @property
-    def port(self) -> int:
-        """The port that is listened on; with port 0 the one of IPv4, IPv6 has another."""
-        if self._server is None:
-            return self._port
-        sockets = sorted(self._server.sockets, key=lambda one: one.family)
-        return int(sockets[0].getsockname()[1])
-
-    async def __aenter__(self) -> Self:
-        try:
-            self._server = await asyncio.start_server(
-                self._accept, self._host or None, self._port, limit=_HEAD_BYTES
-            )
-        except OSError as error:
-            message = f"port {self._port} for probes and metrics cannot be had: {error.strerror}"
-            raise EngineError(f"{message}; give another one, or free it") from error
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in self._open:
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None or len(self._open) >= _CONNECTIONS:
-            writer.close()
-            return
-        self._open.add(task)
-        try:
-            await self._exchange(reader, writer)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            logger.debug("a connection to port %d ended early", self.port)
-        finally:
-            self._open.discard(task)
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request by its path."""
         async with asyncio.timeout(_HEAD_S):
             head = await reader.readuntil(b"\r\n\r\n")
         line, _, fields = head.decode("latin-1").partition("\r\n")
