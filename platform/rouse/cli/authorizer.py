@@ -7,39 +7,22 @@ from pathlib import Path
 
 import click
 
-__all__ = ["authorizer"]
+from rouse.cli.options import PORT, daemon_options, drain_option, ready_option
 
-_PORT = click.IntRange(0, 65535)
+__all__ = ["authorizer"]
 
 
 @click.command()
-@click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: $KUBECONFIG, then the pod's service account.",
-)
-@click.option("--port", type=_PORT, default=9090, show_default=True)
-@click.option("--metrics-port", type=_PORT, help="Serve /metrics there. Default: not at all.")
-@click.option(
-    "--health-port", type=_PORT, help="Serve /healthz and /readyz there. Default: not at all."
-)
-@click.option(
-    "--drain-seconds",
-    type=click.FloatRange(0, 600),
-    default=5.0,
-    show_default=True,
-    help="Answer for so long after SIGTERM, until no gateway knows this address.",
-)
+@click.option("--port", type=PORT, default=9090, show_default=True)
 @click.option(
     "--gateway-namespace",
     default="istio-system",
     show_default=True,
     help="Where the policies are: auth.gatewayNamespace of rouse-config.",
 )
-@click.option(
-    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-@click.option("--ready-fd", type=int, hidden=True)
+@daemon_options
+@drain_option
+@ready_option
 def authorizer(
     kubeconfig: Path | None,
     port: int,

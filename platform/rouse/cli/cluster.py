@@ -7,17 +7,12 @@ from pathlib import Path
 
 import click
 
-__all__ = ["controller"]
+from rouse.cli.options import daemon_options, ready_option
 
-_PORT = click.IntRange(0, 65535)
+__all__ = ["controller"]
 
 
 @click.command()
-@click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: $KUBECONFIG, then the pod's service account.",
-)
 @click.option("--namespace", default="rouse-system", show_default=True, help="Where the Lease is.")
 @click.option(
     "--leader-elect/--no-leader-elect",
@@ -25,15 +20,9 @@ _PORT = click.IntRange(0, 65535)
     show_default=True,
     help="Work only while holding the Lease, so that replicas can stand by.",
 )
-@click.option("--metrics-port", type=_PORT, help="Serve /metrics there. Default: not at all.")
-@click.option(
-    "--health-port", type=_PORT, help="Serve /healthz and /readyz there. Default: not at all."
-)
 @click.option("--profiling", is_flag=True, help="Serve /debug/pprof/ on the port of the metrics.")
-@click.option(
-    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-@click.option("--ready-fd", type=int, hidden=True)
+@daemon_options
+@ready_option
 def controller(
     kubeconfig: Path | None,
     namespace: str,

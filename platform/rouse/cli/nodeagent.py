@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-__all__ = ["node_agent"]
+from rouse.cli.options import PORT, daemon_options
 
-_PORT = click.IntRange(0, 65535)
+__all__ = ["node_agent"]
 
 
 @click.command("node-agent")
@@ -29,7 +29,7 @@ _PORT = click.IntRange(0, 65535)
     help="A cache to ask before the origin: a folder, or agents by their name; repeatable.",
 )
 @click.option("--address", default="", envvar="NODE_ADDRESS", help="This agent's own address.")
-@click.option("--peer-port", type=_PORT, help="Serve other nodes there. Default: not at all.")
+@click.option("--peer-port", type=PORT, help="Serve other nodes there. Default: not at all.")
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -60,18 +60,7 @@ _PORT = click.IntRange(0, 65535)
     show_default=True,
     help="Where the ServiceAccounts and Secrets are that LocalModelCaches name.",
 )
-@click.option("--metrics-port", type=_PORT, help="Serve /metrics there. Default: not at all.")
-@click.option(
-    "--health-port", type=_PORT, help="Serve /healthz and /readyz there. Default: not at all."
-)
-@click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Default: $KUBECONFIG, then the pod's service account.",
-)
-@click.option(
-    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@daemon_options
 def node_agent(
     node: str,
     folder: Path,

@@ -9,9 +9,21 @@ from typing import IO, Any
 
 import click
 
-__all__ = ["compile_options", "connection_options", "files_option", "open_sources"]
+__all__ = [
+    "PORT",
+    "compile_options",
+    "connection_options",
+    "daemon_options",
+    "drain_option",
+    "files_option",
+    "open_sources",
+    "ready_option",
+]
 
 Command = Callable[..., Any]
+
+PORT = click.IntRange(0, 65535)
+"""The type of an option that is a port; 0 takes a free one."""
 
 
 def connection_options(command: Command) -> Command:
@@ -62,3 +74,37 @@ def compile_options(command: Command) -> Command:
         help="File or folder of runtimes, and ClusterStorageContainers beside them. Default: the "
         "runtimes that ship with Rouse.",
     )(command)
+
+
+def daemon_options(command: Command) -> Command:
+    """--kubeconfig, --metrics-port, --health-port and --log-format of a process in a cluster."""
+    command = click.option(
+        "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
+    )(command)
+    command = click.option(
+        "--health-port", type=PORT, help="Serve /healthz and /readyz there. Default: not at all."
+    )(command)
+    command = click.option(
+        "--metrics-port", type=PORT, help="Serve /metrics there. Default: not at all."
+    )(command)
+    return click.option(
+        "--kubeconfig",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Default: $KUBECONFIG, then the pod's service account.",
+    )(command)
+
+
+def drain_option(command: Command) -> Command:
+    """--drain-seconds of a process whose callers learn late that it is gone."""
+    return click.option(
+        "--drain-seconds",
+        type=click.FloatRange(0, 600),
+        default=5.0,
+        show_default=True,
+        help="Answer for so long after SIGTERM, until no caller knows this address.",
+    )(command)
+
+
+def ready_option(command: Command) -> Command:
+    """--ready-fd: the descriptor that whoever starts the process reads until it is ready."""
+    return click.option("--ready-fd", type=int, hidden=True)(command)

@@ -7,18 +7,16 @@ from pathlib import Path
 
 import click
 
+from rouse.cli.options import PORT, daemon_options, drain_option, ready_option
+
 __all__ = ["webhook"]
 
-_PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.option(
-    "--kubeconfig", type=_FILE, help="Default: $KUBECONFIG, then the pod's service account."
-)
 @click.option("--host", default="", help="Address to listen on. Default: all.")
-@click.option("--port", type=_PORT, default=9443, show_default=True)
+@click.option("--port", type=PORT, default=9443, show_default=True)
 @click.option(
     "--cert-secret",
     default="rouse-system/rouse-webhook-certs",
@@ -43,21 +41,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     show_default=True,
     help="Name of the webhook configurations that caBundle is written into.",
 )
-@click.option("--metrics-port", type=_PORT, help="Serve /metrics there. Default: not at all.")
-@click.option(
-    "--health-port", type=_PORT, help="Serve /healthz and /readyz there. Default: not at all."
-)
-@click.option(
-    "--drain-seconds",
-    type=click.FloatRange(0, 600),
-    default=5.0,
-    show_default=True,
-    help="Answer for so long after SIGTERM, until no API server knows this address.",
-)
-@click.option(
-    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-@click.option("--ready-fd", type=int, hidden=True)
+@daemon_options
+@drain_option
+@ready_option
 def webhook(
     kubeconfig: Path | None,
     host: str,
