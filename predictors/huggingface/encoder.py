@@ -8,14 +8,13 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
-from tokenizers import Encoding
 
 from predictors.huggingface.batching import Batcher, Outcome, Sized
 from predictors.huggingface.calls import Call, Fields
 from predictors.huggingface.config import ModelFolder
 from predictors.huggingface.loading import load_module
 from predictors.huggingface.options import Options
-from predictors.huggingface.text import Cut, TextTokenizer, load_tokenizer
+from predictors.huggingface.text import Cut, Row, TextTokenizer, load_tokenizer
 from predictors.pytorch.device import Device
 from predictors.pytorch.threads import use_all
 from predictors.pytorch.weights import read_ahead
@@ -78,7 +77,7 @@ class Encoder(RequestModel):
             )
         self._pad = int(self.files.config.get("pad_token_id") or 0)
         self._typed = self._takes_types()
-        self.batcher: Batcher[Encoding, Any] = Batcher(
+        self.batcher: Batcher[Row, Any] = Batcher(
             self.call, name=self.name, max_tokens=self.options.max_batch_tokens
         )
         parameter = next(module.parameters())
@@ -129,11 +128,11 @@ class Encoder(RequestModel):
         `mask` is None where no row is padded.
         """
 
-    async def run(self, encodings: Sequence[Encoding]) -> Outcome[Any]:
+    async def run(self, encodings: Sequence[Row]) -> Outcome[Any]:
         """Queue sequences and wait for what `reduce` keeps of them."""
         return await self.batcher.submit([Sized(each, len(each)) for each in encodings])
 
-    def call(self, encodings: list[Encoding]) -> list[Any]:
+    def call(self, encodings: list[Row]) -> list[Any]:
         """One padded call of the module. Raises `OverloadedError` where the device is full."""
         use_all()
         lengths = [len(each) for each in encodings]
@@ -144,7 +143,7 @@ class Encoder(RequestModel):
             return self.reduce(output, lengths, mask)
 
     def _padded(
-        self, encodings: list[Encoding], lengths: list[int], longest: int
+        self, encodings: list[Row], lengths: list[int], longest: int
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
         upload = self.device.upload
         ids = np.full((len(encodings), longest), self._pad, np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
 from tokenizers import Encoding, Tokenizer
 
@@ -14,7 +14,7 @@ from predictors.huggingface.loading import allow_code
 from predictors.huggingface.options import Options
 from predictors.serving.errors import InvalidInputError, ModelLoadError
 
-__all__ = ["Cut", "Source", "TextTokenizer", "load_tokenizer"]
+__all__ = ["Cut", "Ids", "Row", "Source", "TextTokenizer", "load_tokenizer"]
 
 Cut = Literal["longest_first", "only_first", "only_second"]
 """Which text of a pair is cut when both are too long together."""
@@ -31,6 +31,38 @@ class Source(NamedTuple):
     text: str
     where: str
     pair: str | None = None
+
+
+class Row(Protocol):
+    """What a model reads of a sequence; the tokenizer's `Encoding` is one."""
+
+    @property
+    def ids(self) -> list[int]:
+        """Its tokens."""
+
+    @property
+    def type_ids(self) -> list[int]:
+        """Of which text of a pair each token is."""
+
+    def __len__(self) -> int:
+        """How many tokens there are."""
+
+
+class Ids:
+    """A `Row` of tokens that a client made itself."""
+
+    __slots__ = ("ids",)
+
+    def __init__(self, ids: list[int]) -> None:
+        self.ids = ids
+
+    @property
+    def type_ids(self) -> list[int]:
+        """One text."""
+        return [0] * len(self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 class TextTokenizer:
@@ -100,6 +132,21 @@ class TextTokenizer:
         if not len(encoding):
             raise InvalidInputError(f"{where} has no tokens.")
         return encoding
+
+    def given(self, tokens: Sequence[int], where: str) -> Ids:
+        """Tokens of a client's own, special ones among them, as they are. Raises as `encode`."""
+        words = self.rust.get_vocab_size(with_added_tokens=True)
+        wrong = next((token for token in tokens if not 0 <= token < words), None)
+        if wrong is not None:
+            raise InvalidInputError(
+                f"{where} has the token {wrong}; this model's tokenizer has 0 to {words - 1}. "
+                "Tokens of another tokenizer mean nothing here: send text instead."
+            )
+        if len(tokens) > self.limit and not self._truncate:
+            raise InvalidInputError(
+                f"{where} has {len(tokens)} tokens; this model reads {self.limit}."
+            )
+        return Ids(list(tokens[: self.limit]))
 
     def _encoded(self, text: str, pair: str | None) -> Encoding:
         if len(text) + len(pair or "") < _LONG_TEXT:

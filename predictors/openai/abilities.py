@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Adapted",
+    "Bounded",
     "Chats",
     "Completes",
     "Embeds",
@@ -134,11 +135,26 @@ class Adapted(Protocol):
 
 
 @runtime_checkable
+class Bounded(Protocol):
+    """Makes so many texts of one request at most: more would never find room in its queue."""
+
+    @property
+    def most_texts(self) -> int:
+        """How many."""
+
+
+@runtime_checkable
 class Embeds(Protocol):
     """Makes vectors of texts."""
 
-    async def embed(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
-        """One row per text, and how many tokens they have together. Raises `RequestError`."""
+    async def embed(
+        self, texts: Sequence[Prompt], dimensions: int | None = None
+    ) -> tuple[NDArray[np.float32], int]:
+        """One row per text, and how many tokens they have together. Raises `RequestError`.
+
+        They are all texts, or all tokens. `dimensions` are how many numbers a row shall have, None
+        as many as the model makes.
+        """
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from functools import partial
 from time import perf_counter
 from typing import NamedTuple
 
-from predictors.openai.abilities import Adapted, Chats, Completes, Generation, Piece
+from predictors.openai.abilities import Adapted, Bounded, Chats, Completes, Generation, Piece
 from predictors.openai.errors import FieldError
 from predictors.openai.requests import Asked
 from predictors.serving.dataplane import DataPlane
@@ -25,7 +25,7 @@ from predictors.serving.errors import (
 from predictors.serving.inference import InferenceResponse
 from predictors.serving.observation import CLIENT_GONE
 
-__all__ = ["Target", "begin", "counted", "deadline_in", "deadline_of", "find", "merged"]
+__all__ = ["Target", "begin", "counted", "deadline_in", "deadline_of", "find", "merged", "refusals"]
 
 _TIMEOUT_HEADER = "x-request-timeout-ms"
 
@@ -101,8 +101,19 @@ def counted(endpoint: Endpoint) -> Iterator[None]:
         endpoint.leave()
 
 
+@contextmanager
+def refusals(endpoint: Endpoint) -> Iterator[None]:
+    """Count a request that is wrong before the model is asked."""
+    try:
+        yield
+    except RequestError as error:
+        endpoint.metrics.failed(error.status)
+        raise
+
+
 async def begin(target: Target, asked: Asked) -> list[Generation]:
     """Begin all texts that are wanted, `n` of each prompt, or none. Raises `RequestError`."""
+    _check_count(target, asked)
     begun: list[Generation] = []
     try:
         for start in _starts(target, asked):
@@ -112,6 +123,18 @@ async def begin(target: Target, asked: Asked) -> list[Generation]:
             generation.close()
         raise
     return begun
+
+
+def _check_count(target: Target, asked: Asked) -> None:
+    model = target.endpoint.model
+    prompts = max(1, len(asked.prompts))
+    if not isinstance(model, Bounded) or prompts * asked.n <= model.most_texts:
+        return
+    raise FieldError(
+        "prompt" if prompts > 1 else "n",
+        f"{prompts * asked.n} texts are asked for (n = {asked.n} of each prompt); model "
+        f"{model.name} makes up to {model.most_texts} of one request. Send fewer at a time.",
+    )
 
 
 def _starts(target: Target, asked: Asked) -> Iterator[Callable[[], Awaitable[Generation]]]:

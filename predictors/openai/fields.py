@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from predictors.openai.errors import FieldError
 
-__all__ = ["Fields"]
+__all__ = ["Fields", "are_tokens"]
 
 _MOST_STOPS: Final = 16
 
@@ -84,6 +84,11 @@ class Fields:
         value = self._body.get(name)
         if value is not None and value not in allowed:
             raise FieldError(name, f"{value!r} is not served here.")
+
+
+def are_tokens(value: Sequence[object]) -> bool:
+    """Whether these are ids of tokens; whose, the model says."""
+    return all(type(each) is int for each in value)
 
 
 def _range(least: float | None, most: float | None) -> str:

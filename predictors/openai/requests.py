@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
+
 from predictors.openai.abilities import Message, Prompt, Sampling
 from predictors.openai.errors import FieldError
-from predictors.openai.fields import Fields
+from predictors.openai.fields import Fields, are_tokens
 
 __all__ = ["Asked", "asked_chat", "asked_completion"]
 
@@ -17,6 +19,29 @@ _COMPLETION_TOKENS: Final = 16
 _MOST_CHOICES: Final = 128
 _MOST_PROMPTS: Final = 2048
 _PENALTY: Final = 2.0
+
+_NOT_SERVED: Final = (
+    "logit_bias",
+    "min_p",
+    "min_tokens",
+    "stop_token_ids",
+    "bad_words",
+    "allowed_token_ids",
+    "prompt_logprobs",
+    "truncate_prompt_tokens",
+    "use_beam_search",
+    "guided_json",
+    "guided_regex",
+    "guided_choice",
+    "guided_grammar",
+    "structured_outputs",
+    "functions",
+    "function_call",
+    "audio",
+    "prediction",
+    "web_search_options",
+)
+"""What OpenAI or vLLM knows and would make another text: it is refused, not passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +91,7 @@ def asked_chat(body: Mapping[str, Any]) -> Asked:
     if response.get("type", "text") != "text":
         raise FieldError("response_format", f"{response.get('type')!r} is not served here.")
     fields.only("tool_choice", "none", "auto")
+    fields.only("modalities", ["text"])
     template = dict(fields.object("chat_template_kwargs"))
     tools = fields.get("tools")
     if tools:
@@ -93,8 +119,9 @@ def _asked(
     echo: bool = False,
     template: Mapping[str, Any] | None = None,
 ) -> Asked:
-    if fields.object("logit_bias"):
-        raise FieldError("logit_bias", "it is not served here.")
+    for name in _NOT_SERVED:
+        if fields.get(name):
+            raise FieldError(name, "it is not served here.")
     top_k = fields.whole("top_k", -1)
     sampling = Sampling(
         max_tokens=limit,
@@ -127,15 +154,11 @@ def _prompts(value: object) -> list[Prompt]:
         raise FieldError("prompt", f"at most {_MOST_PROMPTS} prompts are taken.")
     if all(isinstance(each, str) for each in value):
         return list(value)
-    if _are_tokens(value):
+    if are_tokens(value):
         return [value]
-    if all(isinstance(each, list) and each and _are_tokens(each) for each in value):
+    if all(isinstance(each, list) and each and are_tokens(each) for each in value):
         return list(value)
     raise FieldError("prompt", "it mixes texts and tokens, or has an empty list.")
-
-
-def _are_tokens(value: Sequence[object]) -> bool:
-    return all(type(each) is int for each in value)
 
 
 def _messages(value: object) -> list[Message]:
@@ -154,7 +177,28 @@ def _message(value: object, name: str) -> Message:
         content = ""
     if not isinstance(content, str):
         raise FieldError(f"{name}.content", "a text, or a list of parts, is expected.")
-    return {**value, "content": content}
+    message = {**value, "content": content}
+    calls = value.get("tool_calls")
+    if calls is None:
+        return message
+    if not isinstance(calls, list):
+        raise FieldError(f"{name}.tool_calls", "a list is expected.")
+    told = [_tool_call(call, f"{name}.tool_calls[{i}]") for i, call in enumerate(calls)]
+    return {**message, "tool_calls": told}
+
+
+def _tool_call(call: object, name: str) -> Mapping[str, Any]:
+    """A call of a tool as chat templates read it: its arguments are an object, not their text."""
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(call, dict) or not isinstance(function, dict):
+        raise FieldError(name, "an object with a function is expected.")
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        try:
+            arguments = orjson.loads(arguments or "{}")
+        except orjson.JSONDecodeError as error:
+            raise FieldError(f"{name}.function.arguments", f"no JSON: {error}.") from None
+    return {**call, "function": {**function, "arguments": arguments}}
 
 
 def _part(part: object, name: str) -> str:

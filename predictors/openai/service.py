@@ -13,7 +13,7 @@ import orjson
 from predictors.openai import texts, vectors
 from predictors.openai.abilities import Adapted, Chats, Completes, Embeds, Reranks
 from predictors.openai.answers import Chat, Completion
-from predictors.openai.asking import Target, deadline_of, find
+from predictors.openai.asking import Target, deadline_of, find, refusals
 from predictors.openai.errors import answer_of
 from predictors.openai.requests import asked_chat, asked_completion
 from predictors.serving.dataplane import DataPlane
@@ -90,11 +90,15 @@ class OpenAI:
 
     async def _completions(self, target: Target, body: Json, deadline: float | None) -> HttpAnswer:
         form = Completion(self._ids(), str(body["model"]), int(self._clock()))
-        return await texts.answer(target, asked_completion(body), form, deadline)
+        with refusals(target.endpoint):
+            asked = asked_completion(body)
+        return await texts.answer(target, asked, form, deadline)
 
     async def _chat(self, target: Target, body: Json, deadline: float | None) -> HttpAnswer:
         form = Chat(self._ids(), str(body["model"]), int(self._clock()))
-        return await texts.answer(target, asked_chat(body), form, deadline)
+        with refusals(target.endpoint):
+            asked = asked_chat(body)
+        return await texts.answer(target, asked, form, deadline)
 
     async def _rerank(self, target: Target, body: Json, deadline: float | None) -> HttpAnswer:
         return await vectors.rerank(target, body, deadline, self._ids())

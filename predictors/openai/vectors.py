@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import orjson
 
-from predictors.openai.abilities import Embeds, Reranks
-from predictors.openai.asking import Target, counted
+from predictors.openai.abilities import Embeds, Prompt, Reranks
+from predictors.openai.asking import Target, counted, refusals
 from predictors.openai.errors import FieldError
-from predictors.openai.fields import Fields
+from predictors.openai.fields import Fields, are_tokens
 from predictors.serving.errors import UnsupportedError
 from predictors.serving.routes import HttpAnswer
 
@@ -25,20 +25,19 @@ _LITTLE: Final = np.dtype("<f4")
 
 async def embeddings(target: Target, body: Mapping[str, Any], deadline: float | None) -> HttpAnswer:
     """The answer to ``embeddings``. Raises `RequestError`."""
-    fields = Fields(body)
-    texts = _texts(fields.get("input"), "input")
-    form = fields.text("encoding_format", "float")
-    if form not in ("float", "base64"):
-        raise FieldError("encoding_format", "it must be float or base64.")
     model = target.endpoint.model
-    if not isinstance(model, Embeds):
-        raise UnsupportedError(f"Model {model.name} makes no embeddings.")
+    with refusals(target.endpoint):
+        if not isinstance(model, Embeds):
+            raise UnsupportedError(f"Model {model.name} makes no embeddings.")
+        fields = Fields(body)
+        texts = _inputs(fields.get("input"))
+        width = fields.whole("dimensions", 1)
+        form = fields.text("encoding_format", "float")
+        if form not in ("float", "base64"):
+            raise FieldError("encoding_format", "it must be float or base64.")
     with counted(target.endpoint):
         async with asyncio.timeout_at(deadline):
-            rows, tokens = await model.embed(texts)
-    width = fields.whole("dimensions", 1)
-    if width is not None and width != rows.shape[1]:
-        raise FieldError("dimensions", f"model {model.name} makes vectors of {rows.shape[1]}.")
+            rows, tokens = await model.embed(texts, width)
     rows = np.ascontiguousarray(rows, dtype=_LITTLE)
     data = [
         {
@@ -61,17 +60,15 @@ async def rerank(
     target: Target, body: Mapping[str, Any], deadline: float | None, answer_id: str
 ) -> HttpAnswer:
     """The answer to ``rerank``: documents by falling score. Raises `RequestError`."""
-    fields = Fields(body)
-    query = fields.text("query")
-    given = fields.get("documents")
-    if isinstance(given, list):
-        given = [each.get("text") if isinstance(each, dict) else each for each in given]
-    documents = _texts(given, "documents")
-    most = fields.whole("top_n", 1) or len(documents)
-    shown = body.get("return_documents") is None or fields.flag("return_documents")
     model = target.endpoint.model
-    if not isinstance(model, Reranks):
-        raise UnsupportedError(f"Model {model.name} does not rerank.")
+    with refusals(target.endpoint):
+        if not isinstance(model, Reranks):
+            raise UnsupportedError(f"Model {model.name} does not rerank.")
+        fields = Fields(body)
+        query = fields.text("query")
+        documents = _documents(fields.get("documents"))
+        most = fields.whole("top_n", 1) or len(documents)
+        shown = body.get("return_documents") is None or fields.flag("return_documents")
     with counted(target.endpoint):
         async with asyncio.timeout_at(deadline):
             scores, tokens = await model.rerank(query, documents)
@@ -94,12 +91,36 @@ async def rerank(
     return HttpAnswer(body=orjson.dumps(answer))
 
 
+def _documents(value: object) -> list[str]:
+    """Texts, or Cohere's objects with one."""
+    if isinstance(value, list):
+        value = [each.get("text") if isinstance(each, dict) else each for each in value]
+    return _texts(value, "documents")
+
+
+def _inputs(value: object) -> list[Prompt]:
+    """A text, texts, tokens, or lists of tokens."""
+    if not isinstance(value, list) or not value or isinstance(value[0], str):
+        return list(_texts(value, "input"))
+    if are_tokens(value):
+        return [value]
+    _check_count(value, "input")
+    for index, tokens in enumerate(value):
+        if not isinstance(tokens, list) or not tokens or not are_tokens(tokens):
+            raise FieldError(f"input[{index}]", "a list of tokens is expected, as before it.")
+    return list(value)
+
+
+def _check_count(texts: Sequence[object], name: str) -> None:
+    if len(texts) > _MOST_TEXTS:
+        raise FieldError(name, f"it has {len(texts)} texts; at most {_MOST_TEXTS} are taken.")
+
+
 def _texts(value: object, name: str) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts:
         raise FieldError(name, "a text, or a list of texts, is expected.")
-    if len(texts) > _MOST_TEXTS:
-        raise FieldError(name, f"at most {_MOST_TEXTS} texts are taken.")
+    _check_count(texts, name)
     for index, text in enumerate(texts):
         if not isinstance(text, str) or not text:
             raise FieldError(f"{name}[{index}]", "a text that is not empty is expected.")

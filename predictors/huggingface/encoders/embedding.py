@@ -16,7 +16,9 @@ from predictors.huggingface.batching import Outcome
 from predictors.huggingface.calls import Call, Fields, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
 from predictors.huggingface.loading import tensors_of
-from predictors.huggingface.text import Source
+from predictors.huggingface.text import Row, Source
+from predictors.openai.abilities import Prompt
+from predictors.openai.errors import FieldError
 from predictors.serving.errors import ModelLoadError
 from predictors.serving.tensors import Tensor, TensorSpec
 
@@ -30,6 +32,7 @@ _POOLINGS: Final = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 """The switches of older configs, and what newer ones call the same."""
+_TINY: Final = 1e-12
 
 
 class Embedding(Encoder):
@@ -58,6 +61,7 @@ class Embedding(Encoder):
         width = int(self.module.config.hidden_size)  # type: ignore[arg-type, union-attr]
         if self._dense:
             width = self._dense[-1][0].out_features
+        self._width = width
         self.inputs = (TensorSpec("text", "BYTES", (-1,), {"example": ["What a fine day."]}),)
         self.outputs = (TensorSpec("embedding", "FP32", (-1, width)),)
         self.metadata_extra = {
@@ -72,15 +76,48 @@ class Embedding(Encoder):
         texts = [item["text"] for item in call.items]
         spent = await self.run(await self._tokens(texts, call.where, truncate))
         if normalize and not self._normalize:
-            return [row / max(np.linalg.norm(row), 1e-12) for row in spent.results], spent
+            return [row / max(np.linalg.norm(row), _TINY) for row in spent.results], spent
         return spent.results, spent
 
-    async def embed(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
+    async def embed(
+        self, texts: Sequence[Prompt], dimensions: int | None = None
+    ) -> tuple[NDArray[np.float32], int]:
         """A row for each text, and their tokens: the ability of OpenAI's ``embeddings``."""
-        where = [f"input[{index}]" for index in range(len(texts))]
-        encodings = await self._tokens(texts, where, None)
-        spent = await self.run(encodings)
-        return np.stack(spent.results), sum(map(len, encodings))
+        self._check_width(dimensions)
+        places = [f"input[{index}]" for index in range(len(texts))]
+        rows: list[Row] = [
+            self.tokenizer.given(tokens, where)
+            for tokens, where in zip(texts, places, strict=True)
+            if not isinstance(tokens, str)
+        ]
+        if not rows:
+            rows += await self._tokens(texts, places, None)
+        spent = await self.run(rows)
+        vectors: NDArray[np.float32] = np.stack(spent.results)
+        if dimensions is not None and dimensions < vectors.shape[1]:
+            vectors = vectors[:, :dimensions]
+            if self._normalize:
+                lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+                vectors = vectors / np.maximum(lengths, _TINY)
+        return vectors, sum(map(len, rows))
+
+    def _check_width(self, dimensions: int | None) -> None:
+        """Refuse what is neither the model's width nor one that it was trained to be cut to."""
+        if dimensions is None or dimensions == self._width:
+            return
+        config = self.files.config
+        trained = config.get("matryoshka_dimensions")
+        if isinstance(trained, list) and dimensions in trained:
+            return
+        if config.get("is_matryoshka") and not trained and dimensions < self._width:
+            return
+        widths = sorted({self._width, *(trained if isinstance(trained, list) else ())})
+        raise FieldError(
+            "dimensions",
+            f"model {self.name} makes vectors of {', '.join(map(str, widths))}, not of "
+            f"{dimensions}. Others need a model trained for them (is_matryoshka or "
+            "matryoshka_dimensions in its config.json).",
+        )
 
     def tensors(self, results: Results) -> list[Tensor]:
         """`embedding`, a row for each text."""

@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from tokenizers import Encoding
 
 from predictors.huggingface.batching import Outcome
 from predictors.huggingface.calls import Call, Fields, json_column, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
 from predictors.huggingface.encoders.classification import softmax
-from predictors.huggingface.text import Source
+from predictors.huggingface.text import Row, Source
 from predictors.serving.errors import InvalidInputError, ModelLoadError
 from predictors.serving.tensors import Array, Tensor, TensorSpec
 
@@ -68,7 +67,7 @@ class FillMask(Encoder):
         """`predictions`, a document of JSON for each text."""
         return [Tensor("predictions", json_column(results), {"content_type": "json"})]
 
-    def call(self, encodings: list[Encoding]) -> list[Any]:
+    def call(self, encodings: list[Row]) -> list[Any]:
         """As for every encoder; of the logits those of masks are kept."""
         logits = super().call(encodings)
         # A copy: the slice would keep the logits of the whole call alive.
@@ -82,7 +81,7 @@ class FillMask(Encoder):
         return [rows[:length] for rows, length in zip(numbers(output.logits), lengths, strict=True)]
 
     def _filled(
-        self, encoding: Encoding, logits: Array, count: int, targets: list[int] | None
+        self, encoding: Row, logits: Array, count: int, targets: list[int] | None
     ) -> list[Any]:
         places = [i for i, token in enumerate(encoding.ids) if token == self._mask_id]
         told = []

@@ -17,6 +17,7 @@ from predictors.huggingface.generation.routes import generate_routes
 from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.options import Options
 from predictors.openai.abilities import Generation, Message, Prompt, Sampling
+from predictors.openai.errors import FieldError
 from predictors.serving.errors import InvalidInputError, ModelNotFoundError, ModelNotReadyError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.model import RequestModel
@@ -78,6 +79,11 @@ class GenerationModel(RequestModel):
         """The names of the adapters, each of which OpenAI's endpoints know as a model."""
         return self._made.adapters.names if self._made is not None else ()
 
+    @property
+    def most_texts(self) -> int:
+        """As many texts of one request as the queue holds."""
+        return self._settings.max_waiting
+
     async def complete(
         self, prompt: Prompt, sampling: Sampling, *, adapter: str | None = None, echo: bool = False
     ) -> Generation:
@@ -106,6 +112,8 @@ class GenerationModel(RequestModel):
             raise InvalidInputError(
                 f"Model {self.name} has no chat template: use completions instead of chat."
             )
+        if (template or {}).get("tools") and "tools" not in str(made.tokenizer.chat_template):
+            raise FieldError("tools", f"the chat template of model {self.name} knows no tools.")
         refused = next((name for name in _NOT_THEIRS if name in (template or {})), None)
         if refused is not None:
             raise InvalidInputError(

@@ -59,6 +59,7 @@ class Able(RequestModel):
     """Says its prompt backwards; `asked` is what it was asked."""
 
     adapters: Sequence[str] = ("able-lora",)
+    most_texts = 8
 
     def __init__(self, name: str = "able") -> None:
         super().__init__(name)
@@ -110,10 +111,15 @@ class Able(RequestModel):
         self.asked.append((messages, sampling, adapter, template))
         return self._begun(str(messages[-1]["content"]), sampling)
 
-    async def embed(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
+    async def embed(
+        self, texts: Sequence[Prompt], dimensions: int | None = None
+    ) -> tuple[NDArray[np.float32], int]:
         """Lengths."""
+        if dimensions not in (None, 1, 2):
+            raise InvalidInputError(f"dimensions is {dimensions}; model able makes vectors of 2.")
         rows = np.array([[len(text), 0.5] for text in texts], dtype=np.float32)
-        return rows, sum(len(text.split()) for text in texts)
+        sizes = (len(text.split() if isinstance(text, str) else text) for text in texts)
+        return rows[:, :dimensions], sum(sizes)
 
     async def rerank(self, query: str, documents: Sequence[str]) -> tuple[Sequence[float], int]:
         """Documents that have the query first."""

@@ -47,6 +47,13 @@ async def test_embeddings(client: httpx.AsyncClient) -> None:
     assert vector.tolist() == [4.0, 0.5]
 
 
+@pytest.mark.parametrize("given", [[5, 6, 7], [[5, 6, 7]]])
+async def test_embeddings_of_tokens(client: httpx.AsyncClient, given: Any) -> None:
+    told = (await client.post(EMBEDDINGS, json={"model": "able", "input": given})).json()
+    assert [each["embedding"] for each in told["data"]] == [[3.0, 0.5]]
+    assert told["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+
+
 async def test_rerank(client: httpx.AsyncClient) -> None:
     documents = ["no", {"text": "a cat"}, "cats"]
     body = {"model": "able", "query": "cat", "documents": documents, "top_n": 2}
@@ -65,9 +72,12 @@ async def test_rerank(client: httpx.AsyncClient) -> None:
         (EMBEDDINGS, {}, "input"),
         (EMBEDDINGS, {"input": []}, "input"),
         (EMBEDDINGS, {"input": ["a", ""]}, "input[1]"),
-        (EMBEDDINGS, {"input": [[1, 2]]}, "input[0]"),
+        (EMBEDDINGS, {"input": [[1, 2], []]}, "input[1]"),
+        (EMBEDDINGS, {"input": [[1, 2], "a"]}, "input[1]"),
+        (EMBEDDINGS, {"input": [1, True]}, "input[0]"),
+        (EMBEDDINGS, {"input": ["a"] * 2049}, "input"),
         (EMBEDDINGS, {"input": "a", "encoding_format": "int8"}, "encoding_format"),
-        (EMBEDDINGS, {"input": "a", "dimensions": 7}, "dimensions"),
+        (EMBEDDINGS, {"input": "a", "dimensions": 0}, "dimensions"),
         (RERANK, {"documents": ["a"]}, "query"),
         (RERANK, {"query": "a"}, "documents"),
         (RERANK, {"query": "a", "documents": ["a"], "top_n": 0}, "top_n"),

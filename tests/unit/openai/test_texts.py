@@ -24,6 +24,14 @@ def chat(text: Any = "a b c", **more: Any) -> dict[str, Any]:
     return {"model": "able", "messages": [{"role": "user", "content": text}], **more}
 
 
+CALL = "messages[0].tool_calls[0]"
+
+
+def called(call: Any) -> dict[str, Any]:
+    """A message in which the model called a tool."""
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
 def events(text: str) -> list[Any]:
     """The events' bodies; the last is [DONE]."""
     parts = [part.removeprefix("data: ") for part in text.split("\n\n") if part]
@@ -119,6 +127,21 @@ async def test_streamed_chat(client: httpx.AsyncClient) -> None:
     assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
 
 
+async def test_templates_get_the_arguments_of_tools_as_objects(
+    client: httpx.AsyncClient, model: Any
+) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    told = {"role": "tool", "tool_call_id": "c1", "content": "2"}
+    tools = [{"type": "function", "function": {"name": "add"}}]
+    body = {"model": "able", "messages": [called(call), told], "tools": tools}
+    assert (await client.post(CHAT, json=body)).status_code == 200
+    [(messages, _, _, template)] = model.asked
+    assert messages[0]["content"] == ""
+    assert messages[0]["tool_calls"][0]["function"] == {"name": "add", "arguments": {"a": 1}}
+    assert messages[1] == told
+    assert template == {"tools": tools}
+
+
 async def test_adapters_are_models(client: httpx.AsyncClient, model: Any) -> None:
     told = (await client.post(CHAT, json=chat() | {"model": "able-lora"})).json()
     assert told["model"] == "able-lora"
@@ -138,9 +161,26 @@ async def test_adapters_are_models(client: httpx.AsyncClient, model: Any) -> Non
         (CHAT, chat(temperature=3), 400, "temperature", "3 is not between 0.0 and 2.0"),
         (CHAT, chat(stop=[""]), 400, "stop", "not empty"),
         (CHAT, chat(n="2"), 400, "n", "a whole number is expected"),
+        (CHAT, chat(n=9), 400, "n", "9 texts are asked for .* makes up to 8 of one request"),
+        (CHAT, chat(min_p=0.1), 400, "min_p", "not served"),
+        (CHAT, chat(guided_json={"type": "object"}), 400, "guided_json", "not served"),
+        (CHAT, chat(functions=[{"name": "f"}]), 400, "functions", "not served"),
+        (CHAT, chat(tool_choice="required"), 400, "tool_choice", "'required' is not served"),
+        (CHAT, chat(modalities=["audio"]), 400, "modalities", "not served"),
+        (CHAT, {"model": "able", "messages": [called(1)]}, 400, CALL, "function"),
+        (
+            CHAT,
+            {"model": "able", "messages": [called({"function": {"arguments": "{"}})]},
+            400,
+            f"{CALL}.function.arguments",
+            "no JSON",
+        ),
         (CHAT, chat(stream_options={}) | {"stream_options": {"a": 1}}, 400, "stream_options", "st"),
         (COMPLETIONS, completion(None), 400, "prompt", "a string"),
         (COMPLETIONS, completion([1, "a"]), 400, "prompt", "mixes"),
+        (COMPLETIONS, completion(["a"] * 3, n=3), 400, "prompt", "9 texts are asked for"),
+        (COMPLETIONS, completion(best_of=2), 400, "best_of", "2 is not served"),
+        (COMPLETIONS, completion(suffix="x"), 400, "suffix", "not served"),
         (COMPLETIONS, completion(max_tokens=0), 400, "max_tokens", "at least 1"),
         (COMPLETIONS, completion(logit_bias={"1": 1}), 400, "logit_bias", "not served"),
         (COMPLETIONS, completion("long"), 400, None, "the context is 8"),
@@ -156,7 +196,7 @@ async def test_errors_are_openais(
     error = answer.json()["error"]
     assert answer.status_code == status
     assert error["param"] == param
-    assert reason in error["message"]
+    assert re.search(reason, error["message"])
     assert error["type"] == ("invalid_request_error" if status < 500 else "server_error")
     if status == 503:
         assert answer.headers["retry-after"] == "1"
@@ -213,6 +253,9 @@ async def test_requests_are_counted(client: httpx.AsyncClient) -> None:
     await client.post(COMPLETIONS, json=completion())
     await client.post(COMPLETIONS, json=completion(stream=True))
     await client.post(COMPLETIONS, json=completion("full"))
+    await client.post(COMPLETIONS, json=completion(temperature=9))
+    await client.post("/v1/embeddings", json={"model": "able", "input": []})
     text = (await client.get("/metrics")).text
     assert re.search(r'^model_infer_request_success_total{model="able".*} 2$', text, re.MULTILINE)
     assert re.search(r'^request_failures_total{.*status="503".*} 1$', text, re.MULTILINE)
+    assert re.search(r'^request_failures_total{.*status="400".*} 2$', text, re.MULTILINE)

