@@ -13,6 +13,7 @@ from typing import Final
 
 import orjson
 
+from predictors.storage.entries import DIGESTS, FILES
 from predictors.storage.errors import BudgetError
 from predictors.storage.locks import held
 
@@ -99,9 +100,14 @@ class Budget:
 
 
 def published_bytes(root: Path) -> int:
-    """Bytes of all entries, also of damaged ones."""
+    """Bytes of all entries, also of damaged ones; what several have in common counts once."""
     models = root / "models"
-    return sum(map(_entry_bytes, models.iterdir())) if models.is_dir() else 0
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    for folder in models.iterdir() if models.is_dir() else ():
+        shared = (folder / DIGESTS).exists()
+        total += _once(folder, seen) if shared else _entry_bytes(folder)
+    return total
 
 
 def disk_bytes(folder: Path) -> int:
@@ -117,6 +123,19 @@ def disk_bytes(folder: Path) -> int:
             if (known.st_dev, known.st_ino) not in seen:
                 seen.add((known.st_dev, known.st_ino))
                 total += known.st_blocks * 512
+    return total
+
+
+def _once(folder: Path, seen: set[tuple[int, int]]) -> int:
+    """Bytes of a sealed entry's files, without those ``seen``, to which they are added."""
+    try:
+        files = orjson.loads((folder / "manifest.json").read_bytes())["files"]
+        found = [os.stat(folder / FILES / name) for name in files]
+    except (OSError, ValueError, KeyError, TypeError):
+        return _entry_bytes(folder)
+    own = {(each.st_dev, each.st_ino): each.st_size for each in found}
+    total = sum(size for inode, size in own.items() if inode not in seen)
+    seen.update(own)
     return total
 
 

@@ -7,6 +7,7 @@
     latest/<key>       the digest that a location had last
     locks/<digest>     held by who fetches
     blobs/<sha256>     files that several entries have in common, by a further name
+    views/             what of it pods may read: see `predictors.storage.views`
 
 A removed entry goes by a rename too, and whoever has mapped its files keeps them.
 """
@@ -29,7 +30,14 @@ from predictors.storage.download import bring, told
 from predictors.storage.entries import Entry, read_entry, settle, write_manifest
 from predictors.storage.errors import BudgetError, DiskFullError, OfflineError, TransientError
 from predictors.storage.fetching import KEPT, Progress
-from predictors.storage.kept import digest_of, kept_entry, key_of, latest_entry, note_use
+from predictors.storage.kept import (
+    digest_of,
+    kept_entry,
+    key_of,
+    latest_entry,
+    latest_name,
+    note_use,
+)
 from predictors.storage.locks import held, try_lock
 from predictors.storage.plan import Listing
 from predictors.storage.retry import retried
@@ -37,6 +45,7 @@ from predictors.storage.seal import drop_unused
 from predictors.storage.settings import TransferSettings, peer_settings
 from predictors.storage.sources import Source, source_of
 from predictors.storage.uris import redacted, resolved
+from predictors.storage.views import drop_from_views
 
 __all__ = ["Cache"]
 
@@ -58,14 +67,19 @@ class _Wanted:
 class Cache:
     """A cache in a folder; any number of processes may use it at once."""
 
-    def __init__(self, root: Path, *, budget: int = 0, peers: Sequence[str] = ()) -> None:
+    def __init__(
+        self, root: Path, *, budget: int = 0, peers: Sequence[str] = (), scope: str = ""
+    ) -> None:
         """``budget`` is the most bytes it may hold (0: what the environment of a fetch says).
 
         ``peers`` are other nodes' caches, as folders or URLs, asked in this order before an origin.
+        ``scope`` names whose credentials a fetch has: what one opened is no other's, so that the
+        same location has an entry for each. Equal bytes are stored once all the same.
         """
         self.root = root
         self._budget = budget
         self._peers = tuple(peers)
+        self._scope = scope
 
     def fetch(
         self, uri: str, *, env: Mapping[str, str] = os.environ, progress: Progress | None = None
@@ -79,7 +93,7 @@ class Cache:
         """
         uri = resolved(uri, env)
         settings = TransferSettings.from_env(env)
-        key = key_of(uri, env)
+        key = latest_name(key_of(uri, env), self._scope)
         kept = kept_entry(self.root, uri, env) if env.get(KEPT) else None
         if kept is not None:
             return kept
@@ -133,6 +147,7 @@ class Cache:
 
     def remove(self, digest: str) -> None:
         """Remove an entry; processes that have its files open keep them until they close them."""
+        drop_from_views(self.root, digest)
         gone = self._path("partial", f"removed-{uuid.uuid4().hex}")
         try:
             (self.root / "models" / digest).rename(gone)

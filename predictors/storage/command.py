@@ -9,6 +9,8 @@
                  on its way, then {"event": "cache", "bytes", "budget"}
     verify       {"event": "damaged", "digest", "files"} for each entry that is; it is removed
     evict D ...  {"event": "evicted", "digest"} for each
+    share        {"event": "shared", "problems"}; asked on standard input, a JSON object
+                 {view: {"read": [digest, ...], "hold": [digest, ...]}}, see `views`
     sweep        {"event": "swept", "downloads", "bytes"}
 
 Reasons: Budget, ChecksumMismatch, DiskFull, OriginUnreachable, Failed.
@@ -41,7 +43,8 @@ from predictors.storage.errors import (
     TransientError,
 )
 from predictors.storage.fetching import CACHE
-from predictors.storage.seal import damaged, drop_unused, is_sealed, seal
+from predictors.storage.seal import content_of, damaged, drop_unused, is_sealed, seal
+from predictors.storage.views import Reading, share
 
 __all__ = ["main"]
 
@@ -60,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
     """Do what the arguments ask; the exit code."""
     given = _parser().parse_args(argv)
     logs.configure(given.log_level)
-    cache = Cache(given.cache, budget=given.budget, peers=given.peer)
+    cache = Cache(given.cache, budget=given.budget, peers=given.peer, scope=given.scope)
     match given.command:
         case "fetch":
             return _fetch(cache, given.uri, twin=given.twin)
@@ -70,6 +73,8 @@ def main(argv: Sequence[str]) -> int:
             return _verify(cache, given.digests)
         case "evict":
             return _evict(cache, given.digests)
+        case "share":
+            return _share(cache, sys.stdin.buffer.read())
         case _:
             _tell("swept", downloads=cache.sweep(given.older_than), bytes=drop_unused(cache.root))
             return 0
@@ -134,6 +139,7 @@ def _list(cache: Cache, budget: int) -> int:
             fetched_at=entry.fetched_at,
             settled=entry.settled,
             sealed=is_sealed(entry.folder.parent),
+            content=content_of(entry.folder.parent),
         )
     partial = cache.root / "partial"
     for folder in sorted(partial.iterdir()) if partial.is_dir() else ():
@@ -160,6 +166,18 @@ def _evict(cache: Cache, digests: Sequence[str]) -> int:
     for digest in digests:
         cache.remove(digest)
         _tell("evicted", digest=digest)
+    return 0
+
+
+def _share(cache: Cache, asked: bytes) -> int:
+    wanted = {
+        str(view): Reading(frozenset(said["read"]), frozenset(said["hold"]))
+        for view, said in orjson.loads(asked).items()
+    }
+    try:
+        _tell("shared", problems=share(cache.root, wanted))
+    except (OSError, ValueError) as error:
+        return _failed(error)
     return 0
 
 
@@ -200,6 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--peer", action="append", default=[], help="another cache: a folder or a URL; repeatable"
     )
+    parser.add_argument("--scope", default="", help="whose credentials a fetch has")
     parser.add_argument("--log_level", choices=logs.LEVELS, default="warning")
     commands = parser.add_subparsers(dest="command", required=True)
     fetch = commands.add_parser("fetch", help="bring a model into the cache")
@@ -209,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("verify", help="hold files to their checksums")
     check.add_argument("digests", nargs="*")
     commands.add_parser("evict", help="remove entries").add_argument("digests", nargs="+")
+    commands.add_parser("share", help="let readers' folders have what they may read")
     sweep = commands.add_parser("sweep", help="remove downloads that nobody goes on with")
     sweep.add_argument("--older_than", type=float, default=86_400.0, metavar="SECONDS")
     return parser

@@ -18,11 +18,25 @@ import orjson
 from predictors.storage.journal import boot_id
 from predictors.storage.plan import Listing
 
-__all__ = ["FILES", "Entry", "read_entry", "settle", "write_manifest"]
+__all__ = [
+    "DIGESTS",
+    "FILES",
+    "MANIFEST",
+    "SETTLED",
+    "TWINS",
+    "Entry",
+    "read_entry",
+    "settle",
+    "write_manifest",
+]
 
 FILES: Final = "files"
-_MANIFEST: Final = "manifest.json"
-_SETTLED: Final = "settled"
+DIGESTS: Final = "digests"
+"""The SHA-256 of each file; see `predictors.storage.seal`."""
+TWINS: Final = "twins"
+"""Where translations of an entry are; see `predictors.twins`."""
+MANIFEST: Final = "manifest.json"
+SETTLED: Final = "settled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ def write_manifest(folder: Path, uri: str, listing: Listing, now: float) -> None
         "files": files,
         "checksums": checksums,
     }
-    (folder / _MANIFEST).write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
+    (folder / MANIFEST).write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
 
 
 def settle(folder: Path) -> None:
@@ -72,16 +86,16 @@ def settle(folder: Path) -> None:
             _sync(Path(inner, name))
         _sync(Path(inner))
     _sync(folder.parent)
-    (folder / _SETTLED).touch()
+    (folder / SETTLED).touch()
     _sync(folder)
 
 
 def read_entry(folder: Path) -> Entry | None:
     """The entry in a folder; None when there is none, or a file of it is not what it was."""
-    manifest = folder / _MANIFEST
+    manifest = folder / MANIFEST
     try:
         said = orjson.loads(manifest.read_bytes())
-        settled = (folder / _SETTLED).exists()
+        settled = (folder / SETTLED).exists()
         if not settled and said["boot"] != boot_id():
             return None
         if not _complete(folder / FILES, said["files"]):

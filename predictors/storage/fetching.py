@@ -15,7 +15,8 @@ from predictors.storage.uris import resolved
 __all__ = ["CACHE", "KEPT", "Progress", "fetched"]
 
 CACHE: Final = "ROUSE_MODEL_CACHE"
-"""The variable that names the node's cache of models, a folder."""
+"""The variable that names the node's cache of models: a folder, or several that are read, with a
+colon between them; the first is the one that is written."""
 KEPT: Final = "ROUSE_MODEL_CACHE_KEPT"
 """The variable that, when not empty, says that an agent keeps that cache up to date."""
 
@@ -53,16 +54,18 @@ def fetched(
             "folder; pass the mounted folder with --model_dir."
         )
     if env.get(CACHE):
+        roots = [Path(each) for each in env[CACHE].split(os.pathsep) if each]
         if env.get(KEPT):
             from predictors.storage.kept import kept_entry
 
-            kept = kept_entry(Path(env[CACHE]), uri, env)
-            if kept is not None:
-                yield kept.folder
-                return
+            for root in roots:
+                kept = kept_entry(root, uri, env)
+                if kept is not None:
+                    yield kept.folder
+                    return
         from predictors.storage.cache import Cache
 
-        entry = Cache(Path(env[CACHE])).fetch(uri, env=env, progress=progress)
+        entry = Cache(roots[0]).fetch(uri, env=env, progress=progress)
         if entry is not None:
             yield entry.folder
             return

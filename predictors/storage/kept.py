@@ -14,7 +14,15 @@ from typing import Final
 from predictors.storage.entries import Entry, read_entry
 from predictors.storage.uris import entry_of
 
-__all__ = ["digest_of", "kept_entry", "key_of", "latest_entry", "note_use"]
+__all__ = [
+    "digest_of",
+    "kept_entry",
+    "key_of",
+    "keys_by_digest",
+    "latest_entry",
+    "latest_name",
+    "note_use",
+]
 
 _ORIGINS: Final = (
     "AWS_ENDPOINT_URL",
@@ -26,6 +34,7 @@ _ORIGINS: Final = (
     "HDFS_NAMENODE",
 )
 """Variables that make one location mean another place."""
+_SCOPED: Final = "@"
 
 
 def kept_entry(root: Path, uri: str, env: Mapping[str, str]) -> Entry | None:
@@ -43,6 +52,25 @@ def latest_entry(root: Path, key: str) -> Entry | None:
     except OSError:
         return None
     return read_entry(root / "models" / digest)
+
+
+def latest_name(key: str, scope: str) -> str:
+    """The name of a location in ``latest``; who opened it by other credentials has another."""
+    return f"{key}{_SCOPED}{digest_of(scope)[:16]}" if scope else key
+
+
+def keys_by_digest(root: Path) -> dict[str, str]:
+    """Digest -> key of every location's last entry, whatever the scope."""
+    latest = root / "latest"
+    found: dict[str, str] = {}
+    for path in latest.iterdir() if latest.is_dir() else ():
+        if "." in path.name:
+            continue  # on its way
+        try:
+            found[path.read_text().strip()] = path.name.partition(_SCOPED)[0]
+        except OSError:
+            continue
+    return found
 
 
 def note_use(entry: Entry) -> None:

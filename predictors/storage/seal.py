@@ -12,20 +12,28 @@ import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
-from predictors.storage.entries import FILES, read_entry
+from predictors.storage.entries import DIGESTS, FILES, read_entry
 
-__all__ = ["damaged", "describe", "drop_unused", "is_sealed", "seal"]
-
-_DIGESTS: Final = "digests"
+__all__ = ["content_of", "damaged", "describe", "drop_unused", "is_sealed", "seal"]
 
 
 def is_sealed(folder: Path) -> bool:
     """Whether the entry in ``folder`` has its checksums."""
-    return (folder / _DIGESTS).exists()
+    return (folder / DIGESTS).exists()
+
+
+def content_of(folder: Path) -> str:
+    """A word for the bytes of an entry, the same for equal ones; empty before it is sealed."""
+    try:
+        sums = _digests(folder)
+    except (OSError, ValueError):
+        return ""
+    said = "\n".join(sorted(sums.values()))
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def seal(root: Path, digest: str) -> int:
@@ -47,9 +55,9 @@ def seal(root: Path, digest: str) -> int:
             sha256 = _sha256(path)
             found[str(path.relative_to(entry.folder))] = sha256
             saved += _link(path, blobs / sha256)
-    made = folder / f"{_DIGESTS}.new"
+    made = folder / f"{DIGESTS}.new"
     made.write_bytes(orjson.dumps(found))
-    made.replace(folder / _DIGESTS)
+    made.replace(folder / DIGESTS)
     return saved
 
 
@@ -86,7 +94,7 @@ def drop_unused(root: Path) -> int:
 
 
 def _digests(folder: Path) -> Mapping[str, str]:
-    found = orjson.loads((folder / _DIGESTS).read_bytes())
+    found = orjson.loads((folder / DIGESTS).read_bytes())
     return {str(name): str(value) for name, value in found.items()}
 
 
