@@ -32,8 +32,6 @@ def main(argv: Sequence[str], transformer: type[Transformer] | None = None) -> i
     logs.configure(arguments.log_level)
     # One line for each request would be an access log, which the predictors have none of either.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    if arguments.predictor_protocol == "grpc-v2":
-        parser.error("--predictor_protocol: grpc-v2 is not spoken to predictors yet; give v2")
     if unknown:
         parser.error(f"unknown: {' '.join(unknown)}; options of the transformer go by --option")
     # Imported late: a command line that is wrong is refused at once.
@@ -80,12 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--model_name", default="model", help="name of the model in paths")
     add("--predictor_host", required=True, type=_host, help="HOST[:PORT] of the predictor")
-    add("--predictor_protocol", choices=("v1", "v2", "grpc-v2"), default="v1", help="spoken to it")
+    # KServe's older flag is the second name.
+    spoken = ("--predictor_protocol", "--protocol")
+    add(*spoken, choices=("v1", "v2", "grpc-v2"), default="v1", help="spoken to it")
     add("--predictor_model_name", help="the model's name there, if it is another")
     add("--predictor_use_ssl", type=_flag, default=False, help="whether it speaks TLS")
     add("--predictor_request_timeout_seconds", type=float, default=600.0, help="for its answer")
     add("--predictor_request_retries", type=int, default=3, help="of refused connections")
-    add("--predictor_connections", type=int, default=256, help="open to it at a time")
+    add("--predictor_connections", type=int, default=256, help="to it; gRPC: calls")
     add("--module", help="module:Class or path/to/file.py:Class")
     add("--option", type=_option, action="append", default=[], help="KEY=VALUE for the transformer")
     add("--http_port", type=int, default=int(os.environ.get("HTTP_PORT", "8080")), help="port")

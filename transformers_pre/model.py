@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any, Final
@@ -15,7 +15,7 @@ from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.model import RequestModel
 from transformers_pre.predictor import Predictor
 from transformers_pre.transformer import Transformer
-from transformers_pre.wire import Wire, from_wire, to_answer, to_wire
+from transformers_pre.wire import to_answer
 
 __all__ = ["TransformerModel"]
 
@@ -30,11 +30,10 @@ class TransformerModel(RequestModel):
     platform = "transformer"
     takes_payload = True
 
-    def __init__(self, transformer: Transformer, predictor: Predictor, wire: Wire) -> None:
+    def __init__(self, transformer: Transformer, predictor: Predictor) -> None:
         super().__init__(transformer.name)
         self._transformer = transformer
         self._predictor = predictor
-        self._wire: Wire = wire
         self._threads = ThreadPoolExecutor(_THREADS, "transform")
 
     def load(self) -> None:
@@ -49,22 +48,35 @@ class TransformerModel(RequestModel):
         """Explain one request, by whoever answers ``:explain`` behind. Raises `RequestError`."""
         return await self._through(request, explain=True)
 
+    async def stream(self, request: InferenceRequest) -> AsyncIterator[InferenceResponse]:
+        """Answer one request by the parts of the predictor's answer, each postprocessed."""
+        body = await self._prepared(request)
+        async for part in self._predictor.stream(body, request.headers, deadline=request.deadline):
+            yield await self._finished(part, request)
+
     async def _through(self, request: InferenceRequest, *, explain: bool) -> InferenceResponse:
-        transformer, headers = self._transformer, request.headers
         started = perf_counter()
-        given = request if request.payload is None else request.payload
-        asked = await self._step(transformer.preprocess, given, request)
-        body = self._mapped("preprocess", to_wire, asked, self._wire)
+        body = await self._prepared(request)
         prepared = perf_counter()
         answer = await self._predictor.ask(
-            body, headers, deadline=request.deadline, explain=explain
+            body, request.headers, deadline=request.deadline, explain=explain
         )
         predicted = perf_counter()
-        result = await self._step(transformer.postprocess, from_wire(answer, self._wire), request)
-        response: InferenceResponse = self._mapped("postprocess", to_answer, result, request)
+        response = await self._finished(answer, request)
         response.preprocess = prepared - started
         response.predict = predicted - prepared
         response.postprocess = perf_counter() - predicted
+        return response
+
+    async def _prepared(self, request: InferenceRequest) -> bytes:
+        given = request if request.payload is None else request.payload
+        asked = await self._step(self._transformer.preprocess, given, request)
+        body: bytes = self._mapped("preprocess", self._predictor.encode, asked)
+        return body
+
+    async def _finished(self, answer: object, request: InferenceRequest) -> InferenceResponse:
+        result = await self._step(self._transformer.postprocess, answer, request)
+        response: InferenceResponse = self._mapped("postprocess", to_answer, result, request)
         return response
 
     async def _step(

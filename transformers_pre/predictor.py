@@ -1,22 +1,18 @@
-"""Asking the predictor, over HTTP connections that are kept."""
+"""What a predictor is to a transformer, whatever protocol it speaks."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 
-import httpx
-import orjson
-
-from predictors.serving.errors import DeadlineError, OverloadedError
+from predictors.serving.inference import InferenceResponse
 from predictors.serving.tracing import trace_headers
-from transformers_pre.errors import PredictorError, UnreachableError
-from transformers_pre.lineage import LINEAGE_HEADER, lineage_of, tagged
-from transformers_pre.wire import Wire
+from transformers_pre.lineage import LINEAGE_HEADER, lineage_of
 
-__all__ = ["Predictor", "PredictorSettings"]
+__all__ = ["Predictor", "PredictorProtocol", "PredictorSettings", "passed_on", "predictor_of"]
+
+PredictorProtocol = Literal["v1", "v2", "grpc-v2"]
 
 _FORWARDED: Final = (
     "baggage",
@@ -29,16 +25,6 @@ _FORWARDED: Final = (
     "x-b3-traceid",
     "x-request-id",
 )
-_PAUSE_S: Final = 0.05
-_CONNECT_S: Final = 10.0
-_KEEP_S: Final = 30.0
-_MESSAGE: Final = 500
-_PATHS: Final[Mapping[tuple[Wire, bool], str]] = {
-    ("v1", False): "/v1/models/{}:predict",
-    ("v1", True): "/v1/models/{}:explain",
-    ("v2", False): "/v2/models/{}/infer",
-    ("v2", True): "/v2/models/{}/explain",
-}
 
 
 @dataclass(frozen=True)
@@ -46,32 +32,27 @@ class PredictorSettings:
     """Where the predictor is and how patiently it is asked; times are in seconds.
 
     ``host`` may have a port. ``retries`` are for connections that were refused, before any byte of
-    a request was sent; ``connections`` are open at a time, and further requests wait for one.
+    a request was sent; ``connections`` are open at a time (over gRPC: calls), and further requests
+    wait for one.
     """
 
     host: str
     model_name: str
-    protocol: Wire = "v1"
+    protocol: PredictorProtocol = "v1"
     tls: bool = False
     timeout_s: float = 600.0
     retries: int = 3
     connections: int = 256
 
 
-class Predictor:
-    """One predictor. All methods run in one event loop."""
+class Predictor(Protocol):
+    """One predictor. Its coroutines run in one event loop."""
 
-    def __init__(
-        self,
-        settings: PredictorSettings,
-        forwarded: tuple[str, ...] = (),
-        *,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._settings = settings
-        self._forwarded = (*_FORWARDED, *forwarded)
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+    def encode(self, payload: object) -> bytes:
+        """The message for what `preprocess` returned.
+
+        Raises `InvalidInputError` for what cannot be sent, `TypeError` for what is no payload.
+        """
 
     async def ask(
         self,
@@ -80,117 +61,45 @@ class Predictor:
         *,
         deadline: float | None = None,
         explain: bool = False,
-    ) -> dict[str, Any]:
-        """Post a JSON body and return the JSON object of the answer.
+    ) -> dict[str, Any] | InferenceResponse:
+        """Send a message and return the answer: over V1 an object, else tensors.
 
         ``headers`` are the client's; ``deadline`` is the event loop's time. A request that entered
         by a side of a canary asks that side's predictor, and where that side is gone the one that
-        is there. Raises `PredictorError`, `UnreachableError`, `DeadlineError`, `OverloadedError`.
+        is there. Raises `PredictorError`, `UnreachableError`, `DeadlineError`, `OverloadedError`,
+        `UnsupportedError`.
         """
-        host = self._settings.host
-        side = tagged(host, lineage_of(headers))
-        told = {"content-type": "application/json", **dict(self._passed_on(headers))}
-        until = asyncio.get_running_loop().time() + self._settings.timeout_s
-        try:
-            async with asyncio.timeout_at(until if deadline is None else min(until, deadline)):
-                answer = await self._post(
-                    side, body, told, explain=explain, may_be_gone=side != host
-                )
-                if answer is None:
-                    answer = await self._post(host, body, told, explain=explain)
-        except (TimeoutError, httpx.TimeoutException):
-            raise DeadlineError(f"The predictor {host} did not answer in time.") from None
-        if answer is None:
-            raise UnreachableError(f"The predictor {host} does not exist.")
-        return _object(answer, host)
+
+    def stream(
+        self, body: bytes, headers: Mapping[str, str], *, deadline: float | None = None
+    ) -> AsyncIterator[dict[str, Any] | InferenceResponse]:
+        """Send a message and return the parts of the answer as they come; raises as `ask`."""
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-
-    async def _post(
-        self,
-        host: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        *,
-        explain: bool,
-        may_be_gone: bool = False,
-    ) -> httpx.Response | None:
-        """The answer of a host; None from one that ``may_be_gone`` and is."""
-        settings = self._settings
-        path = _PATHS[settings.protocol, explain].format(settings.model_name)
-        url = f"{'https' if settings.tls else 'http'}://{host}{path}"
-        attempt = 0
-        while True:
-            try:
-                answer = await self._connected().post(url, content=body, headers=headers)
-            except httpx.ConnectError as error:
-                if may_be_gone:
-                    return None
-                if attempt >= settings.retries:
-                    raise UnreachableError(
-                        f"The predictor {host} cannot be reached: {error}."
-                    ) from error
-            except httpx.PoolTimeout:
-                raise OverloadedError(
-                    f"{settings.connections} requests wait for the predictor {host} already."
-                ) from None
-            except httpx.TimeoutException:
-                raise
-            except httpx.HTTPError as error:
-                raise UnreachableError(
-                    f"The predictor {host} broke off: {error or type(error).__name__}."
-                ) from error
-            else:
-                return None if may_be_gone and _is_no_server(answer) else answer
-            await asyncio.sleep(_PAUSE_S * 2**attempt)
-            attempt += 1
-
-    def _connected(self) -> httpx.AsyncClient:
-        if self._client is None:
-            settings = self._settings
-            limits = httpx.Limits(
-                max_connections=settings.connections,
-                max_keepalive_connections=settings.connections,
-                keepalive_expiry=_KEEP_S,
-            )
-            timeout = httpx.Timeout(settings.timeout_s, connect=_CONNECT_S)
-            self._client = httpx.AsyncClient(
-                limits=limits, timeout=timeout, transport=self._transport
-            )
-        return self._client
-
-    def _passed_on(self, headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        for name in self._forwarded:
-            if name in headers:
-                yield name, headers[name]
-        # Where this process makes spans, what it asks for belongs to them and not to the client's.
-        yield from trace_headers().items()
-        lineage = lineage_of(headers)
-        if lineage is not None:
-            yield LINEAGE_HEADER, lineage
 
 
-def _is_no_server(answer: httpx.Response) -> bool:
-    """Whether a gateway says that there is no such host: a model server's 404 is JSON."""
-    return answer.status_code == httpx.codes.NOT_FOUND and not answer.content.startswith(b"{")
+def predictor_of(settings: PredictorSettings, forwarded: Sequence[str] = ()) -> Predictor:
+    """The predictor of these settings, not yet connected; ``forwarded`` are further headers.
+
+    Imports the client of its protocol and of no other.
+    """
+    if settings.protocol == "grpc-v2":
+        from transformers_pre.grpc_predictor import GrpcPredictor
+
+        return GrpcPredictor(settings, forwarded)
+    from transformers_pre.http_predictor import HttpPredictor
+
+    return HttpPredictor(settings, forwarded)
 
 
-def _object(answer: httpx.Response, host: str) -> dict[str, Any]:
-    try:
-        body = orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
-        body = None
-    if answer.is_success and isinstance(body, dict):
-        return body
-    if answer.is_success:
-        raise UnreachableError(f"The predictor {host} answered with something else than JSON.")
-    said = body.get("error") or body.get("detail") if isinstance(body, dict) else None
-    text = str(said or answer.text.strip() or answer.reason_phrase)[:_MESSAGE]
-    raise PredictorError(
-        f"The predictor {host} answered {answer.status_code}: {text}",
-        answer.status_code,
-        answer.headers.get("retry-after"),
-    )
+def passed_on(headers: Mapping[str, str], forwarded: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What the predictor is told of the client's headers: trace, request id, side of a canary."""
+    for name in (*_FORWARDED, *forwarded):
+        if name in headers:
+            yield name, headers[name]
+    # Where this process makes spans, what it asks for belongs to them and not to the client's.
+    yield from trace_headers().items()
+    lineage = lineage_of(headers)
+    if lineage is not None:
+        yield LINEAGE_HEADER, lineage

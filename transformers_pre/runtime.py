@@ -11,11 +11,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeGuard
 
 from predictors.serving.errors import ModelLoadError
+from transformers_pre.predictor import PredictorSettings, predictor_of
 from transformers_pre.transformer import Transformer
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model
-    from transformers_pre.predictor import PredictorSettings
 
 __all__ = ["TransformerRuntime", "find_class"]
 
@@ -37,8 +37,8 @@ class TransformerRuntime:
         self._found: type[Transformer] | None = None
 
     def prepare(self) -> None:
-        """Import the user's code and the HTTP client. Raises `ModelLoadError`."""
-        importlib.import_module("transformers_pre.predictor")
+        """Import the user's code and the predictor's client. Raises `ModelLoadError`."""
+        predictor_of(self._predictor)
         named = self._named
         self._found = find_class(named) if isinstance(named, str) else named
 
@@ -52,14 +52,13 @@ class TransformerRuntime:
     def model(self, name: str, folder: Path) -> Model:
         """The transformer, not yet loaded."""
         from transformers_pre.model import TransformerModel
-        from transformers_pre.predictor import Predictor
 
         if self._found is None:
             self.prepare()
         assert self._found is not None  # noqa: S101 - prepare found it or raised
         transformer = self._found(name, folder, self._options)
-        predictor = Predictor(self._predictor, transformer.forwarded)
-        return TransformerModel(transformer, predictor, self._predictor.protocol)
+        predictor = predictor_of(self._predictor, transformer.forwarded)
+        return TransformerModel(transformer, predictor)
 
 
 def find_class(named: str) -> type[Transformer]:

@@ -8,10 +8,10 @@ import numpy as np
 import orjson
 
 from predictors.serving.errors import InferenceError, InvalidInputError
-from predictors.serving.inference import InferenceRequest, InferenceResponse
+from predictors.serving.inference import InferenceRequest, InferenceResponse, RequestedOutput
 from predictors.serving.tensors import Array, Tensor, decode, encode
 
-__all__ = ["Wire", "from_wire", "to_answer", "to_wire"]
+__all__ = ["Wire", "from_wire", "to_answer", "to_request", "to_wire"]
 
 Wire = Literal["v1", "v2"]
 
@@ -26,10 +26,32 @@ def to_wire(payload: object, wire: Wire) -> bytes:
     elif isinstance(payload, dict):
         body = _rows_request(payload) if wire == "v2" and "instances" in payload else payload
     else:
-        raise TypeError(
-            f"preprocess returned {type(payload).__name__}; return a dict or an InferenceRequest"
-        )
+        raise TypeError(_no_payload(payload))
     return orjson.dumps(body, option=_OPTIONS)
+
+
+def to_request(payload: object) -> InferenceRequest:
+    """What a predictor is asked that takes nothing but tensors.
+
+    Raises `InvalidInputError` for a body without any, `TypeError` for what is no payload.
+    """
+    if isinstance(payload, InferenceRequest):
+        given = payload.payload
+        return to_request(given) if isinstance(given, dict) else payload
+    if not isinstance(payload, dict):
+        raise TypeError(_no_payload(payload))
+    if "instances" in payload:
+        return InferenceRequest(_tensors(payload["instances"]))
+    items = payload.get("inputs")
+    if not isinstance(items, list) or not items:
+        raise InvalidInputError(
+            'The body must have "instances" or "inputs": the predictor is asked over gRPC, '
+            "which carries tensors only. Make them in preprocess."
+        )
+    outputs = [RequestedOutput(each["name"]) for each in payload.get("outputs") or ()]
+    inputs = [decode(item, index) for index, item in enumerate(items)]
+    parameters = payload.get("parameters") or {}
+    return InferenceRequest(inputs, outputs, payload.get("id"), parameters)
 
 
 def from_wire(body: dict[str, Any], wire: Wire) -> dict[str, Any] | InferenceResponse:
@@ -94,7 +116,21 @@ def _v1_request(request: InferenceRequest) -> dict[str, Any]:
 
 
 def _rows_request(payload: dict[str, Any]) -> dict[str, Any]:
-    return {"inputs": [_input(Tensor(_NAME, _array(payload["instances"])))]}
+    return {"inputs": [_input(tensor) for tensor in _tensors(payload["instances"])]}
+
+
+def _tensors(rows: Any) -> list[Tensor]:
+    """One tensor of rows that are lists or values; one a column of rows that are objects."""
+    if not isinstance(rows, list) or not any(isinstance(row, dict) for row in rows):
+        return [Tensor(_NAME, _array(rows))]
+    names = list(rows[0]) if isinstance(rows[0], dict) else []
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict) or row.keys() != set(names):
+            raise InvalidInputError(
+                f"instances[{index}] must be an object with the same names as the first: "
+                f"{', '.join(names)}."
+            )
+    return [Tensor(name, _array([row[name] for row in rows])) for name in names]
 
 
 def _array(rows: Any) -> Array:
@@ -103,3 +139,7 @@ def _array(rows: Any) -> Array:
     except (ValueError, OverflowError):
         raise InvalidInputError("instances are ragged: rows differ in length.") from None
     return array if array.dtype.kind in "biuf" else array.astype(object)
+
+
+def _no_payload(payload: object) -> str:
+    return f"preprocess returned {type(payload).__name__}; return a dict or an InferenceRequest"

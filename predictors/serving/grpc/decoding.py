@@ -22,7 +22,7 @@ from predictors.serving.tensors import (
     text_or_bytes,
 )
 
-__all__ = ["decode", "parsed"]
+__all__ = ["decode", "decode_tensor", "parsed"]
 
 _CONTENTS: Final = {
     "BOOL": "bool_contents",
@@ -64,7 +64,12 @@ def decode(
     if not message.inputs:
         raise InvalidInputError("inputs must have one or more tensors.")
     inputs = [
-        _tensor(tensor, raw[index] if raw else None, index)
+        decode_tensor(
+            tensor,
+            raw[index] if raw else None,
+            f"inputs[{index}]",
+            f"raw_input_contents[{index}]",
+        )
         for index, tensor in enumerate(message.inputs)
     ]
     request = InferenceRequest(inputs, id=message.id or None, headers=headers, deadline=deadline)
@@ -86,25 +91,31 @@ def _outputs(message: ModelInferRequest) -> list[RequestedOutput]:
     return outputs
 
 
-def _tensor(tensor: InferTensor, raw: bytes | None, index: int) -> Tensor:
+def decode_tensor(
+    tensor: InferTensor, raw: bytes | None, field: str, raw_field: str = ""
+) -> Tensor:
+    """The array of a tensor's typed contents, or of `raw` where the message has raw contents.
+
+    `field` and `raw_field` are what errors call the two. Raises `InvalidInputError`.
+    """
     name, datatype = tensor.name, tensor.datatype
     if not name:
-        raise InvalidInputError(f"inputs[{index}].name must be a non-empty string.")
+        raise InvalidInputError(f"{field}.name must be a non-empty string.")
     if datatype not in DATATYPES:
         raise InvalidInputError(
-            f"inputs[{index}].datatype must be one of {', '.join(DATATYPES)}, got {datatype!r}."
+            f"{field}.datatype must be one of {', '.join(DATATYPES)}, got {datatype!r}."
         )
     values = parameters.read(tensor.parameters) if tensor.parameters else None
-    _refuse_shared_memory(values, f"inputs[{index}]")
-    shape = checked_shape(list(tensor.shape), f"inputs[{index}]")
+    _refuse_shared_memory(values, field)
+    shape = checked_shape(list(tensor.shape), field)
     if raw is None:
-        array = _typed(tensor.contents, datatype, shape, index)
+        array = _typed(tensor.contents, datatype, shape, field)
     elif tensor.HasField("contents"):
         raise InvalidInputError(
-            f"inputs[{index}].contents must not be given together with raw_input_contents."
+            f"{field}.contents must not be given together with raw_input_contents."
         )
     else:
-        array = decode_raw(datatype, shape, raw, f"raw_input_contents[{index}]")
+        array = decode_raw(datatype, shape, raw, raw_field)
     if datatype == "BF16":
         values = {**(values or {}), "datatype": datatype}
     return Tensor(name, array, values)
@@ -118,16 +129,15 @@ def _refuse_shared_memory(values: Mapping[str, Any] | None, field: str) -> None:
 
 
 def _typed(
-    contents: InferTensorContents, datatype: str, shape: tuple[int, ...], index: int
+    contents: InferTensorContents, datatype: str, shape: tuple[int, ...], field: str
 ) -> Array:
-    field = _CONTENTS.get(datatype)
-    if field is None:
+    kept = _CONTENTS.get(datatype)
+    if kept is None:
         raise InvalidInputError(
-            f"inputs[{index}] is {datatype}, which has no typed contents; "
-            "send it in raw_input_contents."
+            f"{field} is {datatype}, which has no typed contents; send it in raw_input_contents."
         )
-    where = f"inputs[{index}].contents.{field}"
-    array = _values(getattr(contents, field), datatype, where)
+    where = f"{field}.contents.{kept}"
+    array = _values(getattr(contents, kept), datatype, where)
     if array.size != math.prod(shape):
         raise InvalidInputError(
             f"{where} has {array.size} values, shape {list(shape)} asks for {math.prod(shape)}."

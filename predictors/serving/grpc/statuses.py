@@ -9,7 +9,7 @@ from grpc import StatusCode
 
 from predictors.serving.errors import OverloadedError, RequestError
 
-__all__ = ["code_of", "trailers_of"]
+__all__ = ["RETRY_PUSHBACK", "code_of", "status_of", "trailers_of"]
 
 _CODES: Final[Mapping[int, StatusCode]] = {
     400: StatusCode.INVALID_ARGUMENT,
@@ -24,6 +24,24 @@ _CODES: Final[Mapping[int, StatusCode]] = {
     504: StatusCode.DEADLINE_EXCEEDED,
 }
 
+_STATUSES: Final[Mapping[StatusCode, int]] = {
+    StatusCode.CANCELLED: 499,
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.FAILED_PRECONDITION: 400,
+    StatusCode.OUT_OF_RANGE: 400,
+    StatusCode.UNAUTHENTICATED: 401,
+    StatusCode.PERMISSION_DENIED: 403,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.ABORTED: 409,
+    StatusCode.ALREADY_EXISTS: 409,
+    StatusCode.RESOURCE_EXHAUSTED: 429,
+    StatusCode.UNIMPLEMENTED: 501,
+    StatusCode.UNAVAILABLE: 503,
+    StatusCode.DEADLINE_EXCEEDED: 504,
+}
+RETRY_PUSHBACK: Final = "grpc-retry-pushback-ms"
+"""The trailer that says how long a client shall wait before it asks again."""
+
 
 def code_of(error: RequestError) -> StatusCode:
     """The status code of an error.
@@ -37,8 +55,13 @@ def code_of(error: RequestError) -> StatusCode:
     return StatusCode.INVALID_ARGUMENT if 400 <= error.status < 500 else StatusCode.INTERNAL
 
 
+def status_of(code: StatusCode) -> int:
+    """The HTTP status that means what a server's status code does; 500 for its own failures."""
+    return _STATUSES.get(code, 500)
+
+
 def trailers_of(error: RequestError) -> tuple[tuple[str, str], ...]:
     """What goes with the status: for an overload, the milliseconds a client's policy waits."""
     if isinstance(error, OverloadedError):
-        return (("grpc-retry-pushback-ms", "1000"),)
+        return ((RETRY_PUSHBACK, "1000"),)
     return ()

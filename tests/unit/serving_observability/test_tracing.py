@@ -230,7 +230,8 @@ async def test_a_collector_that_hangs_holds_nobody(
 
 
 async def test_transformers_go_on_with_the_trace(receiver: Any) -> None:
-    from transformers_pre.predictor import Predictor, PredictorSettings
+    from transformers_pre.http_predictor import HttpPredictor
+    from transformers_pre.predictor import PredictorSettings
 
     asked: list[httpx.Headers] = []
 
@@ -239,7 +240,9 @@ async def test_transformers_go_on_with_the_trace(receiver: Any) -> None:
         return httpx.Response(200, json={})
 
     tracer = _tracer()
-    predictor = Predictor(PredictorSettings("p", "double"), transport=httpx.MockTransport(answer))
+    predictor = HttpPredictor(
+        PredictorSettings("p", "double"), transport=httpx.MockTransport(answer)
+    )
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "x-request-id": "r"}
     call = Observers([tracer]).begin(Call("v1", "/p", "double", "1", headers))
     assert call is not None

@@ -11,9 +11,9 @@ import pytest
 
 from predictors.serving.inference import InferenceRequest
 from transformers_pre import Transformer
+from transformers_pre.http_predictor import HttpPredictor
 from transformers_pre.model import TransformerModel
-from transformers_pre.predictor import Predictor, PredictorSettings
-from transformers_pre.wire import Wire
+from transformers_pre.predictor import PredictorProtocol, PredictorSettings
 
 HOST = "iris-predictor.default"
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -48,20 +48,20 @@ def asked() -> Asked:
 
 
 @pytest.fixture
-def predictor(asked: Asked) -> Callable[..., Predictor]:
-    def make(protocol: Wire = "v1", **settings: Any) -> Predictor:
+def predictor(asked: Asked) -> Callable[..., HttpPredictor]:
+    def make(protocol: PredictorProtocol = "v1", **settings: Any) -> HttpPredictor:
         told = {"host": HOST, "model_name": "iris", "protocol": protocol, **settings}
         forwarded = told.pop("forwarded", ())
         transport = httpx.MockTransport(asked)
-        return Predictor(PredictorSettings(**told), forwarded, transport=transport)
+        return HttpPredictor(PredictorSettings(**told), forwarded, transport=transport)
 
     return make
 
 
 @pytest.fixture
-def model(predictor: Callable[..., Predictor]) -> Callable[..., TransformerModel]:
-    def make(transformer: Transformer, protocol: Wire = "v1") -> TransformerModel:
-        made = TransformerModel(transformer, predictor(protocol), protocol)
+def model(predictor: Callable[..., HttpPredictor]) -> Callable[..., TransformerModel]:
+    def make(transformer: Transformer, protocol: PredictorProtocol = "v1") -> TransformerModel:
+        made = TransformerModel(transformer, predictor(protocol))
         made.load()
         return made
 

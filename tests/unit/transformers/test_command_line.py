@@ -123,7 +123,7 @@ async def test_a_process_answers_and_refuses(url: str) -> None:
         (["--predictor_host", "http://x/"], "leave http:// out"),
         (["--predictor_host", "x", "--option", "more"], "is not KEY=VALUE"),
         (["--predictor_host", "x", "--predictor_use_ssl", "maybe"], "neither true nor false"),
-        (["--predictor_host", "x", "--predictor_protocol", "grpc-v2"], "not spoken"),
+        (["--predictor_host", "x", "--predictor_protocol", "grpc-v1"], "grpc-v2"),
         (["--predictor_host", "x", "--modul", "a"], "unknown: --modul a"),
     ],
 )

@@ -11,10 +11,10 @@ import pytest
 from predictors.serving.errors import DeadlineError, RequestError
 from tests.unit.transformers.conftest import HOST, Asked
 from transformers_pre.errors import PredictorError, UnreachableError
+from transformers_pre.http_predictor import HttpPredictor
 from transformers_pre.lineage import tagged
-from transformers_pre.predictor import Predictor
 
-Make = Callable[..., Predictor]
+Make = Callable[..., HttpPredictor]
 
 
 async def test_trace_context_and_request_id_go_on_and_nothing_else(
@@ -144,7 +144,7 @@ async def test_the_clients_deadline_ends_the_waiting(predictor: Make, asked: Ask
             raise AssertionError
 
     settings = predictor()._settings
-    silent = Predictor(settings, transport=Silent())
+    silent = HttpPredictor(settings, transport=Silent())
     with pytest.raises(DeadlineError, match=HOST) as caught:
         await silent.ask(b"{}", {}, deadline=asyncio.get_running_loop().time() + 0.02)
     assert isinstance(caught.value, RequestError)
