@@ -9,8 +9,11 @@ from rouse.kube.objects import Object
 __all__ = ["COUNTING", "EXPLAINING", "MODEST", "TRANSFORMING", "container"]
 
 _SERVER = """
-import json, os, sys, threading, time, urllib.request
+import json, os, signal, sys, threading, time, urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# The first process of a container is ended by no signal that it does not handle.
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 def option(name, default=None):
     for at, word in enumerate(sys.argv):

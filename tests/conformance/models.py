@@ -18,8 +18,9 @@ _FILE = "model.joblib"
 _TRAINER = Path(__file__).parents[2] / "examples" / "iris" / "train.py"
 SERVER = "conformance-models"
 _SERVE = """
-import functools, os
+import functools, os, signal
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 serve = functools.partial(SimpleHTTPRequestHandler, directory="/models")
 ThreadingHTTPServer(("", int(os.environ.get("PORT") or 8080)), serve).serve_forever()
 """

@@ -9,6 +9,7 @@ import pytest
 
 from rouse.api.admission import review
 from rouse.api.crds import make_crds
+from rouse.api.inferenceservice.types import FRAMEWORKS
 from rouse.api.rules import RULES
 from rouse.errors import ValidationError
 from tests.unit.api.kinds import REMOVED, SPECS, of_kind
@@ -212,3 +213,12 @@ def test_every_rule_is_in_its_definition() -> None:
         for rule in rules:
             assert rule.message in text
             assert rule.message[0].islower() or rule.message.startswith("maxReplicas")
+
+
+def test_what_was_given_is_named() -> None:
+    crd = make_crds()["inferenceservices.serving.kserve.io"]
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    validations = spec["properties"]["predictor"]["x-kubernetes-validations"]
+    [several] = [each for each in validations if each["message"].startswith("has several models")]
+    for name in ("model", *FRAMEWORKS):
+        assert f"(has(self.{name}) ? ' {name}' : '')" in several["messageExpression"]
