@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from rouse.api.apikeys import LABEL, Key, parse_keys
 from rouse.authorizer.decision import Verdict, decide
 from rouse.authorizer.hosts import HostTable
+from rouse.authorizer.keys import KeyCopies
 from rouse.authorizer.server import AuthorizationServer
 from rouse.compiler.access import ACCESS_NAMESPACE_LABEL
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.informer import Informer, InformerOptions
-from rouse.kube.objects import Key as ObjectKey
-from rouse.kube.objects import Object, key_of
-from rouse.kube.resources import AUTHORIZATION_POLICIES, SECRETS
+from rouse.kube.objects import Object
+from rouse.kube.resources import AUTHORIZATION_POLICIES
 
 __all__ = ["GATEWAY_NAMESPACE", "Authorizer"]
 
-logger = logging.getLogger(__name__)
-
 GATEWAY_NAMESPACE: Final = "istio-system"
-_LABELLED: Final = f"{LABEL}=true"
 
 
 class Authorizer:
     """Judges requests by what the API holds now; ``where`` is a unix socket or a port.
 
     Only policies in ``namespace`` count, that of the gateway's pods: who may write policies
-    elsewhere could say that somebody else's host takes his own keys.
+    elsewhere could say that somebody else's host takes his own keys. Keys are read in
+    ``key_namespaces``, in every namespace where none is named.
     """
 
     def __init__(
-        self, client: KubeClient, where: Path | int, *, namespace: str = GATEWAY_NAMESPACE
+        self,
+        client: KubeClient,
+        where: Path | int,
+        *,
+        namespace: str = GATEWAY_NAMESPACE,
+        key_namespaces: Collection[str] = (),
     ) -> None:
         self._policies = Informer(
             client,
@@ -44,11 +45,9 @@ class Authorizer:
             namespace,
             options=InformerOptions(labels=ACCESS_NAMESPACE_LABEL, optional=True),
         )
-        self._secrets = Informer(client, SECRETS, options=InformerOptions(labels=_LABELLED))
+        self._keys = KeyCopies(client, key_namespaces)
         self._table: HostTable | None = None
-        self._keys: dict[ObjectKey, tuple[Key, ...]] = {}
         self._policies.add_handler(self._on_policy)
-        self._secrets.add_handler(self._on_secret)
         self._server = AuthorizationServer(self.judge, where)
         self.outcomes: Counter[str] = Counter()
         """How many requests were judged so; see `Verdict.outcome`."""
@@ -61,46 +60,27 @@ class Authorizer:
     @property
     def unsynced(self) -> list[str]:
         """What was not listed yet."""
-        both = (self._policies, self._secrets)
-        return [str(each.resource) for each in both if not each.is_synced]
+        policies = [] if self._policies.is_synced else [str(self._policies.resource)]
+        return [*policies, *self._keys.unsynced]
 
     async def start(self) -> None:
         """Read policies and keys, then answer; `UnavailableError` when they cannot be read."""
-        both = (self._policies, self._secrets)
-        for informer in both:
-            await informer.start()
-        await asyncio.gather(*(informer.synced() for informer in both))
+        await self._policies.start()
+        await asyncio.gather(self._policies.synced(), self._keys.start())
         await self._server.start()
 
     async def stop(self) -> None:
         """Answer no more, and stop following."""
         await self._server.stop()
-        await asyncio.gather(self._policies.stop(), self._secrets.stop())
+        await asyncio.gather(self._policies.stop(), self._keys.stop())
 
     def judge(self, host: str, path: str, headers: Mapping[str, str]) -> Verdict:
         """Judge one request."""
         if self._table is None:
             self._table = HostTable.of(self._policies.list())
-        verdict = decide(host, path, headers, table=self._table, keys_of=self._keys_of)
+        verdict = decide(host, path, headers, table=self._table, keys_of=self._keys.of)
         self.outcomes[verdict.outcome] += 1
         return verdict
 
-    def _keys_of(self, secret: ObjectKey) -> Sequence[Key]:
-        return self._keys.get(secret, ())
-
     def _on_policy(self, _type: EventType, _obj: Object) -> None:
         self._table = None
-
-    def _on_secret(self, type_: EventType, obj: Object) -> None:
-        key = key_of(obj)
-        if type_ is EventType.DELETED:
-            self._keys.pop(key, None)
-            return
-        self._keys[key], unreadable = parse_keys(obj.get("data") or {})
-        if unreadable:
-            logger.warning(
-                "Secret %s: %s hold no lines sha256:<64 hex digits> and open nothing; write them "
-                "with `rouse apikey create`",
-                key,
-                ", ".join(unreadable),
-            )

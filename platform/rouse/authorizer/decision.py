@@ -15,8 +15,8 @@ from rouse.kube.objects import Key as ObjectKey
 
 __all__ = ["KeysOf", "Verdict", "decide"]
 
-KeysOf: TypeAlias = Callable[[ObjectKey], Sequence[Key]]
-"""The keys of a Secret; none where it is not there."""
+KeysOf: TypeAlias = Callable[[ObjectKey], Sequence[Key] | None]
+"""The keys of a Secret; none where it is not there, None where its namespace is not read."""
 
 _BEARER: Final = "bearer "
 _REMOVE: Final = "x-envoy-auth-headers-to-remove"
@@ -57,7 +57,8 @@ def decide(
             return _passes(protected)
         error = f"this model needs an API key: send {_WANTED}"
         return _refusal(HTTPStatus.UNAUTHORIZED, error, "missing", protected)
-    key = find_key(keys_of(protected.secret), presented)
+    keys = keys_of(protected.secret)
+    key = find_key(keys or (), presented)
     if key is not None:
         return Verdict(
             HTTPStatus.OK,
@@ -67,6 +68,12 @@ def decide(
         )
     if protected.takes_tokens and source == "authorization" and presented.count(".") == 2:
         return _passes(protected)
+    if keys is None:
+        error = (
+            f'the keys of namespace "{protected.secret.namespace}" are not read here; whoever runs '
+            "the authorizer can add it to its namespaces"
+        )
+        return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, error, "unknown", protected)
     error = (
         "the API key is not valid for this model: it may be revoked or belong to another; ask "
         f"the model's owner for a new one, and send it as {_WANTED}"

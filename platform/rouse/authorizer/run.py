@@ -33,6 +33,8 @@ class Options:
     drain: float = 5.0
     gateway_namespace: str = GATEWAY_NAMESPACE
     """Where the policies are: ``auth.gatewayNamespace`` of rouse-config."""
+    key_namespaces: tuple[str, ...] = ()
+    """Where keys are read; empty: everywhere."""
 
 
 async def run(
@@ -45,7 +47,12 @@ async def run(
     """
     options = options or Options()
     async with connect(config) as client, stop_signal() as stop:
-        authorizer = Authorizer(client, options.port, namespace=options.gateway_namespace)
+        authorizer = Authorizer(
+            client,
+            options.port,
+            namespace=options.gateway_namespace,
+            key_namespaces=options.key_namespaces,
+        )
 
         def lacks() -> list[str]:
             if stop.is_set():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rouse.cli.options import PORT, daemon_options, drain_option, ready_option
+from rouse.cli.options import PORT, daemon_options, drain_option, ready_option, split_names
 
 __all__ = ["authorizer"]
 
@@ -20,6 +20,12 @@ __all__ = ["authorizer"]
     show_default=True,
     help="Where the policies are: auth.gatewayNamespace of rouse-config.",
 )
+@click.option(
+    "--namespaces",
+    default="",
+    metavar="NAMESPACE,...",
+    help="Read keys in these only. Default: in all.",
+)
 @daemon_options
 @drain_option
 @ready_option
@@ -30,6 +36,7 @@ def authorizer(
     health_port: int | None,
     drain_seconds: float,
     gateway_namespace: str,
+    namespaces: str,
     log_format: str,
     ready_fd: int | None,
 ) -> None:
@@ -37,5 +44,11 @@ def authorizer(
     from rouse.authorizer.run import Options, run_authorizer
     from rouse.daemon.endpoints import Ports
 
-    options = Options(port, Ports(metrics_port, health_port), drain_seconds, gateway_namespace)
+    options = Options(
+        port,
+        Ports(metrics_port, health_port),
+        drain_seconds,
+        gateway_namespace,
+        tuple(split_names(namespaces)),
+    )
     sys.exit(run_authorizer(kubeconfig, options, log_format=log_format, ready_fd=ready_fd))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rouse.cli.options import split_names
 from rouse.cli.output import aligned, as_yaml
 from rouse.errors import ConfigError, InvalidError
 
@@ -54,6 +55,18 @@ _dry_run = click.option(
     metavar="NAME=REF",
     help="Another image: NAME is its repository or the last part of it; may be repeated.",
 )
+@click.option(
+    "--authorizer-namespaces",
+    default="",
+    metavar="NAMESPACE,...",
+    help="With component api-keys: the authorizer may read Secrets in these only. Default: in all.",
+)
+@click.option(
+    "--gateway-namespace",
+    default="istio-system",
+    show_default=True,
+    help="With component api-keys: where the gateway is, auth.gatewayNamespace of rouse-config.",
+)
 @_dry_run
 @click.option("--wait/--no-wait", default=True, help="Wait until everything is ready.")
 @_timeout
@@ -65,6 +78,8 @@ def install(
     overlay: str,
     components: tuple[str, ...],
     images: tuple[str, ...],
+    authorizer_namespaces: str,
+    gateway_namespace: str,
     dry_run: str,
     wait: bool,
     timeout_s: float,
@@ -79,12 +94,15 @@ def install(
     changes nothing.
     """
     from rouse import __version__
+    from rouse.installer.authorizer import AuthorizerScope
     from rouse.installer.install import Plan
     from rouse.installer.selection import Selection, images_of, select
 
     if timeout_s < 0:
         raise InvalidError(f"--timeout: {timeout_s}: seconds, 0 or more")
-    objects = select(Selection(overlay, components, _images(images)))
+    scope = AuthorizerScope(tuple(split_names(authorizer_namespaces)), gateway_namespace)
+    selection = Selection(overlay, components, _images(images), scope)
+    objects = select(selection)
     if list_images:
         click.echo("\n".join(images_of(objects)))
     if output == "yaml":
@@ -98,6 +116,7 @@ def install(
         objects=tuple(objects),
         version=__version__,
         overlay=overlay,
+        options=selection.options,
         wait=wait,
         timeout_s=timeout_s,
         dry_run=dry_run == "server",

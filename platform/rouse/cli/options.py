@@ -18,6 +18,7 @@ __all__ = [
     "files_option",
     "open_sources",
     "ready_option",
+    "split_names",
 ]
 
 Command = Callable[..., Any]
@@ -108,3 +109,8 @@ def drain_option(command: Command) -> Command:
 def ready_option(command: Command) -> Command:
     """--ready-fd: the descriptor that whoever starts the process reads until it is ready."""
     return click.option("--ready-fd", type=int, hidden=True)(command)
+
+
+def split_names(given: str) -> list[str]:
+    """Return the names of a list such as ``a,b``; none of an empty one."""
+    return [name for each in given.split(",") if (name := each.strip())]

@@ -8,17 +8,16 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import httpx
-import yaml
 
 from rouse.compiler.access import ACCESS_NAMESPACE_LABEL
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, Config
 from rouse.errors import ApiError
+from rouse.installer.apikeys import examine_authorizer, examine_provider
 from rouse.installer.certificates import validity
 from rouse.installer.cluster import Cluster
 from rouse.installer.findings import Finding
 from rouse.installer.remedies import INSTALL_COMMANDS
-from rouse.installer.waiting import problem_of
-from rouse.kube.objects import Object, selector_of
+from rouse.kube.objects import Object, labels_of, selector_of
 
 __all__ = ["Fetch", "access_findings", "fetch"]
 
@@ -26,7 +25,6 @@ Fetch: TypeAlias = Callable[[str], Awaitable[str]]
 """Asks for a URL; returns why it cannot be had, '' where it can."""
 
 _EDIT: Final = f"kubectl edit configmap {CONFIG_MAP} -n {CONFIG_NAMESPACE}"
-_MESH: Final = ("istio", "istio-system")
 _FETCH_S: Final = 5.0
 _POLICIES: Final = "security.istio.io/v1"
 
@@ -47,9 +45,17 @@ async def fetch(url: str) -> str:
 
 
 async def access_findings(
-    cluster: Cluster, config: Config, now: datetime, fetch: Fetch = fetch
+    cluster: Cluster,
+    config: Config,
+    now: datetime,
+    fetch: Fetch = fetch,
+    *,
+    again: str = "rouse install",
 ) -> AsyncIterator[Finding]:
-    """Yield what is found of every part of access that is in use. Raises ApiError."""
+    """Yield what is found of every part of access that is in use. Raises ApiError.
+
+    ``again`` is the command that brings the present installation.
+    """
     policies = await cluster.all(_POLICIES, "AuthorizationPolicy", labels=ACCESS_NAMESPACE_LABEL)
     with_keys = config.auth.default == "api-key" or any(_is_custom(one) for one in policies)
     if policies or config.auth.default != "none":
@@ -58,12 +64,18 @@ async def access_findings(
         if issuer.jwks_uri:
             yield _keys(issuer.jwks_uri, await fetch(issuer.jwks_uri))
     if with_keys:
-        yield await _authorizer(cluster)
-        yield await _provider(cluster, config)
+        served = {_served(one) for one in policies if _is_custom(one)}
+        yield await examine_authorizer(cluster, config, served, again=again)
+        yield await examine_provider(cluster, config)
     if config.tls_issuer:
         yield await _issuer(cluster, config)
     if config.tls_secret:
         yield await _certificate(cluster, config, now)
+
+
+def _served(policy: Mapping[str, Any]) -> str:
+    """Return the namespace of the InferenceService that a policy protects."""
+    return labels_of(policy).get(ACCESS_NAMESPACE_LABEL, "")
 
 
 def _is_custom(policy: Mapping[str, Any]) -> bool:
@@ -75,6 +87,15 @@ async def _gateway(cluster: Cluster, config: Config) -> Finding:
     labels = selector_of(config.auth.gateway_selector)
     if await cluster.pods(namespace, labels):
         return Finding(what, "ok", f"{namespace}, {labels}")
+    places = {pod["metadata"]["namespace"] for pod in await cluster.pods(None, labels)}
+    if places:
+        detail = (
+            f"no gateway in namespace {namespace}, but pods labelled {labels} in "
+            f"{', '.join(sorted(places))}: Istio reads policies in their namespace only, and "
+            "models that ask for tokens or keys are open. The authorizer of API keys must know the "
+            "same namespace (--gateway-namespace)"
+        )
+        return Finding(what, "invalid", detail, _EDIT)
     detail = (
         f"no pod in namespace {namespace} is labelled {labels}: Istio reads the policies of no "
         "gateway there, and models that ask for tokens or keys are open"
@@ -89,41 +110,6 @@ def _keys(uri: str, problem: str) -> Finding:
     # The gateway may be where this address works, and this program where it does not.
     detail = f"{problem}, asked from here; where the gateway gets no keys, every token is refused"
     return Finding(what, "note", detail)
-
-
-async def _authorizer(cluster: Cluster) -> Finding:
-    what, name = "API keys: authorizer", "rouse-authorizer"
-    live = await cluster.get("apps/v1", "Deployment", name, CONFIG_NAMESPACE)
-    if live is None:
-        detail = "models with API keys answer 503 to everybody"
-        return Finding(what, "missing", detail, "rouse install --component api-keys")
-    if problem := problem_of(live):
-        fix = f"kubectl describe pods -n {CONFIG_NAMESPACE} -l app.kubernetes.io/name={name}"
-        return Finding(what, "not ready", problem, fix)
-    return Finding(what, "ok")
-
-
-async def _provider(cluster: Cluster, config: Config) -> Finding:
-    name, (config_map, namespace) = config.auth.api_keys.provider, _MESH
-    what = f"API keys: provider {name}"
-    live = await cluster.get("v1", "ConfigMap", config_map, namespace)
-    if live is None:
-        detail = f"no ConfigMap {namespace}/{config_map}: look where your Istio has its mesh config"
-        return Finding(what, "note", detail)
-    try:
-        mesh = yaml.safe_load((live.get("data") or {}).get("mesh") or "") or {}
-    except yaml.YAMLError:
-        mesh = {}
-    edit = f"kubectl edit configmap {config_map} -n {namespace}"
-    for one in mesh.get("extensionProviders") or ():
-        if one.get("name") != name:
-            continue
-        if (one.get("envoyExtAuthzHttp") or {}).get("failOpen"):
-            detail = "failOpen: models with keys are open to all while the authorizer is away"
-            return Finding(what, "invalid", detail, edit)
-        return Finding(what, "ok")
-    detail = "Istio does not know it and lets nobody in; docs/access.md has what to add"
-    return Finding(what, "missing", detail, edit)
 
 
 async def _issuer(cluster: Cluster, config: Config) -> Finding:

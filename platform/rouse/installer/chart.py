@@ -18,6 +18,8 @@ import yaml
 from rouse import __version__
 from rouse.compiler.config import CONFIG_NAMESPACE
 from rouse.errors import ConfigError
+from rouse.installer.chart_apikeys import VALUES as API_KEY_VALUES
+from rouse.installer.chart_apikeys import api_key_templates, values_schema
 from rouse.installer.charttext import template_of
 from rouse.installer.kustomize import identity, map_images
 from rouse.installer.kustomize.render import Identity
@@ -46,6 +48,7 @@ webhook:
   replicas: null
   resources: null
 
+{api_keys}
 # Every image, by its name. For a registry of your own, change these.
 """
 
@@ -67,11 +70,12 @@ def chart_files() -> dict[str, str]:
             }
         ),
         "values.yaml": _VALUES_HEADER.format(
-            overlays=", ".join(overlay_names()), default=DEFAULT_OVERLAY
+            overlays=", ".join(overlay_names()), default=DEFAULT_OVERLAY, api_keys=API_KEY_VALUES
         )
         + _dumped({"images": images}),
         "values.schema.json": orjson.dumps(_schema(), option=orjson.OPT_INDENT_2).decode(),
         "templates/NOTES.txt": _NOTES,
+        **api_key_templates({image: key for key, image in images.items()}),
     }
     for (_, kind, namespace, name), by_overlay in variants.items():
         if kind == _CRD:
@@ -186,6 +190,7 @@ def _schema() -> Object:
             "gateways": {"type": "object", "properties": {"create": {"type": "boolean"}}},
             "controller": part,
             "webhook": part,
+            "apiKeys": values_schema(),
             "images": {"type": "object", "additionalProperties": {"type": "string"}},
         },
     }

@@ -10,7 +10,7 @@ import yaml
 from rouse.installer.kustomize import map_images
 from rouse.kube.objects import Object
 
-__all__ = ["template_of"]
+__all__ = ["action", "template_of"]
 
 _COMPONENTS: Final[Mapping[str, str]] = {
     "rouse-controller": "controller",
@@ -26,15 +26,15 @@ def template_of(obj: Object, image_keys: Mapping[str, str]) -> str:
     ``image_keys`` are the keys that images have in the values.
     """
     if obj["kind"] != "CustomResourceDefinition":
-        obj = map_images(obj, lambda image: _action(_image(image_keys[image])))
+        obj = map_images(obj, lambda image: action(_image(image_keys[image])))
     late: dict[str, str] = {}
     if obj["kind"] == "Deployment" and obj["metadata"]["name"] in _COMPONENTS:
         obj = _with_values(obj, _COMPONENTS[obj["metadata"]["name"]], late)
     text = yaml.safe_dump(obj, sort_keys=False, width=4096, allow_unicode=True)
     # What looks like an action and is none of ours: KServe's placeholders such as {{.Name}}.
     text = text.replace("{{", "{{ `{{` }}") if "{{" in text else text
-    for mark, action in late.items():
-        text = text.replace(mark, action)
+    for mark, made in late.items():
+        text = text.replace(mark, made)
     return _resolved(text)
 
 
@@ -63,7 +63,8 @@ def _image(key: str) -> str:
     return f'index .Values.images "{key}"'
 
 
-def _action(expression: str) -> str:
+def action(expression: str) -> str:
+    """Return what `template_of` makes an action of, quoted; it has to be a whole string."""
     return f"{_MARK}({expression}){_MARK}"
 
 

@@ -75,8 +75,8 @@ class Cluster:
             return []
         return (await self.client.list(resource, **options)).items
 
-    async def pods(self, namespace: str, labels: str) -> list[Object]:
-        """Return the pods with these labels."""
+    async def pods(self, namespace: str | None, labels: str) -> list[Object]:
+        """Return the pods with these labels; None looks into every namespace."""
         return (await self.client.list(PODS, namespace, labels=labels)).items
 
     async def apply(

@@ -47,7 +47,7 @@ async def examine_installation(
         detail = f"no ConfigMap {CONFIG_NAMESPACE}/{INVENTORY}"
         yield Finding("Installation", "missing", detail, "rouse install")
         return
-    again = f"rouse install --overlay {inventory.overlay}"
+    again = inventory.command
     yield _version(inventory, version, again)
     wanted = _wanted(inventory)
     async for finding in _definitions(cluster, wanted, again):
@@ -63,7 +63,7 @@ async def examine_installation(
         yield finding
     async for finding in balloon_findings(cluster, config):
         yield finding
-    async for finding in access_findings(cluster, config, now, fetch):
+    async for finding in access_findings(cluster, config, now, fetch, again=again):
         yield finding
     yield await _telemetry(cluster, inventory)
     async for finding in other_controller(cluster):

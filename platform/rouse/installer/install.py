@@ -32,6 +32,8 @@ class Plan:
     objects: tuple[Object, ...]
     version: str
     overlay: str
+    options: str = ""
+    """Those of `rouse install` that selected the objects."""
     wait: bool = True
     timeout_s: float = 300.0
     dry_run: bool = False
@@ -77,8 +79,7 @@ class _Session:
     async def remember(self) -> None:
         """Write down, before they are made, what will be made: an interruption loses nothing."""
         entries = [await self._entry(obj) for obj in self._plan.objects]
-        known = Inventory(self._plan.version, self._plan.overlay, self._before.entries)
-        self._before = known.with_entries(entries)
+        self._before = self._inventory(self._before.entries).with_entries(entries)
         await self._write(self._before)
 
     async def apply(self, objects: Iterable[Object]) -> None:
@@ -94,7 +95,11 @@ class _Session:
             if entry.kind not in _NEVER_PRUNED:
                 self._tell(await remove(self._cluster, entry, dry_run=self._plan.dry_run))
         left = [each for each in self._before.entries if each not in gone]
-        await self._write(Inventory(self._plan.version, self._plan.overlay, tuple(left)))
+        await self._write(self._inventory(left))
+
+    def _inventory(self, entries: Iterable[Entry]) -> Inventory:
+        plan = self._plan
+        return Inventory(plan.version, plan.overlay, tuple(entries), plan.options)
 
     async def _entry(self, obj: Object) -> Entry:
         known = self._before.knows(entry_of(obj))

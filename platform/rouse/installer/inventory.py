@@ -60,6 +60,13 @@ class Inventory:
     version: str = ""
     overlay: str = ""
     entries: tuple[Entry, ...] = ()
+    options: str = ""
+    """Those of `rouse install` that bring the same again, for a shell."""
+
+    @property
+    def command(self) -> str:
+        """The command that brings this installation to the version of the program."""
+        return f"rouse install {self.options or f'--overlay {self.overlay}'}"
 
     @classmethod
     def read(cls, config_map: Mapping[str, Any]) -> Inventory:
@@ -81,7 +88,9 @@ class Inventory:
             raise ConfigError(
                 f"ConfigMap {INVENTORY} cannot be read ({error}); delete it, and install again"
             ) from error
-        return cls(data.get("version", ""), data.get("overlay", ""), tuple(entries))
+        said = (data.get(each, "") for each in ("version", "overlay", "options"))
+        version, overlay, options = said
+        return cls(version, overlay, tuple(entries), options)
 
     def to_config_map(self) -> Object:
         """Return the ConfigMap; equal inventories give equal ones."""
@@ -107,6 +116,7 @@ class Inventory:
             "data": {
                 "version": self.version,
                 "overlay": self.overlay,
+                "options": self.options,
                 "entries": orjson.dumps(listed, option=orjson.OPT_INDENT_2).decode(),
             },
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from rouse.compiler.config import CONFIG_MAP
 from rouse.errors import ConfigError
+from rouse.installer.authorizer import GATEWAY_NAMESPACE, AuthorizerScope, with_scope
 from rouse.installer.kustomize import map_images, render, split_image
 from rouse.kube.objects import Object
 from rouse.manifests import manifests_dir
@@ -28,6 +30,22 @@ class Selection:
     """Names of components that the overlay does not have."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Other images: the repository, or its last part alone, to the image to be used."""
+    authorizer: AuthorizerScope = field(default_factory=AuthorizerScope)
+    """How far the authorizer of the component ``api-keys`` may see."""
+
+    @property
+    def options(self) -> str:
+        """The options of `rouse install` that select this again, for a shell."""
+        words = ["--overlay", self.overlay]
+        for component in self.components:
+            words += ["--component", component]
+        for name, image in self.images.items():
+            words += ["--set-image", f"{name}={image}"]
+        if self.authorizer.namespaces:
+            words += ["--authorizer-namespaces", ",".join(self.authorizer.namespaces)]
+        if self.authorizer.gateway_namespace != GATEWAY_NAMESPACE:
+            words += ["--gateway-namespace", self.authorizer.gateway_namespace]
+        return shlex.join(words)
 
 
 def overlay_names() -> list[str]:
@@ -49,6 +67,8 @@ def select(selection: Selection) -> list[Object]:
         raise ConfigError(f"there is no component {', '.join(unknown)}; there are: {known}")
     components = [manifests_dir() / "components" / name for name in selection.components]
     objects = render(folder, components=components)
+    if selection.authorizer != AuthorizerScope():
+        objects = with_scope(objects, selection.authorizer)
     return _with_images(objects, selection.images) if selection.images else objects
 
 

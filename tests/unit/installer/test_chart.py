@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from rouse.errors import ConfigError
+from rouse.installer.authorizer import AuthorizerScope
 from rouse.installer.chart import chart_files, write_chart
 from rouse.installer.kustomize import identity
 from rouse.installer.selection import Selection, overlay_names, select
@@ -91,6 +92,31 @@ def test_the_chart_is_the_overlay(chart: Path, overlay: str) -> None:
     assert made.keys() <= wanted.keys()
     for name, obj in made.items():
         assert obj == wanted[name], name
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    ("scope", "settings"),
+    [
+        (AuthorizerScope(), []),
+        (
+            AuthorizerScope(("a", "b"), "gateways"),
+            ["apiKeys.namespaces={a,b}", "apiKeys.gatewayNamespace=gateways"],
+        ),
+    ],
+    ids=["everywhere", "limited"],
+)
+def test_the_authorizer_is_that_of_the_component(
+    chart: Path, scope: AuthorizerScope, settings: list[str]
+) -> None:
+    selection = Selection("production", ("api-keys",), authorizer=scope)
+    wanted = {identity(obj): obj for obj in select(selection)}
+    plain = template(chart)
+    made = template(chart, "apiKeys.enabled=true", *settings)
+    brought = made.keys() - plain.keys()
+    assert not [name for name in plain if "authorizer" in name[3]]
+    assert brought == {name for name in wanted if name[3].startswith("rouse-authorizer")}
+    assert {name: made[name] for name in brought} == {name: wanted[name] for name in brought}
 
 
 @needs_helm

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rouse.compiler.config import Config
 from rouse.controllers.inferenceservice.sources import Sources
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.errors import ConfigError
+from rouse.installer.authorizer import AuthorizerScope, option_of
 from rouse.installer.kustomize import split_image
 from rouse.installer.selection import (
     Selection,
@@ -102,6 +104,79 @@ def test_no_rule_grants_everything() -> None:
                 or "list" not in rule["verbs"]
                 or rule.get("resourceNames")
             )
+
+
+def test_only_the_authorizer_may_list_secrets_and_only_that() -> None:
+    rules = {
+        (obj["kind"], obj["metadata"].get("namespace", "")): obj["rules"]
+        for obj in rendered("production", "api-keys")
+        if obj["metadata"]["name"].startswith("rouse-authorizer") and "rules" in obj
+    }
+    read = ["list", "watch"]
+    policies = {
+        "apiGroups": ["security.istio.io"],
+        "resources": ["authorizationpolicies"],
+        "verbs": read,
+    }
+    assert rules == {
+        ("ClusterRole", ""): [{"apiGroups": [""], "resources": ["secrets"], "verbs": read}],
+        ("Role", "istio-system"): [policies],
+    }
+
+
+def test_the_authorizer_can_be_limited_to_namespaces() -> None:
+    scope = AuthorizerScope(("a", "b", "a"), "gateways")
+    objects = select(Selection("production", ("api-keys",), authorizer=scope))
+    mine = [obj for obj in objects if obj["metadata"]["name"].startswith("rouse-authorizer")]
+    places = {
+        (obj["kind"], obj["metadata"]["namespace"])
+        for obj in mine
+        if obj["apiVersion"].startswith("rbac.")
+    }
+    kinds = ("Role", "RoleBinding")
+    assert places == {(kind, where) for kind in kinds for where in ("a", "b", "gateways")}
+    for obj in mine:
+        if obj["kind"] == "RoleBinding":
+            assert obj["roleRef"]["kind"] == "Role"
+            (subject,) = obj["subjects"]
+            assert (subject["name"], subject["namespace"]) == ("rouse-authorizer", NAMESPACE)
+    deployment = one(mine, "Deployment", "rouse-authorizer")
+    assert option_of(deployment, "--namespaces") == "a,b"
+    assert option_of(deployment, "--gateway-namespace") == "gateways"
+    # One line for a shell brings the same again.
+    words = shlex.split(Selection("minimal", ("api-keys",), {"x": "y"}, scope).options)
+    assert words[-4:] == ["--authorizer-namespaces", "a,b,a", "--gateway-namespace", "gateways"]
+
+
+@pytest.mark.parametrize("gateway", ["istio-system", "gateways"])
+def test_only_the_gateway_may_ask_the_authorizer(gateway: str) -> None:
+    scope = AuthorizerScope(gateway_namespace=gateway)
+    objects = select(Selection("production", ("api-keys",), authorizer=scope))
+    chosen = {"matchLabels": {"app.kubernetes.io/name": "rouse-authorizer"}}
+    rules = [
+        rule
+        for obj in objects
+        if obj["kind"] == "NetworkPolicy" and obj["spec"]["podSelector"] in ({}, chosen)
+        for rule in obj["spec"].get("ingress") or ()
+        if any(port["port"] == 9090 for port in rule["ports"])
+    ]
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": gateway}}}
+    assert [rule["from"] for rule in rules] == [[peer]]
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        (Selection(authorizer=AuthorizerScope(("a",))), "go with --component api-keys"),
+        (
+            Selection(components=("api-keys",), authorizer=AuthorizerScope(("A B",))),
+            '"A B" cannot be the name of a namespace',
+        ),
+    ],
+)
+def test_what_cannot_be_limited_is_refused(selection: Selection, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        select(selection)
 
 
 def test_every_rule_says_why() -> None:
