@@ -8,9 +8,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from predictors.openai.abilities import Adapted, Bounded, Chats, Completes, Generation, Piece
+from predictors.openai.abilities import (
+    Adapted,
+    Bounded,
+    Chats,
+    Completes,
+    Embeds,
+    Generation,
+    Piece,
+    Reranks,
+)
 from predictors.openai.errors import FieldError
 from predictors.openai.requests import Asked
 from predictors.serving.dataplane import DataPlane
@@ -20,14 +29,30 @@ from predictors.serving.errors import (
     InvalidInputError,
     ModelNotFoundError,
     RequestError,
-    UnsupportedError,
 )
 from predictors.serving.inference import InferenceResponse
+from predictors.serving.model import Model
 from predictors.serving.observation import CLIENT_GONE
 
-__all__ = ["Target", "begin", "counted", "deadline_in", "deadline_of", "find", "merged", "refusals"]
+__all__ = [
+    "Target",
+    "begin",
+    "counted",
+    "deadline_in",
+    "deadline_of",
+    "find",
+    "merged",
+    "refusals",
+    "unable",
+]
 
 _TIMEOUT_HEADER = "x-request-timeout-ms"
+_PATHS: Final[Sequence[tuple[type, str]]] = (
+    (Completes, "completions"),
+    (Chats, "chat/completions"),
+    (Embeds, "embeddings"),
+    (Reranks, "rerank"),
+)
 
 
 class Target(NamedTuple):
@@ -52,6 +77,13 @@ def find(plane: DataPlane, name: object) -> Target:
 
 def _names(plane: DataPlane) -> str:
     return ", ".join(plane) or "none"
+
+
+def unable(model: Model, what: str) -> FieldError:
+    """The refusal of what a model cannot do; to ask it again would not help."""
+    paths = [path for ability, path in _PATHS if isinstance(model, ability)]
+    asked = f"it answers {', '.join(paths)}" if paths else "it answers none of OpenAI's endpoints"
+    return FieldError("model", f"model {model.name} {what}; {asked}.")
 
 
 def deadline_of(plane: DataPlane, headers: Mapping[str, str]) -> float | None:
@@ -146,13 +178,13 @@ def _starts(target: Target, asked: Asked) -> Iterator[Callable[[], Awaitable[Gen
             sampling = replace(sampling, seed=seed + index)
         if asked.messages:
             if not isinstance(model, Chats):
-                raise UnsupportedError(f"Model {model.name} does not chat.")
+                raise unable(model, "does not chat")
             yield partial(
                 model.chat, asked.messages, sampling, adapter=adapter, template=asked.template
             )
             continue
         if not isinstance(model, Completes):
-            raise UnsupportedError(f"Model {model.name} does not complete texts.")
+            raise unable(model, "does not complete texts")
         for prompt in asked.prompts:
             yield partial(model.complete, prompt, sampling, adapter=adapter, echo=asked.echo)
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 from uuid import uuid4
 
 import orjson
@@ -17,7 +18,7 @@ from predictors.openai.asking import Target, deadline_of, find, refusals
 from predictors.openai.errors import answer_of
 from predictors.openai.requests import asked_chat, asked_completion
 from predictors.serving.dataplane import DataPlane
-from predictors.serving.errors import ModelNotFoundError, RequestError
+from predictors.serving.errors import ModelNotFoundError, NotFoundError, RequestError
 from predictors.serving.model import Model
 from predictors.serving.protocols import check_media_type, parse_object
 from predictors.serving.routes import HttpAnswer, HttpRequest, Route
@@ -46,6 +47,12 @@ class OpenAI:
         self._clock = clock
         self._ids = ids
         self._started = int(clock())
+        self._posted: dict[str, Work] = {
+            "completions": self._completions,
+            "chat/completions": self._chat,
+            "embeddings": vectors.embeddings,
+            "rerank": self._rerank,
+        }
 
     def routes(self, model: Model) -> list[Route]:
         """The endpoints there are once `model` answers; none where it has no ability.
@@ -54,18 +61,13 @@ class OpenAI:
         """
         if not isinstance(model, _ABILITIES):
             return []
-        posted = {
-            "completions": self._completions,
-            "chat/completions": self._chat,
-            "embeddings": vectors.embeddings,
-            "rerank": self._rerank,
-        }
         routes = [
             Route("POST", f"{base}/{path}", self._handler(work), answer_of)
             for base in _BASES
-            for path, work in posted.items()
+            for path, work in self._posted.items()
         ]
         routes.append(Route("GET", f"{_BASES[0]}/models", self._models, answer_of))
+        routes.append(Route("*", f"{_BASES[0]}/*", self._nowhere, answer_of))
         named = [model.name, *(model.adapters if isinstance(model, Adapted) else ())]
         routes += [
             Route("GET", f"{_BASES[0]}/models/{name}", self._model, answer_of) for name in named
@@ -105,6 +107,16 @@ class OpenAI:
 
     async def _models(self, request: HttpRequest) -> HttpAnswer:
         return HttpAnswer(body=orjson.dumps({"object": "list", "data": self._listed()}))
+
+    async def _nowhere(self, request: HttpRequest) -> HttpAnswer:
+        """What is not served: a model that there is not, or an endpoint."""
+        name = request.path.removeprefix(f"{_BASES[0]}/models/")
+        if name != request.path:
+            find(self._plane, unquote(name))
+        raise NotFoundError(
+            f"{request.method} {request.path} is not served here; of OpenAI's endpoints there are "
+            f"models, {', '.join(self._posted)}."
+        )
 
     async def _model(self, request: HttpRequest) -> HttpAnswer:
         name = request.path.removeprefix(f"{_BASES[0]}/models/")

@@ -11,10 +11,9 @@ import numpy as np
 import orjson
 
 from predictors.openai.abilities import Embeds, Prompt, Reranks
-from predictors.openai.asking import Target, counted, refusals
+from predictors.openai.asking import Target, counted, refusals, unable
 from predictors.openai.errors import FieldError
 from predictors.openai.fields import Fields, are_tokens
-from predictors.serving.errors import UnsupportedError
 from predictors.serving.routes import HttpAnswer
 
 __all__ = ["embeddings", "rerank"]
@@ -28,7 +27,7 @@ async def embeddings(target: Target, body: Mapping[str, Any], deadline: float | 
     model = target.endpoint.model
     with refusals(target.endpoint):
         if not isinstance(model, Embeds):
-            raise UnsupportedError(f"Model {model.name} makes no embeddings.")
+            raise unable(model, "makes no embeddings")
         fields = Fields(body)
         texts = _inputs(fields.get("input"))
         width = fields.whole("dimensions", 1)
@@ -63,7 +62,7 @@ async def rerank(
     model = target.endpoint.model
     with refusals(target.endpoint):
         if not isinstance(model, Reranks):
-            raise UnsupportedError(f"Model {model.name} does not rerank.")
+            raise unable(model, "does not rerank")
         fields = Fields(body)
         query = fields.text("query")
         documents = _documents(fields.get("documents"))

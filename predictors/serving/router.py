@@ -61,6 +61,7 @@ class Router:
         }
         self.lanes: dict[str, Lane] = {}
         self.routes: dict[str, dict[str, Route]] = {}
+        self._rest: dict[str, Route] = {}
         for name in plane:
             self._learn(name)
         plane.changed.append(self._changed)
@@ -74,13 +75,21 @@ class Router:
                 raise MethodNotAllowedError(method, path, tuple(routes))
             return route
         found = self.pages.get(path) or self.lanes.get(path) or self._parsed(unquote(path))
+        if isinstance(found, Route):
+            return found._replace(method=method)
         allowed = ("POST",) if isinstance(found, Lane | Action) else ("GET", "HEAD")
         if method not in allowed:
             raise MethodNotAllowedError(method, path, allowed)
         return found
 
     def add(self, route: Route) -> None:
-        """Add an endpoint of a model or runtime; a later one of the same path takes its place."""
+        """Add an endpoint of a model or runtime; a later one of the same path takes its place.
+
+        One whose path ends with ``/*`` answers, by any method, what nothing else below it does.
+        """
+        if route.path.endswith("/*"):
+            self._rest[route.path.removesuffix("*")] = route
+            return
         self.routes.setdefault(route.path, {})[route.method] = route
 
     def _changed(self, model: Model) -> None:
@@ -116,6 +125,9 @@ class Router:
                 target = self._v2(name, None, rest)
             case ["v2", "repository", *rest]:
                 target = action(self._plane, rest)
+        if target is None:
+            rest = (route for base, route in self._rest.items() if path.startswith(base))
+            target = next(rest, None)
         if target is None:
             raise NotFoundError(f"Path {path} does not exist on this server.")
         return target

@@ -7,7 +7,8 @@ nothing is left to chance; a text with random numbers is made alone, so that its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, cast
 
@@ -45,8 +46,10 @@ class Seq2SeqEngine:
         tokenizer: Any,
         settings: GenerationSettings,
         device: Device,
+        entropy: Callable[[], int] = lambda: secrets.randbits(63),
     ) -> None:
         self._name = name
+        self._entropy = entropy
         self._lora = adapters.lora is not None
         self._model: Any = adapters.lora if adapters.lora is not None else model
         self._tokenizer = tokenizer
@@ -126,8 +129,9 @@ class Seq2SeqEngine:
             chosen["adapter_names"] = [job.adapter or _BASE for job in jobs]
         device = self._device.torch
         with self._device.out_of_memory(f"model {self._name}"), torch.random.fork_rng():
-            if jobs[0].sampling.seed is not None:
-                torch.manual_seed(jobs[0].sampling.seed % (1 << 63))
+            # The state of before is restored after it: without a seed all texts would be the same.
+            seed = jobs[0].sampling.seed
+            torch.manual_seed((self._entropy() if seed is None else seed) % (1 << 63))
             made = self._model.generate(
                 input_ids=ids.to(device), attention_mask=mask.to(device), **chosen
             )
@@ -162,7 +166,12 @@ class _Unwanted(StoppingCriteria):
 
 def _key(job: Job) -> tuple[object, ...]:
     sampling = job.sampling
-    return sampling.temperature, sampling.repetition_penalty, job.max_tokens
+    return (
+        sampling.temperature,
+        sampling.repetition_penalty,
+        sampling.ignore_eos,
+        job.max_tokens,
+    )
 
 
 def _chosen(sampling: Sampling, max_tokens: int) -> dict[str, Any]:
@@ -171,6 +180,8 @@ def _chosen(sampling: Sampling, max_tokens: int) -> dict[str, Any]:
         "do_sample": sampling.temperature > 0,
         "repetition_penalty": sampling.repetition_penalty,
     }
+    if sampling.ignore_eos:
+        chosen["min_new_tokens"] = max_tokens
     if sampling.temperature:
         temperature = max(sampling.temperature, COLDEST)
         chosen |= {"temperature": temperature, "top_p": sampling.top_p, "num_beams": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from base64 import b64decode
 from typing import Any
@@ -33,6 +34,23 @@ async def test_models_and_adapters_are_listed(client: httpx.AsyncClient) -> None
     one = (await client.get("/openai/v1/models/able-lora")).json()
     assert one == told["data"][1]
     assert (await client.get("/v1/models")).json() == {"models": ["able"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "models/nobody", "The model 'nobody' does not exist; there are able."),
+        ("GET", "models/no%20body", "The model 'no body' does not exist"),
+        ("POST", "responses", "POST /openai/v1/responses is not served here; .* chat/completions"),
+        ("GET", "files", "GET /openai/v1/files is not served here"),
+    ],
+)
+async def test_what_is_not_served_is_told_in_openais_form(
+    client: httpx.AsyncClient, method: str, path: str, told: str
+) -> None:
+    answer = await client.request(method, f"/openai/v1/{path}")
+    assert answer.status_code == 404
+    assert re.search(told, answer.json()["error"]["message"])
 
 
 async def test_embeddings(client: httpx.AsyncClient) -> None:
@@ -119,8 +137,8 @@ async def test_a_model_is_asked_for_what_it_can() -> None:
     path = "/openai/v1/chat/completions"
     body = b'{"model": "vectors", "messages": [{"role": "user", "content": "x"}]}'
     answer = await routes[path].handle(HttpRequest("POST", path, "", {}, body))
-    assert answer.status == 501
-    assert b"does not chat" in answer.body
+    assert answer.status == 400
+    assert b"model: model vectors does not chat; it answers embeddings." in answer.body
 
 
 async def test_a_full_server_refuses_in_openais_form(model: Any) -> None:

@@ -99,6 +99,46 @@ async def test_texts_of_a_mixed_batch_are_pefts(
     assert len({tuple(tokens) for tokens in told[:4]}) == 4
 
 
+async def test_adapters_of_an_encoder_decoder(
+    folder: Callable[[str], Path], tokenizer: Any, tmp_path: Path
+) -> None:
+    from transformers import T5ForConditionalGeneration
+
+    path = tmp_path / "t5"
+    shutil.copytree(folder("t5"), path)
+    module = T5ForConditionalGeneration.from_pretrained(path)
+    config = LoraConfig(r=4, target_modules=["q", "v"], task_type=TaskType.SEQ_2_SEQ_LM)
+    tuned: Any = get_peft_model(module, config)
+    torch.manual_seed(3)
+    for name, parameter in tuned.named_parameters():
+        if "lora_" in name:
+            parameter.data.normal_(0, 0.5)
+    tuned.save_pretrained(path / "adapters" / "poet")
+    model = GenerationModel("base", path, env={})
+    model.load()
+    try:
+        greedy = Sampling(temperature=0, max_tokens=12)
+
+        async def text(prompt: str, adapter: str | None) -> str:
+            made = await model.complete(prompt, greedy, adapter=adapter)
+            return "".join([piece.text async for piece in made])
+
+        wanted = [(prompt, adapter) for prompt in PROMPTS for adapter in (None, "poet")]
+        told = await asyncio.gather(*(text(*each) for each in wanted))
+    finally:
+        model.unload()
+    for (prompt, adapter), got in zip(wanted, told, strict=True):
+        given = tokenizer(prompt, return_tensors="pt", return_token_type_ids=False)
+        with torch.inference_mode():
+            if adapter is None:
+                with tuned.disable_adapter():
+                    made = tuned.generate(**given, max_new_tokens=12, do_sample=False)
+            else:
+                made = tuned.generate(**given, max_new_tokens=12, do_sample=False)
+        assert got == tokenizer.decode(made[0], skip_special_tokens=True), (prompt, adapter)
+    assert told[0] != told[1]
+
+
 async def test_names_are_told_and_checked(model: GenerationModel) -> None:
     assert model.adapters == ["polite", "prompted", "rude"]
     assert model.metadata_extra["adapters"] == ["polite", "prompted", "rude"]

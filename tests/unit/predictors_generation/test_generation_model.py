@@ -198,6 +198,13 @@ async def test_encoder_decoders_answer_as_generate_does(
             for seed in (3, 3, 4)
         ]
         assert chance[0] == chance[1] != chance[2]
+        unseeded = {
+            await _text(await made.complete("Hello", Sampling(max_tokens=8))) for _ in "abc"
+        }
+        assert len(unseeded) > 1
+        ignoring = Sampling(temperature=0, max_tokens=60, ignore_eos=True)
+        [piece] = [piece async for piece in await made.complete("Hello", ignoring)]
+        assert (piece.tokens, piece.finish) == (60, "length")
         with pytest.raises(InvalidInputError, match="encoder-decoder"):
             await made.complete("x", Sampling(logprobs=1))
     finally:
