@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 
@@ -23,6 +24,8 @@ from tests.unit.mesh.harness import (
     target,
     virtual_service,
 )
+
+Unary = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 
 @pytest.fixture
@@ -141,3 +144,34 @@ def test_a_name_for_the_gateway_alone_leads_nowhere() -> None:
         externalName="knative-local-gateway.istio-system.svc.cluster.local",
     )
     assert "iris.default" not in domains(to_gateway)
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_grpc_clients_tunnel_to_every_form_of_a_host(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    async def answer(data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        return b"a said " + data
+
+    server = grpc.aio.server()
+    method = grpc.unary_unary_rpc_method_handler(answer)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("inference", {"Ask": method}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{bench.ports.local}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    route = virtual_service("iris", {"route": [target("a")]}, hosts=[FORMS[2]])
+    bench.apply(service("a", port_name="h2c"), endpoint_slice("a", port, port_name="h2c"), route)
+    await bench.settle()
+    try:
+        async with grpc.aio.insecure_channel(f"{form}:80") as channel:
+            ask_it: Unary = channel.unary_unary("/inference/Ask")
+            assert await ask_it(b"this", timeout=10) == b"a said this"
+        async with grpc.aio.insecure_channel("nobody.default:80") as channel:
+            ask_it = channel.unary_unary("/inference/Ask")
+            with pytest.raises(grpc.aio.AioRpcError, match="404"):
+                await ask_it(b"this", timeout=10)
+    finally:
+        await server.stop(0)

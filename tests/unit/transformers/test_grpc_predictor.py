@@ -88,7 +88,7 @@ def response(array: np.ndarray[Any, Any], *, raw: bool = True, name: str = "pred
 async def server() -> AsyncIterator[Server]:
     asked = Server()
     aio = grpc.aio.server()
-    handlers = {
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "ModelInfer": grpc.unary_unary_rpc_method_handler(asked.infer),
         "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(asked.stream),
     }

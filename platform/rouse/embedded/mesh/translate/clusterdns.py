@@ -27,6 +27,17 @@ _NEVER_OUTSIDE: Final = [
     *("127.0.0.1", "0.0.0.0", "[::1]", "[::]"),  # noqa: S104 - refused, not bound
 ]
 
+_TUNNEL: Final[Object] = {
+    "match": {"connect_matcher": {}},
+    "route": {
+        "cluster": static_cluster(LOCAL),
+        "timeout": "0s",
+        "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
+    },
+}
+"""gRPC clients ask a proxy for a tunnel to the host: it leads back to this gateway, which routes
+what comes through it like any request."""
+
 
 def make_service_hosts(services: Iterable[Object], resolver: Resolver) -> list[Object]:
     """Make a virtual host for every Service that is not one of Knative's revisions.
@@ -56,7 +67,8 @@ def with_cluster_hosts(claimed: list[Object], services: Iterable[Object]) -> lis
     for host in hosts:
         short = [one for domain in host["domains"] for one in _short(domain) if one not in taken]
         taken.update(short)
-        made.append({**host, "domains": [*host["domains"], *short]} if short else host)
+        domains, routes = [*host["domains"], *short], [_TUNNEL, *host["routes"]]
+        made.append({**host, "domains": domains, "routes": routes})
     never = [domain for domain in _NEVER_OUTSIDE if domain not in taken]
     made.append({"name": "nobody-here", "domains": never, "routes": []})
     if "*" not in taken:
