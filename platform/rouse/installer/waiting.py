@@ -32,7 +32,8 @@ async def wait_until_ready(
 ) -> None:
     """Wait until every object is ready; ``deadline`` is a time of the running loop.
 
-    Raises NotInTimeError that says of each what it lacks, and of a Deployment what its pods say.
+    Raises NotInTimeError that says of each what it lacks, and what the pods of a Deployment or
+    DaemonSet say.
     """
     loop = asyncio.get_running_loop()
     waiting = [obj for obj in objects if obj["kind"] in _CHECKS]
@@ -87,6 +88,16 @@ def _deployment(live: Mapping[str, Any]) -> str:
     return f"still has {former} of its former replicas" if former > 0 else ""
 
 
+def _daemon_set(live: Mapping[str, Any]) -> str:
+    status = live.get("status") or {}
+    if status.get("observedGeneration", 0) < live["metadata"].get("generation", 0):
+        return "is not seen by its controller yet"
+    nodes = status.get("desiredNumberScheduled", 0)
+    served = min(status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0))
+    # Of many nodes some are always away: nobody waits for those.
+    return f"runs on {served} of {nodes} nodes" if nodes - served > nodes // 10 else ""
+
+
 def _webhooks(live: Mapping[str, Any]) -> str:
     bare = [
         each["name"]
@@ -98,6 +109,7 @@ def _webhooks(live: Mapping[str, Any]) -> str:
 
 _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "CustomResourceDefinition": _definition,
+    "DaemonSet": _daemon_set,
     "Deployment": _deployment,
     "MutatingWebhookConfiguration": _webhooks,
     "ValidatingWebhookConfiguration": _webhooks,
@@ -105,7 +117,7 @@ _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
 
 
 async def _pods_say(cluster: Cluster, live: Object | None) -> str:
-    if live is None or live["kind"] != "Deployment":
+    if live is None or live["kind"] not in ("DaemonSet", "Deployment"):
         return ""
     labels = selector_of(live["spec"]["selector"].get("matchLabels") or {})
     pods = await cluster.pods(live["metadata"]["namespace"], labels)
