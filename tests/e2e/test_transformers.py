@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 import yaml
 
 from perf.disagree import Disagreement
@@ -101,6 +102,40 @@ async def test_a_transformer_in_the_predictors_pod(
     await client.wait_ready(name, timeout_s=90)
     found = await answers(engine, name, told_apart.row, 3)
     assert found == {("beside", told_apart.first): 3}
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["apart", "in-one-pod"])
+async def test_a_transformer_asks_its_predictor_over_grpc(
+    engine: Engine,
+    client: AsyncClient,
+    deploy: Callable[[Object], Object],
+    name: str,
+    told_apart: Disagreement,
+    beside: bool,
+) -> None:
+    """As KServe's users write it: the predictor's port is named h2c, and that is all."""
+    service = isvc(name)
+    transformer = {
+        "name": "transformer-container" if beside else "kserve-container",
+        "image": "ghcr.io/rouse/transformer:v0.1.0",
+        "args": ["--predictor_protocol", "grpc-v2"],
+    }
+    if beside:
+        service["spec"]["predictor"]["containers"] = [transformer]
+    else:
+        port = {"name": "h2c", "protocol": "TCP", "containerPort": 8081}
+        service["spec"]["predictor"]["model"]["ports"] = [port]
+        service["spec"]["transformer"] = {"minReplicas": 0, "containers": [transformer]}
+    await client.apply(deploy(service))
+    await client.wait_ready(name, timeout_s=90)
+    host = {"host": f"{name}.default.localhost"}
+    async with httpx.AsyncClient(base_url=engine.gateway, headers=host, timeout=60) as http:
+        good = await http.post(f"/v1/models/{name}:predict", json={"instances": [told_apart.row]})
+        bad = await http.post(f"/v1/models/{name}:predict", json={"instances": [[1, 2]]})
+    # An output of V2 is n x 1, as KServe's clients have it.
+    assert (good.status_code, good.json()) == (200, {"predictions": [[told_apart.first]]})
+    assert bad.status_code == 400
+    assert "answered INVALID_ARGUMENT" in bad.json()["error"]
 
 
 async def test_the_example_runs_from_its_file(

@@ -15,6 +15,7 @@ from rouse.compiler.arguments import (
     argument,
     caller_arguments,
 )
+from rouse.compiler.grpcport import GRPC_PORT, GRPC_PORT_ARGUMENT, asks_grpc
 
 __all__ = ["TRANSFORMER_CONTAINER", "collocate"]
 
@@ -35,6 +36,8 @@ def collocate(isvc: InferenceService, pod: Object) -> Object:
         return pod
     port = _port(transformer)
     server, server_port = _moved(server, port)
+    if asks_grpc(transformer.get("args") or ()):
+        server, server_port = _with_grpc(server, server_port)
     arguments = caller_arguments(isvc, f"localhost:{server_port}")
     arguments[HTTP_PORT_ARGUMENT] = str(port)
     transformer = add_arguments(transformer, arguments)
@@ -51,6 +54,20 @@ def _moved(server: Object, taken: int) -> tuple[Object, int]:
         return moved, port
     args = [*(server.get("args") or ()), f"{HTTP_PORT_ARGUMENT}={_MODEL_PORT}"]
     return {**moved, "args": args}, _MODEL_PORT
+
+
+def _with_grpc(server: Object, http_port: int) -> tuple[Object, int]:
+    """Return the model server as it serves gRPC as well, and where.
+
+    One that does not take KServe's arguments stays as it is: its transformer is told its host.
+    """
+    args = server.get("args") or ()
+    told = argument(args, GRPC_PORT_ARGUMENT)
+    if told is not None and told.isdecimal():
+        return server, int(told)
+    if argument(args, HTTP_PORT_ARGUMENT) is None:
+        return server, http_port
+    return {**server, "args": [*args, f"{GRPC_PORT_ARGUMENT}={GRPC_PORT}"]}, GRPC_PORT
 
 
 def _port(container: Object) -> int:

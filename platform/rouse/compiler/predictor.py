@@ -22,6 +22,7 @@ from rouse.compiler.component import (
 from rouse.compiler.confidential import decryption
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
+from rouse.compiler.grpcport import with_grpc_port
 from rouse.compiler.images import with_tag
 from rouse.compiler.merge import merge_container, merge_pod
 from rouse.compiler.multinode import make_group, resolve_workers
@@ -129,4 +130,4 @@ def _containers(
         merged: Object = fill(merge_container(container, over), values, where)
         if model.runtime_version and "image" not in over and "image" in merged:
             merged["image"] = with_tag(merged["image"], model.runtime_version)
-        yield merged
+        yield with_grpc_port(merged) if _is_own(runtime) else merged

@@ -11,6 +11,7 @@ from rouse.compiler.arguments import argument, caller_arguments, with_arguments
 from rouse.compiler.collocation import collocate
 from rouse.compiler.config import Config
 from rouse.compiler.explainer import resolve_explainer
+from rouse.compiler.grpcport import with_grpc_port
 from rouse.compiler.transformer import resolve_transformer
 
 Object = dict[str, Any]
@@ -84,6 +85,54 @@ def test_ports_that_do_not_meet_stay() -> None:
     transformer = got["transformer-container"]
     assert argument(transformer["args"], "--predictor_host") == "localhost:9000"
     assert argument(transformer["args"], "--http_port") == "8081"
+
+
+@pytest.mark.parametrize(
+    ("args", "told", "host"),
+    [
+        (["--http_port=8080"], ["--http_port=8085", "--grpc_port=8081"], "localhost:8081"),
+        (["--http_port=8080", "--grpc_port=9000"], ["--http_port=8085"], "localhost:9000"),
+    ],
+)
+def test_a_collocated_transformer_that_asks_grpc_is_told_its_port(
+    args: list[str], told: list[str], host: str
+) -> None:
+    got = collocated({"args": args}, {"args": ["--protocol", "grpc-v2"]})
+    assert got["kserve-container"]["args"] == [*args, *told]
+    assert argument(got["transformer-container"]["args"], "--predictor_host") == host
+
+
+def test_a_server_of_other_arguments_keeps_them() -> None:
+    got = collocated(
+        {"args": ["--grpc-port=9000"], "ports": [{"containerPort": 9000}]},
+        {"args": ["--predictor_protocol=grpc-v2"]},
+    )
+    assert got["kserve-container"]["args"] == ["--grpc-port=9000"]
+    assert argument(got["transformer-container"]["args"], "--predictor_host") == "localhost:9000"
+
+
+PROBE: Object = {"periodSeconds": 5, "httpGet": {"path": "/v2/health/ready", "port": 8080}}
+
+
+def test_a_port_named_for_grpc_is_served_and_probed() -> None:
+    ports = [{"name": "h2c", "containerPort": 9000}]
+    server: Object = {"args": ["--http_port=8080"], "ports": ports, "readinessProbe": PROBE}
+    got = with_grpc_port(server)
+    assert got["args"] == ["--http_port=8080", "--grpc_port=9000"]
+    assert got["readinessProbe"] == {"periodSeconds": 5, "tcpSocket": {"port": 9000}}
+    assert with_grpc_port(got) == got
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"args": ["--http_port=8080"], "ports": [{"containerPort": 8080}], "readinessProbe": PROBE},
+        {"args": ["--http_port=8080"]},
+        {"args": ["--port=1"], "ports": [{"name": "h2c", "containerPort": 9000}]},
+    ],
+)
+def test_other_servers_stay_as_they_are(server: Object) -> None:
+    assert with_grpc_port(server) == server
 
 
 @pytest.mark.parametrize("component", ["transformer", "explainer"])

@@ -47,3 +47,11 @@ def test_a_model_server_without_declared_ports_has_the_one_it_is_told() -> None:
         assert held.getsockname()[1] == ports.actual[8085]
     assert ports.listener(transformer) is None
     ports.close()
+
+
+def test_its_grpc_port_is_one_of_this_machine_too() -> None:
+    server, transformer = POD["spec"]["containers"]
+    pod = {"spec": {"containers": [{**server, "args": ["--grpc_port=8081"]}, transformer]}}
+    ports = PodPorts(pod, frozenset(), FreePorts())
+    assert set(ports.actual) == {8080, 8081}
+    ports.close()

@@ -9,7 +9,7 @@ from rouse.embedded.node.ports import FreePorts, listen
 
 __all__ = ["PodPorts"]
 
-_PORT_ARGUMENT: Final = "--http_port="
+_PORT_ARGUMENTS: Final = ("--http_port=", "--grpc_port=")
 
 
 class PodPorts:
@@ -49,13 +49,14 @@ class PodPorts:
 
 
 def _numbers(container: dict[str, Any]) -> list[int]:
-    """The ports a container declares, or else the one it is told to serve on.
+    """The ports a container declares, or else those it is told to serve on.
 
     Knative takes ports of one container only: a model server behind a transformer declares none.
     """
     declared = [int(port["containerPort"]) for port in container.get("ports") or []]
     if declared:
         return declared
-    told = [word for word in container.get("args") or () if word.startswith(_PORT_ARGUMENT)]
-    last = told[-1].removeprefix(_PORT_ARGUMENT) if told else ""
-    return [int(last)] if last.isdecimal() else []
+    args = container.get("args") or ()
+    told = [[word for word in args if word.startswith(name)] for name in _PORT_ARGUMENTS]
+    last = [words[-1].partition("=")[2] for words in told if words]
+    return [int(number) for number in last if number.isdecimal() and int(number)]
