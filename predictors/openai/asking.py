@@ -1,4 +1,4 @@
-"""Asking models of a data plane: by name or adapter, counted, within a deadline."""
+"""Asking models of a data plane: by name or adapter, within a deadline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
 from typing import Final, NamedTuple
 
 from predictors.openai.abilities import (
@@ -25,19 +24,15 @@ from predictors.openai.requests import Asked
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.endpoint import Endpoint
 from predictors.serving.errors import (
-    DeadlineError,
     InvalidInputError,
     ModelNotFoundError,
     RequestError,
 )
-from predictors.serving.inference import InferenceResponse
 from predictors.serving.model import Model
-from predictors.serving.observation import CLIENT_GONE
 
 __all__ = [
     "Target",
     "begin",
-    "counted",
     "deadline_in",
     "deadline_of",
     "find",
@@ -104,33 +99,6 @@ def deadline_in(headers: Mapping[str, str], seconds: float | None = None) -> flo
     elif not seconds:
         return None
     return asyncio.get_running_loop().time() + seconds
-
-
-@contextmanager
-def counted(endpoint: Endpoint) -> Iterator[None]:
-    """Count a request in and out, how long it took, and what became of it."""
-    started = perf_counter()
-    endpoint.enter()
-    try:
-        yield
-    except RequestError as error:
-        endpoint.metrics.failed(error.status)
-        raise
-    except TimeoutError:
-        endpoint.metrics.failed(DeadlineError.status)
-        raise DeadlineError(
-            f"Model {endpoint.model.name} did not answer within the request's time."
-        ) from None
-    except (asyncio.CancelledError, GeneratorExit):
-        endpoint.metrics.failed(CLIENT_GONE)
-        raise
-    except Exception:
-        endpoint.metrics.failed(RequestError.status)
-        raise
-    else:
-        endpoint.metrics.succeeded(InferenceResponse((), predict=perf_counter() - started))
-    finally:
-        endpoint.leave()
 
 
 @contextmanager

@@ -12,9 +12,10 @@ import orjson
 
 from predictors.openai.abilities import Generation, Piece
 from predictors.openai.answers import Form, usage_of
-from predictors.openai.asking import Target, begin, counted, merged
+from predictors.openai.asking import Target, begin, merged
 from predictors.openai.errors import body_of
 from predictors.openai.requests import Asked
+from predictors.serving.counting import counted
 from predictors.serving.errors import DeadlineError, RequestError
 from predictors.serving.routes import HttpAnswer
 

@@ -11,9 +11,10 @@ import numpy as np
 import orjson
 
 from predictors.openai.abilities import Embeds, Prompt, Reranks
-from predictors.openai.asking import Target, counted, refusals, unable
+from predictors.openai.asking import Target, refusals, unable
 from predictors.openai.errors import FieldError
 from predictors.openai.fields import Fields, are_tokens
+from predictors.serving.counting import counted
 from predictors.serving.routes import HttpAnswer
 
 __all__ = ["embeddings", "rerank"]

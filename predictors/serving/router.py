@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -94,7 +95,13 @@ class Router:
 
     def _changed(self, model: Model) -> None:
         self._learn(model.name)
-        for route in (*model.routes(), *self._openai(model)):
+        routes = model.routes()
+        if routes:
+            from predictors.serving.counting import counted_route
+
+            answering = partial(self._plane.endpoint, model.name)
+            routes = [counted_route(route, answering) for route in routes]
+        for route in (*routes, *self._openai(model)):
             self.add(route)
 
     def _openai(self, model: Model) -> Sequence[Route]:
@@ -126,8 +133,8 @@ class Router:
             case ["v2", "repository", *rest]:
                 target = action(self._plane, rest)
         if target is None:
-            rest = (route for base, route in self._rest.items() if path.startswith(base))
-            target = next(rest, None)
+            below = (route for base, route in self._rest.items() if path.startswith(base))
+            target = next(below, None)
         if target is None:
             raise NotFoundError(f"Path {path} does not exist on this server.")
         return target

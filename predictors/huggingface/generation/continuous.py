@@ -19,6 +19,7 @@ import torch
 from predictors.huggingface.generation.cache import BatchCache
 from predictors.huggingface.generation.detokenizer import Tokenizer
 from predictors.huggingface.generation.engine import Job, Text
+from predictors.huggingface.generation.metrics import Load
 from predictors.huggingface.generation.runner import Prefill, Runner
 from predictors.huggingface.generation.sampling import choose
 from predictors.huggingface.generation.settings import GenerationSettings
@@ -97,6 +98,14 @@ class ContinuousEngine:
             self._wanted.notify()
         return stream
 
+    def load(self) -> Load:
+        """Rows in the making, their prompts being read among them, and the room they may take."""
+        prefill = self._prefill
+        texts = [*self._texts, *(prefill[1] if prefill else ())]
+        longest = max((_most(text) for text in texts), default=0)
+        kept = longest * len(texts) / self._settings.max_batch_tokens
+        return Load(len(texts), len(self._waiting), kept)
+
     def close(self) -> None:
         """End the thread after its step; texts in the making fail."""
         with self._wanted:
@@ -170,7 +179,7 @@ class ContinuousEngine:
         everything = [*self._texts, *texts]
         if len(everything) > settings.max_batch:
             return False
-        longest = max(len(text.job.prompt) + text.job.max_tokens for text in everything)
+        longest = max(map(_most, everything))
         if len(everything) > 1 and longest * len(everything) > settings.max_batch_tokens:
             return False
         if len(texts) == 1:
@@ -237,3 +246,8 @@ class ContinuousEngine:
         for text in texts:
             self._mail.add(text.stream, error)
         self._mail.flush()
+
+
+def _most(text: Text) -> int:
+    """The tokens that a text may have in the end, its prompt's among them."""
+    return len(text.job.prompt) + text.job.max_tokens

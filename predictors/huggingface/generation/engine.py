@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from predictors.huggingface.generation.detokenizer import Detokenizer, Tokenizer
+from predictors.huggingface.generation.metrics import Load
 from predictors.huggingface.generation.sampling import Choice, Sampler
 from predictors.huggingface.generation.streams import Stream
 from predictors.openai.abilities import Finish, Generation, Piece, Sampling, TokenLogprob
@@ -33,6 +34,9 @@ class Engine(Protocol):
 
     def submit(self, job: Job) -> Generation:
         """Queue a text, in the event loop. Raises `OverloadedError` where the queue is full."""
+
+    def load(self) -> Load:
+        """How much there is to do. Safe in any thread."""
 
     def close(self) -> None:
         """End it, off the event loop: texts in the making fail."""

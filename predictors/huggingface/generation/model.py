@@ -12,6 +12,7 @@ import numpy as np
 
 from predictors.huggingface.generation.engine import Job
 from predictors.huggingface.generation.loading import Loaded, load
+from predictors.huggingface.generation.metrics import Counted, GenerationMetrics
 from predictors.huggingface.generation.parameters import asked_of
 from predictors.huggingface.generation.routes import generate_routes
 from predictors.huggingface.generation.settings import GenerationSettings
@@ -61,6 +62,8 @@ class GenerationModel(RequestModel):
         """Read model, tokenizer and adapters. Raises `StartupError`."""
         made = load(self.name, self._folder, self._options, self._settings, self._env)
         self._made = made
+        self._metrics = GenerationMetrics(self.name, made.engine.load)
+        self._metrics.show()
         self.metadata_extra = {
             "task": made.task,
             "max_length": made.context,
@@ -71,6 +74,7 @@ class GenerationModel(RequestModel):
     def unload(self) -> None:
         """End the engine; texts in the making fail."""
         if self._made is not None:
+            self._metrics.hide()
             self._made.engine.close()
             self._made = None
 
@@ -96,7 +100,8 @@ class GenerationModel(RequestModel):
             ids = list(prompt)
             _check_ids(ids, made.tokenizer)
             told = made.tokenizer.decode(ids, skip_special_tokens=True) if echo else ""
-        return made.engine.submit(self._job(ids, sampling, adapter, told if echo else ""))
+        job = self._job(ids, sampling, adapter, told if echo else "")
+        return Counted(made.engine.submit(job), self._metrics)
 
     async def chat(
         self,
@@ -131,7 +136,8 @@ class GenerationModel(RequestModel):
                 f"messages do not fit the chat template of {self.name}: {error}"
             ) from error
         ids = await _tokens(made.tokenizer, text, special=False)
-        return made.engine.submit(self._job(ids, sampling, adapter, ""))
+        job = self._job(ids, sampling, adapter, "")
+        return Counted(made.engine.submit(job), self._metrics)
 
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Answer V1 and V2 with whole texts. Raises `RequestError`."""

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, StoppingCriteria
 
 from predictors.huggingface.generation.adapters import Adapters
 from predictors.huggingface.generation.engine import Job
+from predictors.huggingface.generation.metrics import Load
 from predictors.huggingface.generation.sampling import COLDEST
 from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.generation.streams import Stream
@@ -58,6 +59,7 @@ class Seq2SeqEngine:
         self._threads = ThreadPoolExecutor(1, f"generate-{name}")
         self._waiting: list[tuple[Job, Stream]] = []
         self._working: asyncio.Task[None] | None = None
+        self._running = 0
 
     def submit(self, job: Job) -> Stream:
         """Queue a text. Raises `OverloadedError`, `InvalidInputError` for what only others can."""
@@ -80,6 +82,10 @@ class Seq2SeqEngine:
             self._working = stream.loop.create_task(self._work())
         return stream
 
+    def load(self) -> Load:
+        """The batch in the making, and what waits for the next."""
+        return Load(self._running, len(self._waiting))
+
     def close(self) -> None:
         """Wait for the batch that is being made, and end."""
         self._threads.shutdown(cancel_futures=True)
@@ -87,6 +93,7 @@ class Seq2SeqEngine:
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while batch := self._next():
+            self._running = len(batch)
             items: Sequence[Piece | RequestError]
             try:
                 items = await loop.run_in_executor(self._threads, self._made, batch)
@@ -97,6 +104,7 @@ class Seq2SeqEngine:
                 items = [failed] * len(batch)
             for (_, stream), item in zip(batch, items, strict=True):
                 stream.put(item)
+        self._running = 0
 
     def _next(self) -> list[tuple[Job, Stream]]:
         """The texts at the head of the queue that may be made together."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from predictors.huggingface.generation.adapters import find_adapters
 from predictors.huggingface.generation.engine import Job
+from predictors.huggingface.generation.metrics import Load
 from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.options import Options
 from predictors.openai.abilities import Piece, TokenLogprob
@@ -41,6 +42,7 @@ class VllmEngine:
         self.adapters = list(self._folders)
         self._ids = count()
         self._running = 0
+        self._most_running = settings.max_batch
         self._most = settings.max_waiting + settings.max_batch
         arguments = self._vllm.AsyncEngineArgs(
             model=str(folder),
@@ -69,6 +71,11 @@ class VllmEngine:
         )
         self._running += 1
         return _VllmStream(self._name, job, outputs, self._ended)
+
+    def load(self) -> Load:
+        """What is with vLLM; its own metrics say more."""
+        running = min(self._running, self._most_running)
+        return Load(running, self._running - running)
 
     def close(self) -> None:
         """End vLLM's processes."""

@@ -23,10 +23,11 @@ _LARGEST: Final = frozenset(
         "startup_phase_seconds",
         "process_max_fds",
         "process_start_time_seconds",
-        # Of one device, which several workers may see.
+        # Of one device, which several workers may see; and shares, which cannot be added.
         "rouse_device_memory_used_bytes",
         "rouse_device_memory_free_bytes",
         "rouse_device_memory_total_bytes",
+        "vllm:kv_cache_usage_perc",
     }
 )
 """Gauges of which the largest counts; all others are added up."""

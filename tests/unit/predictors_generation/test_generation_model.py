@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import numpy as np
 import orjson
 import pytest
 
+from predictors.huggingface import generation
 from predictors.huggingface.generation import GenerationModel, GenerationSettings
 from predictors.openai.abilities import Generation, Sampling
+from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import DeadlineError, InvalidInputError, ModelLoadError, StartupError
 from predictors.serving.inference import InferenceRequest
-from predictors.serving.routes import HttpRequest
+from predictors.serving.router import Router
+from predictors.serving.routes import HttpRequest, Route
 from predictors.serving.tensors import Tensor
 
 GREEDY = Sampling(temperature=0, max_tokens=6)
@@ -216,12 +220,57 @@ async def test_an_encoder_decoder_stops_when_nobody_waits(folder: Callable[[str]
     made.load()
     try:
         endless = Sampling(temperature=0, max_tokens=128)
-        left = await made.complete("Hello", endless)
-        left.close()
         engine: Any = made._loaded().engine
         job = made._job([5], endless, None, "")
-        stream: Any = left
+        stream = engine.submit(job)
+        stream.close()
         [piece] = engine._made([(job, stream)])
         assert piece.tokens <= 2
     finally:
         made.unload()
+
+
+async def test_texts_are_counted_by_vllms_names(folder: Callable[[str], Path]) -> None:
+    made = GenerationModel("counted", folder("llama"), env={"ROUSE_GENERATION_MAX_BATCH": "1"})
+    plane = DataPlane([made.name])
+    router = Router(plane, {})
+    made.load()
+    plane.publish(made)
+
+    def told(sample: str) -> float:
+        text = plane.metrics.text().decode()
+        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if sample in line)
+
+    whole = router.target("POST", "/v2/models/counted/generate")
+    assert isinstance(whole, Route)
+    names = '{model_name="counted"}'
+    try:
+        body = {"text_input": "Hello", "parameters": {"max_new_tokens": 6, "temperature": 0.0}}
+        request = HttpRequest("POST", whole.path, "", {}, orjson.dumps(body))
+        used = orjson.loads((await whole.handle(request)).body)["parameters"]["completion_tokens"]
+        assert told(f"vllm:prompt_tokens_total{names}") == 5
+        assert told(f"vllm:generation_tokens_total{names}") == used
+        assert told(f"vllm:time_to_first_token_seconds_count{names}") == 1
+        assert told(f"vllm:inter_token_latency_seconds_count{names}") == used - 1
+        assert told(f"vllm:e2e_request_latency_seconds_count{names}") == 1
+        assert told('model_infer_request_success_total{model="counted"') == 1
+        with pytest.raises(InvalidInputError):
+            await whole.handle(request._replace(body=b"{}"))
+        assert told('request_failures_total{model_name="counted",status="400"') == 1
+        endless = Sampling(max_tokens=100, ignore_eos=True)
+        first = await made.complete("Hello", endless)
+        await anext(aiter(first))
+        second = await made.complete("Hello", endless)
+        assert told(f"vllm:num_requests_running{names}") == 1
+        assert told(f"vllm:num_requests_waiting{names}") == 1
+        assert told(f"vllm:kv_cache_usage_perc{names}") == pytest.approx(105 / 65536)
+        readme = Path(generation.__file__).with_name("README.md").read_text()
+        text = plane.metrics.text().decode()
+        for name in re.findall(r"^# TYPE (vllm:\S+)", text, re.MULTILINE):
+            assert f"`{name}`" in readme
+        first.close()
+        second.close()
+        assert told('vllm:request_success_total{model_name="counted",finished_reason="abort"') == 2
+    finally:
+        made.unload()
+    assert not told('vllm:generation_tokens_total{model_name="counted"')
