@@ -49,7 +49,8 @@ class Options:
 def _cache(env: Mapping[str, str]) -> str | None:
     """torch's own variable first; it is read here because torch writes to it when imported."""
     named = env.get("TORCHINDUCTOR_CACHE_DIR") or env.get("ROUSE_TORCH_COMPILE_CACHE")
-    models = env.get("ROUSE_MODEL_CACHE")
+    # What an agent keeps is mounted read-only.
+    models = None if env.get("ROUSE_MODEL_CACHE_KEPT") else env.get("ROUSE_MODEL_CACHE")
     return named or (str(Path(models) / "inductor") if models else None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,9 +17,10 @@ from rouse.agent.credentials import (
     CredentialsError,
     Keyring,
     credentials_of,
+    scope_of,
 )
 from rouse.agent.memory import Memory
-from rouse.agent.plan import Copy, Decision, Wish, decide
+from rouse.agent.plan import Copy, Decision, Run, Wish, decide, sources_of
 from rouse.agent.pods import runs_of, uris_of
 from rouse.agent.report import (
     BUDGET,
@@ -30,6 +31,7 @@ from rouse.agent.report import (
     make_states,
 )
 from rouse.agent.storage import Event, Storage
+from rouse.agent.views import View, make_views
 from rouse.api.base import Object
 from rouse.api.localmodelnode.names import is_on_demand, model_key
 from rouse.errors import RouseError
@@ -61,6 +63,19 @@ class Settings:
     """Of a model that could not be fetched."""
     credentials_namespace: str = NAMESPACE
     """Where the ServiceAccounts and Secrets are that LocalModelCaches name."""
+
+
+def _wish_of(model: Object) -> Wish:
+    """A model of a LocalModelNode; on demand it is for the namespace that it names."""
+    namespace = model.get("namespace")
+    pinned = not is_on_demand(model["modelName"])
+    readers = None if pinned and not namespace else frozenset([namespace] if namespace else ())
+    return Wish(model_key(model), model["sourceModelUri"], pinned, scope_of(model), readers)
+
+
+def _sources(wishes: Iterable[Wish], runs: Iterable[Run]) -> set[str]:
+    used = (source for run in runs for source in sources_of(run))
+    return {*(wish.source for wish in wishes), *used}
 
 
 async def _no_peers() -> Sequence[str]:
@@ -107,6 +122,8 @@ class Agent:
         self._due: dict[str, float] = {}
         self._extra: dict[str, int] = {}
         self._copies: list[Copy] = []
+        self._views: Mapping[str, View] | None = None
+        """Who reads what, as it was told the storage last; None: that may be otherwise by now."""
         self._refused: dict[str, Failure] = {}
         self._keyring = Keyring(client)
         self._credentials: dict[str, Credentials] = {}
@@ -121,6 +138,7 @@ class Agent:
                 await informer.start()
             for informer in informers:
                 await informer.synced()
+            await asyncio.to_thread(self._storage.close)
             await self._storage.sweep(_UNFINISHED_S)
             while True:
                 self._changed.clear()
@@ -144,7 +162,7 @@ class Agent:
     async def _wait(self) -> None:
         """Until something changed, or the next fetch is due."""
         now = self._clock()
-        due = [when for uri, when in self._due.items() if uri not in self._fetches]
+        due = [when for source, when in self._due.items() if source not in self._fetches]
         pause = max(0.05, min([self._settings.recheck_s, *(when - now for when in due)]))
         try:
             async with asyncio.timeout(pause):
@@ -156,9 +174,11 @@ class Agent:
         """Look once, and do what can be done now; a failure is for the next pass."""
         try:
             wishes = self._wishes()
+            runs = runs_of(self._pods.list())
             self._count_uses()
-            decision = await self._decide(wishes)
+            decision = await self._decide(wishes, runs)
             self._start(wishes, decision)
+            await self._share(wishes, runs)
             await self._report(wishes)
             await asyncio.to_thread(self._memory.save)
         except (RouseError, OSError) as error:
@@ -172,33 +192,32 @@ class Agent:
             return []
         models = (node.get("spec") or {}).get("localModels") or ()
         self._credentials = credentials_of(models, self._settings.credentials_namespace)
-        return [
-            Wish(model_key(each), each["sourceModelUri"], not is_on_demand(each["modelName"]))
-            for each in models
-        ]
+        return [_wish_of(each) for each in models]
 
     def _count_uses(self) -> None:
         pods = self._pods.list()
         for pod in pods:
-            self._memory.used(uid_of(pod), uris_of(pod), self._clock())
+            namespace = pod["metadata"].get("namespace") or ""
+            runs = [Run(uri, namespace=namespace) for uri in uris_of(pod)]
+            uses = {source: None for run in runs for source in sources_of(run)}
+            self._memory.used(uid_of(pod), uses, self._clock())
         self._memory.forget_pods(uid_of(pod) for pod in pods)
 
-    async def _decide(self, wishes: Sequence[Wish]) -> Decision:
-        self._copies = await self._storage.copies()
-        runs = runs_of(self._pods.list())
-        uris = {*(wish.uri for wish in wishes), *(run.uri for run in runs)}
-        self._memory.forget(uris, (each.digest for each in self._copies))
-        wanted = {wish.uri for wish in wishes}
-        for uri in [each for each in self._extra if each not in wanted]:
-            del self._extra[uri]
+    async def _decide(self, wishes: Sequence[Wish], runs: Sequence[Run]) -> Decision:
+        self._copies, common = await self._storage.copies()
+        sources = _sources(wishes, runs)
+        self._memory.forget(sources, (each.digest for each in self._copies))
+        wanted = {wish.source for wish in wishes}
+        for source in [each for each in self._extra if each not in wanted]:
+            del self._extra[source]
         decision = decide(
             wishes,
-            self._memory.all_of(uris),
+            self._memory.all_of(sources),
             self._copies,
             runs,
             budget=self._storage.budget,
             # Unfinished downloads are of what is missing, and part of what that will take.
-            taken=sum(self._extra.values()),
+            taken=sum(self._extra.values()) - common,
             age=self._memory.age,
         )
         self._memory.age = decision.age
@@ -208,95 +227,119 @@ class Agent:
             self._copies = [e for e in self._copies if e.digest not in decision.evict]
         return decision
 
+    async def _share(self, wishes: Sequence[Wish], runs: Sequence[Run]) -> None:
+        """Let namespaces read what is theirs; before the status says that it is here."""
+        known = self._memory.all_of(_sources(wishes, runs))
+        views = make_views(wishes, known, self._copies, runs)
+        if views == self._views:
+            return
+        # A fetch that ends meanwhile asks for another look.
+        self._views = views
+        try:
+            problems = await self._storage.share(views)
+        except (RouseError, OSError) as error:
+            # Pods fetch for themselves meanwhile; what else there is to say is said.
+            self._views, problems = None, [str(error)]
+        for problem in problems:
+            logger.warning("node %s: %s", self._node, problem)
+
     def _start(self, wishes: Sequence[Wish], decision: Decision) -> None:
         """Begin what is missing, then what is to be looked at again, within the concurrency."""
-        wanted = [wish.uri for wish in wishes]
-        self._refused = {uri: Failure(BUDGET, why) for uri, why in decision.refused.items()}
-        for uri in [each for each in self._fetches if each not in wanted]:
-            self._fetches[uri].cancel()
+        wanted = {wish.source: wish for wish in wishes}
+        self._refused = {source: Failure(BUDGET, why) for source, why in decision.refused.items()}
+        for source in [each for each in self._fetches if each not in wanted]:
+            self._fetches[source].cancel()
         tables: tuple[dict[str, Any], ...] = (self._failures, self._tries, self._due)
         for table in tables:
-            for uri in table.keys() - set(wanted):
-                del table[uri]
+            for source in table.keys() - wanted.keys():
+                del table[source]
         here = self._here(wanted)
         now = self._clock()
-        candidates = (*decision.fetch, *(each for each in dict.fromkeys(wanted) if each in here))
+        candidates = (*decision.fetch, *(each for each in wanted if each in here))
         # Who waits for longest first: what fails again and again must not keep others out.
-        for uri in sorted(candidates, key=lambda each: self._due.get(each, 0.0)):
+        for source in sorted(candidates, key=lambda each: self._due.get(each, 0.0)):
             if len(self._fetches) >= self._settings.concurrency:
                 return
-            if uri not in self._fetches and self._due.get(uri, 0.0) <= now:
-                task = asyncio.create_task(self._fetch(uri), name=f"fetch on {self._node}")
-                self._fetches[uri] = task
+            if source not in self._fetches and self._due.get(source, 0.0) <= now:
+                fetch = self._fetch(wanted[source])
+                task = asyncio.create_task(fetch, name=f"fetch on {self._node}")
+                self._fetches[source] = task
 
-    async def _fetch(self, uri: str) -> None:
+    async def _fetch(self, wish: Wish) -> None:
+        source = wish.source
         try:
-            failure = await self._follow(uri)
+            failure = await self._follow(wish)
         except CredentialsError as error:
             failure = Failure(CREDENTIALS, str(error))
         except (RouseError, OSError) as error:
             failure = Failure("Failed", str(error))
         finally:
-            del self._fetches[uri]
+            del self._fetches[source]
             self._changed.set()
         now = self._clock()
         if failure is None:
-            self._failures.pop(uri, None)
-            self._tries.pop(uri, None)
-            self._due[uri] = now + self._settings.recheck_s
+            self._failures.pop(source, None)
+            self._tries.pop(source, None)
+            self._due[source] = now + self._settings.recheck_s
             return
         logger.warning("node %s: %s: %s", self._node, failure.reason, failure.message)
-        self._failures[uri] = failure
-        tries = self._tries[uri] = self._tries.get(uri, 0) + 1
-        self._due[uri] = now + self._settings.backoff.delay(tries)
+        self._failures[source] = failure
+        tries = self._tries[source] = self._tries.get(source, 0) + 1
+        self._due[source] = now + self._settings.backoff.delay(tries)
 
-    async def _follow(self, uri: str) -> Failure | None:
+    async def _follow(self, wish: Wish) -> Failure | None:
         """Fetch one model; None when its present revision is here."""
+        source = wish.source
+        brought = False
         peers = await self._peers()
         failure: Failure | None = Failure("Failed", "the storage process said nothing")
         async with (
-            self._keyring.opened(self._credentials.get(uri)) as opened,
-            aclosing(self._storage.fetch(uri, peers, opened)) as events,
+            self._keyring.opened(self._credentials.get(source)) as opened,
+            aclosing(self._storage.fetch(wish.uri, peers, opened, wish.scope)) as events,
         ):
             async for event in events:
                 if event["event"] == "fetched":
                     stale = event["stale"]
                     failure = Failure("OriginUnreachable", stale) if stale else None
-                    self._extra.pop(uri, None)
-                    took = event["seconds"] if event["new"] else None
-                    self._memory.fetched(uri, event["digest"], event["bytes"], took)
+                    self._extra.pop(source, None)
+                    brought = bool(event["new"])
+                    took = event["seconds"] if brought else None
+                    self._memory.fetched(source, event["digest"], event["bytes"], took)
                     self._changed.set()
                 elif event["event"] == "failed":
-                    failure = self._failed(uri, event)
+                    failure = self._failed(source, event)
+        if brought:
+            # By now equal bytes are one file, and there may be a twin.
+            self._views = None
         return failure
 
-    def _failed(self, uri: str, event: Event) -> Failure:
+    def _failed(self, source: str, event: Event) -> Failure:
         needed = int(event.get("needed") or 0)
         if event["reason"] == BUDGET and needed:
-            if self._here([uri]):
+            if self._here([source]):
                 # A new revision beside the present one, which stays until that is there.
-                self._extra[uri] = needed
+                self._extra[source] = needed
             else:
-                self._memory.sized(uri, needed)
+                self._memory.sized(source, needed)
         return Failure(event["reason"], event["message"])
 
-    def _here(self, uris: Iterable[str]) -> set[str]:
+    def _here(self, sources: Iterable[str]) -> set[str]:
         there = {each.digest for each in self._copies}
-        return {uri for uri in uris if self._memory.of(uri).digest in there}
+        return {source for source in sources if self._memory.of(source).digest in there}
 
     async def _report(self, wishes: Sequence[Wish]) -> None:
         node = self._nodes.get(Key("", self._node))
         if node is None:
             return
         before = node.get("status") or {}
-        here = self._here(wish.uri for wish in wishes)
+        here = self._here(wish.source for wish in wishes)
         failures = {**self._failures, **self._refused}
         states = make_states(wishes, here, self._fetches.keys() - self._failures.keys(), failures)
         stamp = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         conditions = make_conditions(
             wishes, states, failures, before.get("conditions") or (), stamp
         )
-        known = self._memory.all_of(wish.uri for wish in wishes)
+        known = self._memory.all_of(wish.source for wish in wishes)
         facts = make_facts(wishes, known, self._storage.budget)
         status = {"modelStatus": states, "conditions": conditions, **facts}
         if all(before.get(name) == value for name, value in status.items()):

@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from rouse.agent.plan import source_of
 from rouse.api.base import Object
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
@@ -29,7 +30,7 @@ from rouse.errors import EngineError, NotFoundError, RejectedError
 from rouse.kube.client import KubeClient
 from rouse.kube.resources import CONFIG_MAPS, RESOURCES, SECRETS, Resource
 
-__all__ = ["NAMESPACE", "Credentials", "CredentialsError", "Keyring", "credentials_of"]
+__all__ = ["NAMESPACE", "Credentials", "CredentialsError", "Keyring", "credentials_of", "scope_of"]
 
 NAMESPACE: Final = "rouse-node-agents"
 """Where the credentials of LocalModelCaches are; KServe's is that of its download jobs."""
@@ -53,10 +54,10 @@ class Credentials:
 
 
 def credentials_of(models: Iterable[Object], own: str = NAMESPACE) -> dict[str, Credentials]:
-    """Return location -> credentials of a LocalModelNode's models, those that name some.
+    """Return source -> credentials of a LocalModelNode's models, those that name some.
 
-    ``own`` is the namespace of the caches that have none. Of several that name some for one
-    location the first counts: they fetch one copy.
+    ``own`` is the namespace of the caches that have none. Of several in one namespace that name
+    some for one location the first counts: they fetch one copy.
     """
     found: dict[str, Credentials] = {}
     for model in models:
@@ -66,8 +67,15 @@ def credentials_of(models: Iterable[Object], own: str = NAMESPACE) -> dict[str, 
             if storage:
                 entry = Entry(storage.get("key") or "", storage.get("parameters") or {})
             namespace = model.get("namespace") or own
-            found.setdefault(model["sourceModelUri"], Credentials(namespace, account, entry))
+            source = source_of(model["sourceModelUri"], scope_of(model))
+            found.setdefault(source, Credentials(namespace, account, entry))
     return found
+
+
+def scope_of(model: Object) -> str:
+    """The namespace that alone may have what a model's own credentials open; empty: none."""
+    named = model.get("serviceAccountName") or model.get("storage")
+    return (model.get("namespace") or "") if named else ""
 
 
 class Keyring:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from rouse.coldstart.eviction import DEFAULT_POLICY, Entry, Policy, choose, value_of
 
-__all__ = ["Copy", "Decision", "Known", "Run", "Wish", "decide"]
+__all__ = ["Copy", "Decision", "Known", "Run", "Wish", "decide", "source_of", "sources_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,15 @@ class Wish:
     key: str
     uri: str
     pinned: bool = True
+    scope: str = ""
+    """The namespace whose credentials open it; empty: the agent's, or a LocalModelCache's."""
+    readers: frozenset[str] | None = None
+    """The namespaces that may read it; None: all."""
+
+    @property
+    def source(self) -> str:
+        """What is fetched: the location, as those credentials open it."""
+        return source_of(self.uri, self.scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,8 @@ class Copy:
     digest: str
     bytes: int
     fetched_at: float = 0.0
+    content: str = ""
+    """The same word for equal bytes, which are stored once; empty: not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ class Run:
 
     uri: str
     since: float = 0.0
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +75,11 @@ class Decision:
     """What to do next."""
 
     fetch: tuple[str, ...] = ()
-    """Locations of which no copy is there, in this order."""
+    """Sources of which no copy is there, in this order."""
     evict: tuple[str, ...] = ()
     """Digests to remove first."""
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Location -> why there is no room for it."""
+    """Source -> why there is no room for it."""
     age: float = 0.0
 
 
@@ -82,15 +94,18 @@ def decide(
     age: float = 0.0,
     policy: Policy = DEFAULT_POLICY,
 ) -> Decision:
-    """Decide for a cache of ``budget`` bytes, of which ``taken`` are downloads on their way."""
+    """Decide for a cache of ``budget`` bytes, of which ``taken`` are downloads on their way.
+
+    ``known`` is by source. What several copies have in common is to be taken from ``taken``.
+    """
     there = {each.digest: each for each in copies}
     held = _in_use(known, there, runs)
-    wanted = {wish.uri: known.get(wish.uri, Known()) for wish in wishes}
+    wanted = {wish.source: known.get(wish.source, Known()) for wish in wishes}
     current = {each.digest for each in wanted.values() if each.digest in there}
     gone = {digest for digest in there if digest not in current and digest not in held}
     # Running pods hold what is not wanted any more: room that nobody else can have yet.
     occupied = sum(there[d].bytes for d in held - current)
-    admitted, refused = _admit(wishes, wanted, held, budget, policy)
+    admitted, refused = _admit(wishes, wanted, there, held, budget, policy)
     missing = [uri for uri in admitted if wanted[uri].digest not in there]
     left = [
         _entry(uri, each, there[each.digest], held=uri in admitted or each.digest in held)
@@ -113,42 +128,55 @@ def decide(
     return Decision(tuple(fetch), tuple(sorted(gone)), refused, eviction.age)
 
 
+def source_of(uri: str, scope: str = "") -> str:
+    """What a location is called with whose credentials open it; no location has a line's end."""
+    return f"{uri}\n{scope}" if scope else uri
+
+
+def sources_of(run: Run) -> tuple[str, ...]:
+    """The sources whose copies a pod can have read."""
+    return tuple(dict.fromkeys((run.uri, source_of(run.uri, run.namespace))))
+
+
 def _in_use(known: Mapping[str, Known], there: Mapping[str, Copy], runs: Iterable[Run]) -> set[str]:
     """The copies that running pods may have open."""
     found: set[str] = set()
     for run in runs:
-        each = known.get(run.uri)
-        if each is None:
-            continue
-        present = there.get(each.digest)
-        if present is not None:
-            found.add(each.digest)
-        # A pod that was made before the present revision came may read one before it.
-        if present is None or run.since <= present.fetched_at:
-            found.update(digest for digest in each.former if digest in there)
+        for each in (known[source] for source in sources_of(run) if source in known):
+            present = there.get(each.digest)
+            if present is not None:
+                found.add(each.digest)
+            # A pod that was made before the present revision came may read one before it.
+            if present is None or run.since <= present.fetched_at:
+                found.update(digest for digest in each.former if digest in there)
     return found
 
 
 def _admit(
     wishes: Sequence[Wish],
     wanted: Mapping[str, Known],
+    there: Mapping[str, Copy],
     held: set[str],
     budget: int,
     policy: Policy,
 ) -> tuple[list[str], dict[str, str]]:
-    """The locations that are kept or fetched, and why others are not.
+    """The sources that are kept or fetched, and why others are not.
 
-    What runs has its room anyhow; then come pinned ones, then the most valuable.
+    What runs has its room anyhow; then come pinned ones, then the most valuable. Equal bytes take
+    room once.
     """
     running = [uri for uri, known in wanted.items() if known.digest in held]
-    pinned = dict.fromkeys(wish.uri for wish in wishes if wish.pinned)
-    demand = {wish.uri: None for wish in wishes if wish.uri not in pinned}
+    pinned = dict.fromkeys(wish.source for wish in wishes if wish.pinned)
+    demand = {wish.source: None for wish in wishes if wish.source not in pinned}
     ranked = sorted(demand, key=lambda uri: (-_value(uri, wanted[uri], policy), uri))
     admitted: list[str] = []
     refused: dict[str, str] = {}
     room = budget
+    contents: set[str] = set()
     for uri in dict.fromkeys((*running, *pinned, *ranked)):
-        size = wanted[uri].bytes
+        copy = there.get(wanted[uri].digest)
+        content = copy.content if copy is not None else ""
+        size = 0 if content in contents else wanted[uri].bytes
         if size > budget:
             refused[uri] = f"it has {size} bytes, and the node's budget is {budget} bytes"
         elif size > room:
@@ -156,6 +184,7 @@ def _admit(
         else:
             admitted.append(uri)
             room -= size
+            contents |= {content} - {""}
     return admitted, refused
 
 

@@ -28,7 +28,8 @@ def runs_of(pods: Iterable[Mapping[str, Any]]) -> list[Run]:
         if (pod.get("status") or {}).get("phase") in _ENDED:
             continue
         since = _seconds(pod["metadata"].get("creationTimestamp"))
-        found += [Run(uri, since) for uri in uris_of(pod)]
+        namespace = pod["metadata"].get("namespace") or ""
+        found += [Run(uri, since, namespace) for uri in uris_of(pod)]
     return found
 
 

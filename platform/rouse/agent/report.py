@@ -37,7 +37,7 @@ _MOST_NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a location's present revision is not here: a reason of the storage process, in words."""
+    """Why a source's present revision is not here: a reason of the storage process, in words."""
 
     reason: str
     message: str
@@ -53,10 +53,10 @@ def make_states(
     here, fetching = set(here), set(fetching)
     found: dict[str, ModelState] = {}
     for wish in wishes:
-        failure = failures.get(wish.uri)
-        if wish.uri in here:
+        failure = failures.get(wish.source)
+        if wish.source in here:
             found[wish.key] = "ModelDownloaded"
-        elif wish.uri in fetching:
+        elif wish.source in fetching:
             found[wish.key] = "ModelDownloading"
         elif failure is None or (failure.reason == BUDGET and not wish.pinned):
             # On demand, to wait for room is no failure.
@@ -68,7 +68,7 @@ def make_states(
 
 def make_facts(wishes: Iterable[Wish], known: Mapping[str, Known], budget: int) -> Object:
     """Return what the planner is to know: sizes of models, how long they took, and the budget."""
-    sized = [(wish.key, known[wish.uri]) for wish in wishes if known[wish.uri].bytes]
+    sized = [(wish.key, known[wish.source]) for wish in wishes if known[wish.source].bytes]
     fetched = [(key, each) for key, each in sized if each.digest]
     return {
         "modelBytes": {key: each.bytes for key, each in sized},
@@ -86,25 +86,33 @@ def make_conditions(
 ) -> list[Object]:
     """Return the conditions; ``now`` (RFC 3339) is when those changed that did."""
     known = {str(each.get("type")): each for each in before}
-    made = [_ready(wishes, states)]
+    made = [_ready(wishes, states, failures)]
     for reason, (kind, told) in _CONDITIONS.items():
-        bad = [wish for wish in wishes if wish.uri in failures]
-        bad = [wish for wish in bad if failures[wish.uri].reason == reason]
+        bad = [wish for wish in wishes if wish.source in failures]
+        bad = [wish for wish in bad if failures[wish.source].reason == reason]
         if bad:
-            message = _several([f"{wish.key}: {failures[wish.uri].message}" for wish in bad])
+            message = _several([f"{wish.key}: {failures[wish.source].message}" for wish in bad])
             made.append({"type": kind, "status": "False", "reason": told, "message": message})
         else:
             made.append({"type": kind, "status": "True"})
     return [_stamped(each, known.get(each["type"]), now) for each in made]
 
 
-def _ready(wishes: Sequence[Wish], states: Mapping[str, ModelState]) -> Object:
+def _ready(
+    wishes: Sequence[Wish], states: Mapping[str, ModelState], failures: Mapping[str, Failure]
+) -> Object:
+    def told(wish: Wish) -> str:
+        failure = failures.get(wish.source)
+        # The others have a condition that says why.
+        other = failure is not None and failure.reason not in _CONDITIONS
+        return f"{wish.key}: {failure.message}" if failure and other else wish.key
+
     for state, status, reason in (
         ("ModelDownloadError", "False", "DownloadFailed"),
         ("ModelDownloading", "Unknown", "Downloading"),
         ("ModelDownloadPending", "Unknown", "Pending"),
     ):
-        found = [wish.key for wish in wishes if states[wish.key] == state]
+        found = [told(wish) for wish in wishes if states[wish.key] == state]
         if found:
             message = _several(found)
             return {"type": "Ready", "status": status, "reason": reason, "message": message}

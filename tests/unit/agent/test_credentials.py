@@ -20,6 +20,7 @@ from rouse.agent.credentials import (
     Keyring,
     credentials_of,
 )
+from rouse.agent.plan import source_of
 from rouse.agent.storage import Storage
 from rouse.compiler.storage.spec import Entry
 from rouse.embedded.apiserver.memory import memory_api
@@ -65,13 +66,15 @@ def test_whose_credentials_open_a_location() -> None:
             model("s3://open"),
             model("s3://a", serviceAccountName="reader"),
             model("s3://a", serviceAccountName="other", namespace="team"),
+            model("s3://a", serviceAccountName="third", namespace="team"),
             model("s3://b", serviceAccountName="reader", namespace="team"),
             model("s3://c", storage={"key": "minio", "parameters": {"bucket": "c"}}),
         ]
     )
     assert found == {
         "s3://a": Credentials(NAMESPACE, "reader"),
-        "s3://b": Credentials("team", "reader"),
+        source_of("s3://a", "team"): Credentials("team", "other"),
+        source_of("s3://b", "team"): Credentials("team", "reader"),
         "s3://c": Credentials(NAMESPACE, "", Entry("minio", {"bucket": "c"})),
     }
 

@@ -16,6 +16,8 @@ URI = "https://models.example.com/iris.joblib"
 CACHED = "internal.rouse.dev/model-cache"
 SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
 PATH = "/var/lib/rouse/models"
+OWN, SHARED = f"{PATH}/views/namespaces/team-a", f"{PATH}/views/shared"
+FOLDERS = {"name": "ROUSE_MODEL_CACHE", "value": f"{OWN}:{SHARED}"}
 CONFIG = Config.from_config_map({"data": {"modelCache": f"{{hostPath: {PATH}}}"}})
 POD = {"containers": [{"name": "kserve-container", "image": "server"}]}
 
@@ -48,7 +50,8 @@ def test_which_pods_ask(
 
 def pod(annotations: dict[str, str], env: list[dict[str, str]]) -> dict[str, Any]:
     container = {"name": "kserve-container", "image": "server", "env": env}
-    return {"metadata": {"annotations": annotations}, "spec": {"containers": [container]}}
+    metadata = {"namespace": "team-a", "annotations": annotations}
+    return {"metadata": metadata, "spec": {"containers": [container]}}
 
 
 def test_a_server_that_fetches_itself_reads_the_cache_in_place() -> None:
@@ -56,12 +59,15 @@ def test_a_server_that_fetches_itself_reads_the_cache_in_place() -> None:
     asked = pod({CACHED: URI}, env)
     made = mutate(asked, config=CONFIG)
     (container,) = made["spec"]["containers"]
-    assert {"name": "ROUSE_MODEL_CACHE", "value": PATH} in container["env"]
+    assert FOLDERS in container["env"]
+    # Of the node's models its namespace's and everybody's, and no folder above them.
+    volumes = {"rouse-model-cache": OWN, "rouse-model-cache-shared": SHARED}
     assert container["volumeMounts"] == [
-        {"name": "rouse-model-cache", "mountPath": PATH, "readOnly": True}
+        {"name": name, "mountPath": path, "readOnly": True} for name, path in volumes.items()
     ]
     assert made["spec"]["volumes"] == [
-        {"name": "rouse-model-cache", "hostPath": {"path": PATH, "type": "DirectoryOrCreate"}}
+        {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
+        for name, path in volumes.items()
     ]
     (term,) = made["spec"]["affinity"]["nodeAffinity"][
         "preferredDuringSchedulingIgnoredDuringExecution"
@@ -76,7 +82,7 @@ def test_a_server_that_fetches_itself_reads_the_cache_in_place() -> None:
 def test_the_initializer_of_another_server_copies_from_the_cache() -> None:
     made = mutate(pod({CACHED: URI, SOURCE: URI}, []), config=CONFIG)
     (initializer,) = made["spec"]["initContainers"]
-    assert {"name": "ROUSE_MODEL_CACHE", "value": PATH} in initializer["env"]
+    assert FOLDERS in initializer["env"]
     (server,) = made["spec"]["containers"]
     assert "ROUSE_MODEL_CACHE" not in {each["name"] for each in server.get("env") or ()}
 

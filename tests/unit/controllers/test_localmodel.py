@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rouse.api.inferenceservice.types import InferenceService
-from rouse.api.localmodelnode.names import SERVICE_CACHE_LABEL, demand_name, node_label
+from rouse.api.localmodelnode.names import SERVICE_CACHE_LABEL, demand_name, model_key, node_label
 from rouse.compiler.config import Config
 from rouse.compiler.metadata import pod_labels
 from rouse.controllers.inferenceservice import make_manager
@@ -23,13 +23,12 @@ from rouse.controllers.localmodel.sources import (
     NAMESPACE_CACHES,
     VOLUMES,
 )
-from rouse.controllers.localmodel.wanted import is_withheld
 from rouse.controllers.localmodel.wanted import make_models as wanted_models
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.errors import NotFoundError
 from rouse.kube import KubeClient
 from rouse.kube.objects import Object
-from rouse.kube.resources import CONFIG_MAPS, EVENTS, INFERENCE_SERVICES, NODES, Resource
+from rouse.kube.resources import INFERENCE_SERVICES, NODES, Resource
 
 URI = "s3://models/large"
 
@@ -219,49 +218,31 @@ async def test_a_service_of_the_model_is_listed_and_gets_volume_and_claim(user: 
     assert volume["metadata"]["ownerReferences"][0]["name"] == "large"
 
 
-@pytest.mark.parametrize(
-    ("settings", "kept"),
-    [
-        ("{}", ["large", "own", "private"]),
-        ("{hostPath: /models}", ["large", "own"]),
-        ("{hostPath: /models, sharePrivate: true}", ["large", "own", "private"]),
-    ],
-)
-def test_what_a_namespaces_credentials_open_is_not_put_where_every_namespace_reads(
-    settings: str, kept: list[str]
-) -> None:
-    def spaced(name: str, **spec: Any) -> Object:
-        made = cache(name)
-        metadata = {"name": name, "namespace": "team-a"}
-        return {**made, "metadata": metadata, "spec": {**made["spec"], **spec}}
-
-    caches = [
-        {**cache(), "spec": {**cache()["spec"], "serviceAccountName": "all"}},
-        spaced("own"),
-        spaced("private", serviceAccountName="team"),
-    ]
-    config = Config.from_config_map({"data": {"modelCache": settings}}).model_cache
-    made = wanted_models(node("one"), {"disks": GROUP}, caches, {}, config)
-    assert sorted(each["modelName"] for each in made) == kept
-    secret = spaced("private", storage={"key": "team"})
-    assert is_withheld(secret, config) == ("private" not in kept)
+def spaced(name: str, namespace: str = "team-a", **spec: Any) -> Object:
+    made = cache(name)
+    metadata = {"name": name, "namespace": namespace}
+    return {**made, "metadata": metadata, "spec": {**made["spec"], **spec}}
 
 
-async def test_a_private_model_that_no_node_keeps_is_told(user: KubeClient) -> None:
-    config = await user.get(CONFIG_MAPS, "rouse-config", "rouse-system")
-    config["data"] = {"modelCache": "{nodeGroup: disks, hostPath: /models}"}
-    await user.replace(config)
-    private = {**cache("private"), "kind": "LocalModelNamespaceCache"}
-    private["metadata"]["namespace"] = "default"
-    private["spec"]["serviceAccountName"] = "team"
-    await user.apply(private)
-    async with asyncio.timeout(15):
-        while not any(
-            each["reason"] == "ModelIsPrivate"
-            for each in (await user.list(EVENTS, "default")).items
-        ):
-            await asyncio.sleep(0.01)  # the API in memory answers without giving way
-    assert models(await seen(user, LOCAL_NODES, "one", lambda _: True)) == []
+def test_a_node_is_told_who_may_read_what() -> None:
+    """A LocalModelCache names nobody: it is for all."""
+    caches = [cache("all"), spaced("own", sourceModelUri="s3://a"), spaced("private")]
+    caches[-1]["spec"] |= {"sourceModelUri": "s3://b", "serviceAccountName": "team"}
+    wanted = {"readers": {"s3://b": {"team-a", "team-b"}, URI: {"team-b"}, "s3://c": ["team-c"]}}
+    demanded = {"s3://b": "disks", URI: "disks", "s3://c": "disks", "s3://nobody": "disks"}
+    made = wanted_models(node("one"), {"disks": GROUP}, caches, demanded, **wanted)
+    found = {(each["sourceModelUri"], each.get("namespace")) for each in made}
+    assert found == {
+        (URI, None),
+        ("s3://a", "team-a"),
+        # What is private to one namespace is another's to fetch for itself.
+        ("s3://b", "team-a"),
+        ("s3://b", "team-b"),
+        ("s3://c", "team-c"),
+    }
+    (private,) = [each for each in made if each["modelName"] == "private"]
+    assert private["serviceAccountName"] == "team"
+    assert len({model_key(each) for each in made}) == len(made)
 
 
 def labelled(name: str | None) -> Callable[[Object], bool]:
@@ -360,6 +341,7 @@ async def test_services_get_their_models_on_demand(user: KubeClient) -> None:
     name = demand_name(uri)
     local = await seen(user, LOCAL_NODES, "one", lambda local: models(local) == [name])
     assert local["spec"]["localModels"][0]["sourceModelUri"] == uri
+    assert local["spec"]["localModels"][0]["namespace"] == "default"
     # A cache asks for the same: once is enough.
     await user.apply({**cache(), "spec": {**cache()["spec"], "sourceModelUri": uri}})
     await seen(user, LOCAL_NODES, "one", lambda local: models(local) == ["large"])

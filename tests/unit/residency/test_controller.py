@@ -77,7 +77,7 @@ class Cluster:
 
     async def tell(self, node: str, **told: Any) -> None:
         """What a node's agent says of the model."""
-        status = {name: {demand_name(URI): value} for name, value in told.items()}
+        status = {name: {f"default/{demand_name(URI)}": value} for name, value in told.items()}
         await self.client.patch(LOCAL_NODES, node, {"status": status}, subresource="status")
 
 

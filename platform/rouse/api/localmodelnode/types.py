@@ -41,7 +41,8 @@ class LocalModel(Model):
     source_model_uri: Text
     """Where the model comes from."""
     namespace: str | None = None
-    """Namespace of the LocalModelNamespaceCache; nothing for a LocalModelCache."""
+    """The namespace that may read it: of the LocalModelNamespaceCache, or of the services that
+    want it on demand; nothing for a LocalModelCache, which all may."""
     node_group: str | None = None
     """The LocalModelNodeGroup through which the node was chosen."""
     service_account_name: str | None = None

@@ -30,10 +30,8 @@ class ModelCache:
     node_group: str = ""
     """The LocalModelNodeGroup of those nodes, where no annotation names another."""
     host_path: str = ""
-    """The folder of the nodes' agents, which pods read; empty: they do not."""
-    share_private: bool = False
-    """With `host_path`: keep models too that are opened by a namespace's own credentials. Pods of
-    every namespace can read them then."""
+    """The folder of the nodes' agents, of which pods read what is their namespace's; empty: they do
+    not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

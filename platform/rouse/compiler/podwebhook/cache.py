@@ -1,7 +1,8 @@
 """The node's cache of models, for the containers that would fetch.
 
-The folder is mounted where the node has it, read-only: a model that is there is read in place, and
-one that is not, or is damaged, comes from its origin. Nothing waits for the cache.
+Two folders are mounted where the node has them, read-only: what the pod's namespace may read, and
+what all may. A model that is there is read in place, and one that is not, or is damaged, comes from
+its origin. Nothing waits for the cache.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rouse.errors import ConfigError
 __all__ = ["with_cache"]
 
 _VOLUME: Final = "rouse-model-cache"
+_SHARED: Final = "rouse-model-cache-shared"
 _VARIABLE: Final = "ROUSE_MODEL_CACHE"
 _KEPT: Final = "ROUSE_MODEL_CACHE_KEPT"
 _WEIGHT: Final = 50
@@ -36,16 +38,26 @@ def with_cache(pod: Object, config: Config) -> Object:
     volumes = spec.get("volumes") or []
     if not uri or not path or any(each["name"] == _VOLUME for each in volumes):
         return pod
-    source = {"path": path, "type": "DirectoryOrCreate"}
+    views = _views(path, pod["metadata"]["namespace"])
+    mounted = [
+        {"name": name, "hostPath": {"path": folder, "type": "DirectoryOrCreate"}}
+        for name, folder in views.items()
+    ]
     changed = {
         **spec,
-        "containers": [_reading(each, path) for each in spec["containers"]],
-        "volumes": [*volumes, {"name": _VOLUME, "hostPath": source}],
+        "containers": [_reading(each, views) for each in spec["containers"]],
+        "volumes": [*volumes, *mounted],
         "affinity": _preferring(spec.get("affinity") or {}, uri),
     }
     if spec.get("initContainers"):
-        changed["initContainers"] = [_reading(each, path) for each in spec["initContainers"]]
+        changed["initContainers"] = [_reading(each, views) for each in spec["initContainers"]]
     return {**pod, "spec": changed}
+
+
+def _views(path: str, namespace: str) -> dict[str, str]:
+    """Volume -> folder, as the agents of nodes fill them; its own come first."""
+    views = f"{path.rstrip('/')}/views"
+    return {_VOLUME: f"{views}/namespaces/{namespace}", _SHARED: f"{views}/shared"}
 
 
 def _folder(config: Config) -> str:
@@ -56,14 +68,17 @@ def _folder(config: Config) -> str:
         return ""
 
 
-def _reading(container: Object, path: str) -> Object:
+def _reading(container: Object, views: Mapping[str, str]) -> Object:
     fetches = custom_uri(container.get("env") or ())
     if not fetches and container["name"] != INITIALIZER_CONTAINER:
         return container
-    mount = {"name": _VOLUME, "mountPath": path, "readOnly": True}
+    mounts = [
+        {"name": name, "mountPath": folder, "readOnly": True} for name, folder in views.items()
+    ]
     # The agent asks origins for new revisions: who is woken need not.
-    env = [{"name": _VARIABLE, "value": path}, {"name": _KEPT, "value": "true"}]
-    told = {"env": env, "volumeMounts": [mount]}
+    folders = ":".join(views.values())
+    env = [{"name": _VARIABLE, "value": folders}, {"name": _KEPT, "value": "true"}]
+    told = {"env": env, "volumeMounts": mounts}
     # What the user says of the variable wins.
     return merge_container({"name": container["name"], **told}, container)
 

@@ -17,7 +17,7 @@ from rouse.controllers.localmodel.sources import (
     Sources,
 )
 from rouse.controllers.localmodel.volumes import make_volumes, selector_of
-from rouse.controllers.localmodel.wanted import is_wanted, is_withheld, make_status
+from rouse.controllers.localmodel.wanted import is_wanted, make_status
 from rouse.errors import NotFoundError
 from rouse.kube.apply import apply_if_differs
 from rouse.kube.client import KubeClient
@@ -58,7 +58,6 @@ class CacheReconciler:
             await self._finalize(cache, [*finalizers, FINALIZER])
             return None
         self._check_groups(cache)
-        self._check_privacy(cache)
         groups = self._sources.groups_by_name()
         volumes = make_volumes(cache, groups, self._sources.uses())
         for wanted in volumes:
@@ -73,15 +72,6 @@ class CacheReconciler:
         if missing:
             message = f"there is no LocalModelNodeGroup {', '.join(missing)}: no node has the model"
             self._recorder.emit(cache, "Warning", "NodeGroupNotFound", message)
-
-    def _check_privacy(self, cache: Object) -> None:
-        if is_withheld(cache, self._sources.config().model_cache):
-            message = (
-                "no node keeps the model: credentials of this namespace open it, and by "
-                "modelCache.hostPath of rouse-config pods of every namespace would read it; leave "
-                "hostPath out, or set modelCache.sharePrivate there if all may"
-            )
-            self._recorder.emit(cache, "Warning", "ModelIsPrivate", message)
 
     async def _write(self, cache: Object, wanted: Object) -> None:
         resource, key = resource_of(wanted), key_of(wanted)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from rouse.api.base import Object
 from rouse.api.localmodelnode.names import is_on_demand
+from rouse.controllers.localmodel.services import readers_of
 from rouse.controllers.localmodel.sources import LOCAL_NODES, Sources
 from rouse.controllers.localmodel.wanted import make_labels, make_models, make_node
 from rouse.errors import NotFoundError
@@ -51,7 +52,7 @@ class NodeReconciler:
             self._sources.groups_by_name(),
             self._sources.all_caches(),
             self._demanded(key.name, local),
-            self._sources.config().model_cache,
+            readers_of(self._sources.uses()),
         )
         if models or local is not None:
             await apply_if_differs(self._client, make_node(node, models), local)

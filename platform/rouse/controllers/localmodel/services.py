@@ -9,7 +9,7 @@ from typing import Any, Final
 from rouse.compiler.config import Config
 from rouse.kube.objects import Key, key_of
 
-__all__ = ["CACHE_ANNOTATION", "Use", "use_of", "uses_cache"]
+__all__ = ["CACHE_ANNOTATION", "Use", "readers_of", "use_of", "uses_cache"]
 
 CACHE_ANNOTATION: Final = "rouse.dev/model-cache"
 """``demand``: nodes on which the service may run keep its model; ``off``: they do not."""
@@ -51,6 +51,15 @@ def use_of(service: Mapping[str, Any], config: Config) -> Use:
         node_selector=predictor.get("nodeSelector") or {},
         min_replicas=int(predictor.get("minReplicas") or 0),
     )
+
+
+def readers_of(uses: Iterable[Use]) -> dict[str, frozenset[str]]:
+    """Return the namespaces whose services want each location on demand."""
+    found: dict[str, frozenset[str]] = {}
+    for use in uses:
+        for uri in use.uris if use.demand else ():
+            found[uri] = found.get(uri, frozenset()) | {use.service.namespace}
+    return found
 
 
 def uses_cache(use: Use, cache: Mapping[str, Any]) -> bool:

@@ -9,12 +9,11 @@ from rouse.api.base import Object
 from rouse.api.localmodelcache.lifecycle import count_copies, node_state
 from rouse.api.localmodelcache.types import NodeState
 from rouse.api.localmodelnode.names import LABEL_PREFIX, demand_name, model_key, node_label
-from rouse.compiler.config.kept import ModelCache
 from rouse.controllers.localmodel.selection import is_ready, of_group
 from rouse.controllers.localmodel.services import Use, uses_cache
 from rouse.kube.objects import Key, key_of
 
-__all__ = ["is_wanted", "is_withheld", "make_labels", "make_models", "make_node", "make_status"]
+__all__ = ["is_wanted", "make_labels", "make_models", "make_node", "make_status"]
 
 _MOST_LABELS: Final = 500
 _CREDENTIALS: Final = ("serviceAccountName", "storage")
@@ -25,42 +24,40 @@ def is_wanted(cache: Mapping[str, Any]) -> bool:
     return not cache["metadata"].get("deletionTimestamp")
 
 
-def is_withheld(cache: Mapping[str, Any], settings: ModelCache) -> bool:
-    """Whether no node may keep its model: pods of every namespace read what nodes keep.
-
-    So it is with models that a namespace's own credentials open, unless that is wanted.
-    """
-    if not settings.host_path or settings.share_private or not key_of(cache).namespace:
-        return False
-    return any(cache["spec"].get(name) for name in _CREDENTIALS)
-
-
 def make_models(
     node: Mapping[str, Any],
     groups: Mapping[str, Object],
     caches: Iterable[Object],
     demanded: Mapping[str, str],
-    settings: ModelCache,
+    readers: Mapping[str, Iterable[str]],
 ) -> list[Object]:
     """Return a node's localModels: those of the caches, then those that services want, by name.
 
-    ``demanded`` are locations that services want here, each with its LocalModelNodeGroup.
+    ``demanded`` are locations that services want here, each with its LocalModelNodeGroup, and
+    ``readers`` the namespaces of those services, by location: each is named, for it alone may read
+    the model.
     """
     mine = {name for name, group in groups.items() if of_group(node, group)}
     models = [
         _of_cache(cache, group)
         for cache in caches
-        if is_wanted(cache) and not is_withheld(cache, settings)
+        if is_wanted(cache)
         for group in [next((g for g in cache["spec"]["nodeGroups"] if g in mine), None)]
         if group is not None
     ]
-    cached = {each["sourceModelUri"] for each in models}
-    wanted: dict[str, Object] = {}
-    for uri, group in demanded.items():
-        if uri not in cached:
-            name = demand_name(uri)
-            wanted[name] = {"modelName": name, "sourceModelUri": uri, "nodeGroup": group}
-    return sorted(models, key=model_key) + [wanted[name] for name in sorted(wanted)]
+    cached = {(each["sourceModelUri"], each.get("namespace", "")) for each in models}
+    wanted = [
+        {
+            "modelName": demand_name(uri),
+            "sourceModelUri": uri,
+            "namespace": namespace,
+            "nodeGroup": group,
+        }
+        for uri, group in demanded.items()
+        for namespace in readers.get(uri, ())
+        if cached.isdisjoint(((uri, ""), (uri, namespace)))
+    ]
+    return sorted(models, key=model_key) + sorted(wanted, key=model_key)
 
 
 def make_node(node: Mapping[str, Any], models: Sequence[Object]) -> Object:
