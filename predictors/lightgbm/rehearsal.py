@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from predictors.lightgbm.model import BoosterModel, tiny_booster
-from predictors.tabular.rehearsal import ask_both
+from predictors.tabular.rehearsal import rehearse_file
 
 __all__ = ["rehearse"]
 
 
 def rehearse() -> None:
     """Load and ask it over both protocols, on one thread: a parent has no others."""
-    with os.fdopen(os.memfd_create("rehearsal"), "w+b") as file:
-        file.write(tiny_booster())
-        file.flush()
-        model = BoosterModel("rehearsal", Path(f"/proc/self/fd/{file.fileno()}"), threads=1)
-        model.load()
-    ask_both(model)
+    rehearse_file(tiny_booster(), lambda file: BoosterModel("rehearsal", file, threads=1))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Final
 
 from predictors.onnx.model import OnnxModel
-from predictors.tabular.rehearsal import ask_both
+from predictors.tabular.rehearsal import rehearse_file
 
 __all__ = ["TINY", "rehearse"]
 
@@ -20,9 +18,4 @@ TINY: Final = bytes.fromhex(
 
 def rehearse() -> None:
     """Load and ask it over both protocols, on one thread: a parent has no others."""
-    with os.fdopen(os.memfd_create("rehearsal"), "w+b") as file:
-        file.write(TINY)
-        file.flush()
-        model = OnnxModel("rehearsal", Path(f"/proc/self/fd/{file.fileno()}"), threads=1)
-        model.load()
-    ask_both(model)
+    rehearse_file(TINY, lambda file: OnnxModel("rehearsal", file, threads=1))
