@@ -11,6 +11,7 @@ from typing import Final
 import torch
 
 from predictors.pytorch.device import Device
+from predictors.pytorch.linear import use_onednn
 from predictors.pytorch.options import Options
 from predictors.pytorch.program import Program
 
@@ -53,6 +54,8 @@ class Execution:
                 self.applied["memory_format"] = "channels_last"
             if options.compile:
                 self._compile(program, module, model)
+            elif options.autocast is None:
+                use_onednn(module)
         if options.autocast is not None:
             self.applied["autocast"] = str(options.autocast).removeprefix("torch.")
 

@@ -9,7 +9,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from predictors.pytorch import linear  # noqa: E402
+from predictors.pytorch.device import Device  # noqa: E402
+from predictors.pytorch.execution import Execution  # noqa: E402
 from predictors.pytorch.linear import OneDnnLinear, use_onednn  # noqa: E402
+from predictors.pytorch.options import Options  # noqa: E402
+from predictors.pytorch.program import Program, unknown  # noqa: E402
 
 
 @pytest.fixture
@@ -17,6 +21,7 @@ def _wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     if not torch.backends.mkldnn.is_available():
         pytest.skip("this torch has no oneDNN")
     monkeypatch.setattr(linear, "faster_by_onednn", lambda: True)
+    monkeypatch.setattr(linear, "_LEAST_WORK", 0)
 
 
 def _layers() -> Any:
@@ -53,3 +58,29 @@ def test_what_it_cannot_do_stays() -> None:
     half = torch.nn.Linear(4, 4).to(torch.bfloat16).requires_grad_(False)
     derived = torch.nn.modules.linear.NonDynamicallyQuantizableLinear(4, 4).requires_grad_(False)
     assert use_onednn(torch.nn.ModuleList([trained, half, derived])) == 0
+
+
+@pytest.mark.usefixtures("_wanted")
+def test_little_work_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, rows = _layers(), torch.randn(5, 32)
+    expected = module(rows)
+    use_onednn(module)
+    monkeypatch.setattr(linear, "_LEAST_WORK", 5 * 32 * 64 + 1)
+    with torch.inference_mode():
+        assert torch.equal(module(rows), expected)
+
+
+@pytest.mark.usefixtures("_wanted")
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        (Options(), True),
+        (Options(dtype=torch.bfloat16), False),
+        (Options(autocast=torch.bfloat16), False),
+    ],
+)
+def test_programs_that_are_modules_have_it(options: Options, changed: bool) -> None:
+    module = _layers()
+    program = Program("safetensors", lambda values: module(*values), (unknown("x"),), (), module)
+    Execution(program, Device("cpu"), options, "m")
+    assert isinstance(module[0], OneDnnLinear) is changed
