@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from typing import Any, Final
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
-from granian.log import LogLevels
+from granian.server import common
 from granian.server.embed import Server
 
 from predictors.serving.application import Application
@@ -19,11 +20,11 @@ __all__ = ["Listener", "listening_socket"]
 
 _BACKLOG: Final = 1024
 _CONNECTIONS: Final = 4096
-_LOGGING: Final[dict[str, Any]] = {
-    "formatters": {},
-    "handlers": {},
-    "loggers": {"_granian": {"handlers": [], "propagate": True}},
-}
+
+# Granian's own configuration of logs closes the handlers of this process, and visits every logger
+# of it three times: 4 MB of the pages that a forked replica would share.
+common.configure_logging = lambda *_: None
+logging.getLogger("_granian").setLevel(logging.ERROR)
 
 
 def listening_socket(port: int, inherited: str | None) -> socket.socket:
@@ -65,8 +66,6 @@ class Listener(Server):  # type: ignore[misc, unused-ignore]
             websockets=False,
             backlog=_BACKLOG,
             backpressure=_CONNECTIONS,
-            log_level=LogLevels.error,
-            log_dictconfig=_LOGGING,
         )
         self._inherited = sock
         self._serving: asyncio.Task[None] | None = None

@@ -93,7 +93,9 @@ def configure(level: str, form: str = "json") -> None:
     handler.setFormatter(kind(traces=level == "debug"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    if root.level != logging.getLevelName(level.upper()):
+        # Setting it visits every logger there is, and a forked child would copy their pages.
+        root.setLevel(level.upper())
     logging.captureWarnings(True)
 
 

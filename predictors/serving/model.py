@@ -133,6 +133,15 @@ class Runtime(Protocol):
 
 
 @runtime_checkable
+class ExpectsOthers(Protocol):
+    """A `Runtime` whose warm parent reads for its children what all of them would read."""
+
+    def expect(self, args: Sequence[str], env: Mapping[str, str]) -> None:
+        """Before a fork: another process like the one of these flags and variables may be asked
+        for. Takes some 0.1 s at most and starts no thread."""
+
+
+@runtime_checkable
 class PlacesWorkers(Protocol):
     """A `Runtime` whose workers each have a device of their own."""
 

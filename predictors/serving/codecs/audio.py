@@ -1,4 +1,4 @@
-"""Sound: WAV files by the standard library, others where soundfile is installed."""
+"""Sound: WAV files, and others where soundfile is installed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,26 @@ import numpy as np
 
 from predictors.serving.codecs.base import InputCodec, column
 from predictors.serving.codecs.text import from_base64
+from predictors.serving.codecs.wav import WavError, read_wav
 from predictors.serving.errors import InvalidInputError
 from predictors.serving.tensors import Array, Tensor
 
 __all__ = ["Audio", "AudioCodec"]
 
-_DTYPES: Final = {1: "<u1", 2: "<i2", 4: "<i4"}
+_MOST_SAMPLES: Final = 400_000_000
+"""An hour of stereo at 48 kHz, and 1.6 GB."""
+
+_OTHERS: Final = (
+    (b"ID3", 0, "MP3"),
+    (b"\xff\xfb", 0, "MP3"),
+    (b"\xff\xf3", 0, "MP3"),
+    (b"fLaC", 0, "FLAC"),
+    (b"OggS", 0, "Ogg"),
+    (b"FORM", 0, "AIFF"),
+    (b"ftyp", 4, "MP4 (M4A)"),
+    (b"\x1a\x45\xdf\xa3", 0, "WebM or Matroska"),
+)
+"""What files begin with, at which byte."""
 
 
 class Audio(NamedTuple):
@@ -58,42 +72,32 @@ class AudioCodec(InputCodec):
 
 def _read(data: bytes, where: str) -> Audio:
     try:
-        with wave.open(io.BytesIO(data)) as file:
-            channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
-            frames = file.readframes(file.getnframes())
-    except (wave.Error, EOFError, ValueError) as error:
+        return Audio(*read_wav(data))
+    except WavError as error:
         return _by_soundfile(data, where, error)
-    whole = len(frames) // (channels * width) * (channels * width)
-    return Audio(_samples(frames[:whole], width).reshape(-1, channels), rate)
 
 
-def _samples(frames: bytes, width: int) -> Array:
-    """int16 as it is; other widths as float32."""
-    if width == 3:
-        padded = np.zeros((len(frames) // 3, 4), np.uint8)
-        padded[:, 1:] = np.frombuffer(frames, np.uint8).reshape(-1, 3)
-        samples, width = padded.reshape(-1).view("<i4"), 4
-    else:
-        samples = np.frombuffer(frames, _DTYPES[width])
-    if width == 2:
-        return samples.astype(np.int16)
-    if width == 1:
-        return (samples.astype(np.float32) - 128.0) / np.float32(128.0)
-    return samples.astype(np.float32) / np.float32(1 << 31)
-
-
-def _by_soundfile(data: bytes, where: str, why: Exception) -> Audio:
+def _by_soundfile(data: bytes, where: str, why: WavError) -> Audio:
+    kind = next((name for magic, at, name in _OTHERS if data.startswith(magic, at)), None)
     try:
         import soundfile  # type: ignore[import-not-found, unused-ignore]
     except ModuleNotFoundError:
+        told = f"it looks like {kind}" if kind else str(why)
         raise InvalidInputError(
-            f"{where} is no WAV file of PCM samples ({why}); this server reads no other format."
+            f"{where} is no WAV file ({told}), and this server reads no other sounds."
         ) from None
     try:
-        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            # A megabyte of FLAC can be days of silence.
+            if file.frames * file.channels > _MOST_SAMPLES:
+                raise InvalidInputError(
+                    f"{where} has {file.frames} samples of {file.channels} channels; up to "
+                    f"{_MOST_SAMPLES} together are taken."
+                )
+            return Audio(file.read(dtype="float32", always_2d=True), int(file.samplerate))
     except RuntimeError as error:
-        raise InvalidInputError(f"{where} is no sound file: {error}.") from None
-    return Audio(samples, int(rate))
+        told = f" It looks like {kind}, which is not read here." if kind else ""
+        raise InvalidInputError(f"{where} is no sound file: {error}.{told}") from None
 
 
 def _wav(sound: Audio) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from predictors.serving.codecs.base import InputCodec, as_bytes, column
 from predictors.serving.codecs.text import from_base64
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["ImageCodec"]
 
 
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""Not all that Pillow reads: some of the others start programs, or are seldom tried by anybody."""
+
+_MOST_PIXELS: Final = 64_000_000
+"""8000 x 8000; 200 MB of RGB. A file of kilobytes can say that it has thousands of millions."""
+
+
 class ImageCodec(InputCodec):
     """A list of images: files as BYTES (base64 in JSON), or pixels, UINT8 of [n,] h, w, channels.
 
-    Answers are PNG files. An image of more pixels than Pillow thinks safe is refused.
+    Files are PNG, JPEG, WebP, GIF (its first frame), BMP or TIFF, of up to 64 million pixels.
+    Answers are PNG.
     """
 
     content_type: ClassVar[str] = "pillow_image"
@@ -67,14 +75,26 @@ class ImageCodec(InputCodec):
             raise InvalidInputError(f"{where} is {type(value).__name__}, not an image.")
         data = from_base64(value, where) if isinstance(value, str) else as_bytes(value)
         pillow = _pillow()
+        from PIL import UnidentifiedImageError
+
         try:
-            image: Image = pillow.open(io.BytesIO(data))
+            image: Image = pillow.open(io.BytesIO(data), formats=_FORMATS)
+            if image.width * image.height > _MOST_PIXELS:
+                raise InvalidInputError(_too_large(where, f"{image.width} x {image.height}"))
             image.load()
-        except pillow.DecompressionBombError:
-            raise InvalidInputError(f"{where} has too many pixels.") from None
+        except (pillow.DecompressionBombError, pillow.DecompressionBombWarning):
+            raise InvalidInputError(_too_large(where, "many more")) from None
+        except UnidentifiedImageError:
+            raise InvalidInputError(
+                f"{where} is no image of a format that is taken: {', '.join(_FORMATS)}."
+            ) from None
         except (OSError, ValueError, SyntaxError) as error:
             raise InvalidInputError(f"{where} is no image: {error}.") from None
         return image
+
+
+def _too_large(where: str, pixels: str) -> str:
+    return f"{where} is an image of {pixels} pixels; up to {_MOST_PIXELS:,} are taken."
 
 
 def _pillow() -> Any:

@@ -10,7 +10,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from predictors.serving.errors import InvalidInputError, RequestError
 from predictors.serving.grpc import parameters
-from predictors.serving.grpc.decoding import decode_tensor
+from predictors.serving.grpc.decoding import decode_tensors
 from predictors.serving.grpc.messages import (
     ModelInferRequest,
     ModelInferResponse,
@@ -67,20 +67,7 @@ def streamed(data: bytes) -> InferenceResponse:
 
 
 def _response(message: ModelInferResponse) -> InferenceResponse:
-    raw = message.raw_output_contents
-    if raw and len(raw) != len(message.outputs):
-        raise InvalidInputError(
-            f"raw_output_contents has {len(raw)} elements for {len(message.outputs)} outputs."
-        )
-    outputs = [
-        decode_tensor(
-            tensor,
-            raw[index] if raw else None,
-            f"outputs[{index}]",
-            f"raw_output_contents[{index}]",
-        )
-        for index, tensor in enumerate(message.outputs)
-    ]
+    outputs = decode_tensors(message.outputs, message.raw_output_contents, "output")
     return InferenceResponse(outputs, parameters=parameters.read(message.parameters))
 
 

@@ -22,7 +22,7 @@ from predictors.serving.tensors import (
     text_or_bytes,
 )
 
-__all__ = ["decode", "decode_tensor", "parsed"]
+__all__ = ["decode", "decode_tensors", "parsed"]
 
 _CONTENTS: Final = {
     "BOOL": "bool_contents",
@@ -55,23 +55,9 @@ def decode(
     message: ModelInferRequest, headers: Mapping[str, str], deadline: float | None
 ) -> InferenceRequest:
     """The request of a message. Raises `InvalidInputError` naming the field that is wrong."""
-    raw = message.raw_input_contents
-    if raw and len(raw) != len(message.inputs):
-        raise InvalidInputError(
-            f"raw_input_contents has {len(raw)} elements for {len(message.inputs)} inputs; "
-            "give one for each input, or none and typed contents."
-        )
-    if not message.inputs:
+    inputs = decode_tensors(message.inputs, message.raw_input_contents, "input")
+    if not inputs:
         raise InvalidInputError("inputs must have one or more tensors.")
-    inputs = [
-        decode_tensor(
-            tensor,
-            raw[index] if raw else None,
-            f"inputs[{index}]",
-            f"raw_input_contents[{index}]",
-        )
-        for index, tensor in enumerate(message.inputs)
-    ]
     request = InferenceRequest(inputs, id=message.id or None, headers=headers, deadline=deadline)
     if message.outputs:
         request.outputs = _outputs(message)
@@ -91,13 +77,24 @@ def _outputs(message: ModelInferRequest) -> list[RequestedOutput]:
     return outputs
 
 
-def decode_tensor(
-    tensor: InferTensor, raw: bytes | None, field: str, raw_field: str = ""
-) -> Tensor:
-    """The array of a tensor's typed contents, or of `raw` where the message has raw contents.
+def decode_tensors(tensors: Sequence[InferTensor], raw: Sequence[bytes], side: str) -> list[Tensor]:
+    """The arrays of tensors by their typed contents, or by the message's raw contents if any.
 
-    `field` and `raw_field` are what errors call the two. Raises `InvalidInputError`.
+    `side`, ``input`` or ``output``, is the fields' in errors. Raises `InvalidInputError`.
     """
+    if raw and len(raw) != len(tensors):
+        raise InvalidInputError(
+            f"raw_{side}_contents has {len(raw)} elements for {len(tensors)} {side}s; "
+            f"give one for each {side}, or none and typed contents."
+        )
+    return [
+        _tensor(tensor, raw[index] if raw else None, side, index)
+        for index, tensor in enumerate(tensors)
+    ]
+
+
+def _tensor(tensor: InferTensor, raw: bytes | None, side: str, index: int) -> Tensor:
+    field = f"{side}s[{index}]"
     name, datatype = tensor.name, tensor.datatype
     if not name:
         raise InvalidInputError(f"{field}.name must be a non-empty string.")
@@ -112,10 +109,10 @@ def decode_tensor(
         array = _typed(tensor.contents, datatype, shape, field)
     elif tensor.HasField("contents"):
         raise InvalidInputError(
-            f"{field}.contents must not be given together with raw_input_contents."
+            f"{field}.contents must not be given together with raw_{side}_contents."
         )
     else:
-        array = decode_raw(datatype, shape, raw, raw_field)
+        array = decode_raw(datatype, shape, raw, f"raw_{side}_contents[{index}]")
     if datatype == "BF16":
         values = {**(values or {}), "datatype": datatype}
     return Tensor(name, array, values)

@@ -9,6 +9,7 @@ import orjson
 
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import InvalidInputError, RepositoryError, StorageError
+from predictors.serving.protocols import parse_object
 
 __all__ = ["Action", "action"]
 
@@ -40,7 +41,7 @@ async def _read(answering: Awaitable[bytes]) -> bytes:
 
 
 async def _index(plane: DataPlane, body: bytes) -> bytes:
-    ready = _object(body).get("ready", False)
+    ready = parse_object(body or b"{}").get("ready", False)
     if not isinstance(ready, bool):
         raise InvalidInputError("ready must be true or false.")
     await plane.discover()
@@ -59,20 +60,7 @@ async def _unload(plane: DataPlane, name: str, body: bytes) -> bytes:
 
 
 def _parameters(body: bytes) -> dict[str, Any]:
-    parameters = _object(body).get("parameters") or {}
+    parameters = parse_object(body or b"{}").get("parameters") or {}
     if not isinstance(parameters, dict):
         raise InvalidInputError("parameters must be an object.")
     return parameters
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    """The body's object; nothing at all is an empty one."""
-    if not body:
-        return {}
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidInputError(f"The body is not valid JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise InvalidInputError("The body must be a JSON object.")
-    return value
