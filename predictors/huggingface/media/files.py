@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from predictors.huggingface.calls import Call
 from predictors.serving.codecs import AudioCodec, ImageCodec
@@ -25,14 +26,31 @@ __all__ = ["example_image", "example_sound", "images_of", "png", "resampled", "s
 _RATES: Final = range(1_000, 1_000_000)
 """Samples a second of sounds there are; at fewer, a small file would be hours."""
 
+_MOST_SECONDS: Final = 3600
+"""An hour: what a rate or a compression makes longer would take all memory."""
+
 
 def images_of(call: Call, field: str = "image") -> list[Image]:
     """The images of a call, as RGB. Raises `InvalidInputError` naming the one that is none."""
     found = []
     for file in _files(call, field, "an image"):
         [image] = ImageCodec().decode(file)
-        found.append(image.convert("RGB"))
+        found.append(_colours(image, file.name))
     return found
+
+
+def _colours(image: Image, where: str) -> Image:
+    """An image as RGB of 8 bits, the right way up."""
+    if image.mode.startswith("I;16"):
+        # Pillow would cut 16 bits off at 255, which makes most of the image white.
+        image = Pillow.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise InvalidInputError(f"{where} has pixels of 32 bits; 8 or 16 a channel are taken.")
+    try:
+        turned = ImageOps.exif_transpose(image)
+    except Exception:  # whatever a broken EXIF raises: the pixels are there all the same
+        turned = image
+    return turned.convert("RGB")
 
 
 def sounds_of(call: Call, rate: int, field: str = "audio") -> list[Array]:
@@ -45,6 +63,13 @@ def sounds_of(call: Call, rate: int, field: str = "audio") -> list[Array]:
             samples /= 32768.0
         if not samples.size:
             raise InvalidInputError(f"{file.name} is a sound without samples.")
+        if not np.isfinite(samples).all():
+            raise InvalidInputError(f"{file.name} is a sound with samples that are no numbers.")
+        if len(samples) > _MOST_SECONDS * sound.rate:
+            raise InvalidInputError(
+                f"{file.name} is a sound of {len(samples) / sound.rate:.0f} s; up to "
+                f"{_MOST_SECONDS} s are taken. Send it in parts."
+            )
         if sound.rate not in _RATES:
             raise InvalidInputError(
                 f"{file.name} says that it has {sound.rate} samples a second; from {_RATES[0]} to "

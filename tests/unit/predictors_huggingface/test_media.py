@@ -15,7 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from predictors.huggingface.media.files import example_image, example_sound, resampled
+from predictors.huggingface.calls import Call
+from predictors.huggingface.media.files import (
+    example_image,
+    example_sound,
+    images_of,
+    resampled,
+)
 from predictors.serving.errors import InvalidInputError, ModelLoadError
 from predictors.serving.openapi.examples import v1_example, v2_example
 
@@ -198,7 +204,7 @@ async def test_speech(ctc: Path, serve: Any, v1_ask: Any, v2_ask: Any) -> None:
     assert got["text"] == want
     outputs = await v2_ask(model, {"audio": [sound]})
     assert outputs["text"]["data"] == [want]
-    with pytest.raises(InvalidInputError, match="no WAV file of PCM samples"):
+    with pytest.raises(InvalidInputError, match=r"no WAV file \(it looks like MP3\), and"):
         await v1_ask(model, {"instances": [b64encode(b"ID3 mp3").decode()]})
     example = v2_example(model)["inputs"][0]
     assert await v2_ask(model, {"audio": example["data"]})
@@ -210,6 +216,8 @@ async def test_speech(ctc: Path, serve: Any, v1_ask: Any, v2_ask: Any) -> None:
         (1, 3200, {}, "says that it has 1 samples a second"),
         (16000, 2, {}, "refused the input: .*[Kk]ernel size"),
         (16000, 3200, {"return_timestamps": True}, "refused the input: CTC"),
+        (16000, 3200, {"language": "en"}, "language is Whisper's"),
+        (16000, 3200, {"chunk_length_s": 0}, "chunk_length_s must be a number from 5 to 300"),
         (16000, 3200, {"return_timestamps": "always"}, 'must be true, false, "word" or "char"'),
     ],
 )
@@ -225,6 +233,40 @@ async def test_sounds_that_the_model_is_not_made_for(
     sound = b64encode(file.getvalue()).decode()
     with pytest.raises(InvalidInputError, match=told):
         await v1_ask(serve(ctc), {"instances": [sound], "parameters": parameters})
+
+
+def test_long_sounds_are_heard_in_parts(ctc: Path, serve: Any) -> None:
+    model = serve(ctc)
+    assert model._cut(None, 61.0) == {"chunk_length_s": 30.0}
+    assert model._cut(None, 59.0) == {}
+    assert model._cut(5.0, 59.0) == {"chunk_length_s": 5.0}
+    sound = np.sin(np.arange(16000) / 5).astype(np.float32)
+    told = model.ask({"raw": sound, "sampling_rate": 16000}, chunk_length_s=0.6)
+    assert isinstance(told["text"], str)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+async def test_formats_of_images(vit: Path, serve: Any, v1_ask: Any, kind: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).save(file, kind)
+    [got] = await v1_ask(serve(vit), {"instances": [b64encode(file.getvalue()).decode()]})
+    assert got[0]["label"] in NAMES.values()
+
+
+def test_images_are_upright_and_16_bits_are_not_white() -> None:
+    def decoded(image: Any, kind: str, **more: Any) -> Any:
+        file = io.BytesIO()
+        image.save(file, kind, **more)
+        call = Call([{"image": file.getvalue()}], ["instances[0]"], {})
+        return np.asarray(images_of(call)[0])
+
+    turned = Image.Exif()
+    turned[0x112] = 6
+    assert decoded(Image.fromarray(PIXELS), "JPEG", exif=turned).shape == (50, 40, 3)
+    deep = Image.fromarray(np.arange(0, 65536, 1024).astype(np.uint16).reshape(8, 8))
+    assert decoded(deep, "PNG")[..., 0].ravel().tolist() == list(range(0, 256, 4))
+    with pytest.raises(InvalidInputError, match="pixels of 32 bits"):
+        decoded(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF")
 
 
 def test_resampling_keeps_a_tone() -> None:
