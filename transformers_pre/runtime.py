@@ -5,19 +5,25 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
+from predictors.custom import compat
 from predictors.serving.errors import ModelLoadError
+from transformers_pre.kserve_steps import KServeSteps, is_kserve
 from transformers_pre.predictor import PredictorSettings, predictor_of
 from transformers_pre.transformer import Transformer
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model
 
-__all__ = ["TransformerRuntime", "find_class"]
+__all__ = ["Maker", "TransformerRuntime", "find_class"]
+
+Maker: TypeAlias = Callable[[str, Path, Mapping[str, str]], Transformer]
+"""Makes a transformer of its name, the folder with its files, and its options."""
 
 
 class TransformerRuntime:
@@ -27,14 +33,14 @@ class TransformerRuntime:
 
     def __init__(
         self,
-        transformer: type[Transformer] | str,
+        transformer: Maker | str,
         predictor: PredictorSettings,
         options: Mapping[str, str],
     ) -> None:
         self._named = transformer
         self._predictor = predictor
         self._options = options
-        self._found: type[Transformer] | None = None
+        self._found: Maker | None = None
 
     def prepare(self) -> None:
         """Import the user's code and the predictor's client. Raises `ModelLoadError`."""
@@ -61,12 +67,14 @@ class TransformerRuntime:
         return TransformerModel(transformer, predictor)
 
 
-def find_class(named: str) -> type[Transformer]:
-    """The class of ``module:Class`` or ``path/to/file.py:Class``.
+def find_class(named: str) -> Maker:
+    """What makes the class of ``module:Class`` or ``path/to/file.py:Class``.
 
-    Without ``:Class`` the module's only transformer. Raises `ModelLoadError` saying what is there.
+    Without ``:Class`` the module's only transformer; a subclass of ``kserve.Model`` is one as well.
+    Raises `ModelLoadError` saying what is there.
     """
     where, _, name = named.partition(":")
+    compat.install()
     try:
         module = (
             _from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
@@ -75,19 +83,23 @@ def find_class(named: str) -> type[Transformer]:
         raise ModelLoadError(f"--module {named}: {type(error).__name__}: {error}") from error
     found = {key: value for key, value in vars(module).items() if _is_transformer(value)}
     if name in found:
-        return found[name]
+        return _maker(found[name])
     own = {key: each for key, each in found.items() if each.__module__ == module.__name__}
     if not name and len(own) == 1:
-        return next(iter(own.values()))
+        return _maker(next(iter(own.values())))
     there = ", ".join(sorted(own)) or "none"
     raise ModelLoadError(
-        f"--module {named}: give module:Class, a subclass of transformers_pre.Transformer; "
-        f"those of the module: {there}"
+        f"--module {named}: give module:Class, a subclass of transformers_pre.Transformer or "
+        f"kserve.Model; those of the module: {there}"
     )
 
 
-def _is_transformer(value: object) -> TypeGuard[type[Transformer]]:
-    return isinstance(value, type) and issubclass(value, Transformer)
+def _is_transformer(value: object) -> TypeGuard[type]:
+    return isinstance(value, type) and (issubclass(value, Transformer) or is_kserve(value))
+
+
+def _maker(kind: type) -> Maker:
+    return kind if issubclass(kind, Transformer) else partial(KServeSteps, kind)
 
 
 def _from_file(path: Path) -> ModuleType:

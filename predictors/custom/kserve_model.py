@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -11,18 +10,12 @@ from typing import Any, ClassVar
 
 from predictors.custom.answers import answered, gathered, specs_of
 from predictors.custom.calls import is_stream
+from predictors.custom.kserve_types import infer_request, read_response
 from predictors.custom.signatures import construct
 from predictors.custom.user import UserModel
 from predictors.serving.errors import ModelLoadError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
-from predictors.serving.tensors import (
-    DATATYPES,
-    Array,
-    Tensor,
-    TensorSpec,
-    declared_datatype,
-    text_or_bytes,
-)
+from predictors.serving.tensors import TensorSpec
 
 __all__ = ["KServeModel"]
 
@@ -111,71 +104,13 @@ class KServeModel(UserModel):
     def _payload(self, request: InferenceRequest) -> Any:
         if request.payload is not None:
             return request.payload
-        kserve = self._kserve
-        return kserve.InferRequest(
-            model_name=self.name,
-            infer_inputs=[_input(kserve, tensor) for tensor in request.inputs],
-            request_id=request.id,
-            parameters=dict(request.parameters),
-            **self._outputs_asked(request),
-        )
-
-    def _outputs_asked(self, request: InferenceRequest) -> dict[str, Any]:
-        """KServe before 0.14 knows no outputs that are asked for."""
-        known = inspect.signature(self._kserve.InferRequest).parameters
-        if not request.outputs or "request_outputs" not in known:
-            return {}
-        kind = importlib.import_module("kserve.protocol.infer_type").RequestedOutput
-        asked = [kind(o.name, dict(o.parameters or {})) for o in request.outputs]
-        return {"request_outputs": asked}
+        return infer_request(self._kserve, self.name, request)
 
     def _answer(self, result: Any, request: InferenceRequest) -> InferenceResponse:
         if not isinstance(result, self._kserve.InferResponse):
             return answered(result, request, self.outputs)
-        return InferenceResponse(
-            [_output(output) for output in result.outputs],
-            parameters=dict(result.parameters or {}),
-        )
+        return read_response(result)
 
     async def _specs(self, method: str) -> tuple[TensorSpec, ...]:
         told = await self._called(self._made, method)
         return specs_of(told if isinstance(told, Sequence) else (), f"{method}()")
-
-
-def _input(kserve: Any, tensor: Tensor) -> Any:
-    parameters = dict(tensor.parameters) if tensor.parameters else None
-    datatype = declared_datatype(tensor)
-    return kserve.InferInput(
-        tensor.name,
-        list(tensor.array.shape),
-        "FP32" if datatype == "BF16" else datatype,
-        tensor.array.ravel().tolist(),
-        parameters,
-    )
-
-
-def _output(output: Any) -> Tensor:
-    parameters = {
-        key: value
-        for key, value in dict(output.parameters or {}).items()
-        if key not in ("binary_data", "binary_data_size")
-    }
-    return Tensor(output.name, _plain(output), parameters or None)
-
-
-def _plain(output: Any) -> Array:
-    """The output's array; elements of BYTES as text where they are."""
-    array: Array = output.as_numpy()
-    if array.dtype.kind in "OSU":
-        flat = [text_or_bytes(v) if isinstance(v, bytes) else v for v in array.ravel().tolist()]
-        array = array.astype(object)
-        array[...] = _reshaped(flat, array)
-        return array
-    dtype = DATATYPES.get(output.datatype)
-    return array if dtype is None or array.dtype == dtype else array.astype(dtype)
-
-
-def _reshaped(flat: list[Any], like: Array) -> Array:
-    made = like.reshape(-1).copy()
-    made[:] = flat
-    return made.reshape(like.shape)

@@ -1,11 +1,20 @@
-"""The runtime of LightGBM."""
+"""How the server imports LightGBM and finds a model's file."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from predictors.tabular.boosting import BoostingRuntime
+from predictors.twins.twinned import Twinned
 
-__all__ = ["RUNTIME"]
+__all__ = ["RUNTIME", "LightgbmRuntime"]
 
-RUNTIME: Final = BoostingRuntime("lightgbm", ("model.txt", "model.bst", "model.lgb"))
+
+class LightgbmRuntime(BoostingRuntime, Twinned):
+    """The runtime of native files, and of pickled wrappers."""
+
+    def __init__(self) -> None:
+        super().__init__("lightgbm", ("model.txt", "model.bst", "model.lgb"))
+
+
+RUNTIME: Final = LightgbmRuntime()

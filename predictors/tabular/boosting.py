@@ -16,7 +16,6 @@ from predictors.tabular.files import PICKLES
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model
-    from predictors.twins.choosing import Choice
 
 __all__ = ["BoostingRuntime"]
 
@@ -50,12 +49,6 @@ class BoostingRuntime:
     def rehearse(self) -> None:
         """Load and ask a tiny model."""
         importlib.import_module(f"predictors.{self.name}.rehearsal").rehearse()
-
-    def choose_twin(self, name: str, folder: Path) -> Choice:
-        """Whether the model in `folder` is served by its twin. Raises `ModelLoadError`."""
-        from predictors.twins.choosing import choose
-
-        return choose(self, name, folder, os.environ)
 
     def model(self, name: str, folder: Path) -> Model:
         """The model of the one model file in `folder`. Raises `StartupError`."""

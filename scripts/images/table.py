@@ -103,7 +103,8 @@ IMAGES: Final = (
         title="transformer",
         module="transformers_pre",
         dockerfile="transformers_pre/Dockerfile",
-        packages=(*_SERVER, "transformers_pre"),
+        # Subclasses of kserve.Model are transformers too, whose types are there.
+        packages=(*_SERVER, "predictors/custom", "transformers_pre"),
         extras=_SERVER_EXTRAS,
         libraries=("httpx", "pillow"),
     ),

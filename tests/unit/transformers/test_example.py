@@ -43,7 +43,7 @@ async def test_the_class_does_what_it_says(
     asked: Asked, model: Callable[..., TransformerModel]
 ) -> None:
     asked.body = {"predictions": [0, 2]}
-    made = find_class(f"{EXAMPLE / 'millimetres.py'}:Millimetres")("flowers")
+    made = find_class(f"{EXAMPLE / 'millimetres.py'}:Millimetres")("flowers", EXAMPLE, {})
     served = model(made)
     request = InferenceRequest((), payload={"flowers": [[51, 35, 14, 2], [63, 33, 60, 25]]})
     answer = await served.infer(request)

@@ -25,7 +25,7 @@ from predictors.serving.grpc.messages import (
 )
 from predictors.serving.inference import InferenceRequest, InferenceResponse, RequestedOutput
 from predictors.serving.tensors import Tensor
-from tests.unit.transformers.conftest import v1
+from tests.unit.transformers.conftest import Context, Server, response, v1
 from transformers_pre import Transformer
 from transformers_pre.errors import PredictorError, UnreachableError
 from transformers_pre.grpc_predictor import GrpcPredictor
@@ -33,71 +33,6 @@ from transformers_pre.model import TransformerModel
 from transformers_pre.predictor import PredictorSettings
 
 ROW = np.array([[5.1, 3.5]])
-Context = grpc.aio.ServicerContext[bytes, bytes]
-
-
-class Server:
-    """A predictor that remembers what it was asked, and answers as told."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.sent: list[ModelInferRequest] = []
-        self.metadata: dict[str, Any] = {}
-        self.left_s: float | None = None
-        self.answer: Callable[[Context], Any] = lambda _: response(np.array([[7]]))
-        self.parts: Sequence[bytes] = ()
-        self.dropped = asyncio.Event()
-
-    async def infer(self, data: bytes, context: Context) -> bytes:
-        self.note(data, context)
-        try:
-            made = self.answer(context)
-            answer: bytes = await made if asyncio.iscoroutine(made) else made
-        except asyncio.CancelledError:
-            self.dropped.set()
-            raise
-        return answer
-
-    async def stream(
-        self, requests: AsyncIterator[bytes], context: Context
-    ) -> AsyncIterator[bytes]:
-        async for data in requests:
-            self.note(data, context)
-            for part in self.parts:
-                yield part
-        if not self.parts:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "There is no model iris.")
-
-    def note(self, data: bytes, context: Context) -> None:
-        self.sent.append(ModelInferRequest.FromString(data))
-        self.metadata = dict(context.invocation_metadata() or ())
-        self.left_s = context.time_remaining()
-
-
-def response(array: np.ndarray[Any, Any], *, raw: bool = True, name: str = "predict") -> bytes:
-    message = ModelInferResponse(model_name="iris", model_version="1")
-    output = message.outputs.add(name=name, datatype="INT64", shape=array.shape)
-    if raw:
-        message.raw_output_contents.append(array.astype(np.int64).tobytes())
-    else:
-        output.contents.int64_contents.extend(array.ravel().tolist())
-    return message.SerializeToString()
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    asked = Server()
-    aio = grpc.aio.server()
-    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-        "ModelInfer": grpc.unary_unary_rpc_method_handler(asked.infer),
-        "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(asked.stream),
-    }
-    service = grpc.method_handlers_generic_handler("inference.GRPCInferenceService", handlers)
-    aio.add_generic_rpc_handlers((service,))
-    asked.port = aio.add_insecure_port("127.0.0.1:0")
-    await aio.start()
-    yield asked
-    await aio.stop(0)
 
 
 Make = Callable[..., GrpcPredictor]

@@ -101,7 +101,10 @@ class Model(InferenceModel):
         response_headers: dict[str, str] | None = None,
     ) -> Any:
         """The answer; a subclass has its own."""
-        raise NotImplementedError(f"{type(self).__name__} has no predict")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no predict. If a predictor does it, serve the class by "
+            "python -m transformers_pre --module FILE.py:CLASS."
+        )
 
     async def postprocess(
         self,
