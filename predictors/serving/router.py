@@ -15,7 +15,7 @@ from predictors.serving.lanes import V1, V1_EXPLAIN, V2, Lane, Verb
 from predictors.serving.model import Model
 from predictors.serving.protocols import v2
 from predictors.serving.repository.endpoints import Action, action
-from predictors.serving.routes import Route
+from predictors.serving.routes import Described, Route
 
 __all__ = ["JSON", "Page", "Router", "Target"]
 
@@ -186,14 +186,27 @@ class Router:
         from predictors.serving.openapi import document  # readers wait for it, wake-ups must not
 
         if name is not None:
-            return JSON, orjson.dumps(document([self._plane.get(name, version)], server=False))
+            model = self._plane.get(name, version)
+            told = document([model], server=False, described=self._described)
+            return JSON, orjson.dumps(told)
         ready = [entry.name for entry in self._plane.index(ready_only=True)]
-        return JSON, orjson.dumps(document(map(self._plane.get, dict.fromkeys(ready))))
+        models = map(self._plane.get, dict.fromkeys(ready))
+        return JSON, orjson.dumps(document(models, described=self._described))
+
+    def _described(self, model: Model) -> list[Described]:
+        """What documentation says of a model's further endpoints."""
+        told = [route.described for route in model.routes() if route.described is not None]
+        if any(hasattr(model, ability) for ability in _OPENAI_ABILITIES):
+            from predictors.openai.documentation import described
+
+            told += described(model)
+        return told
 
     def _docs(self, name: str, version: str | None = None) -> tuple[str, bytes]:
         from predictors.serving.openapi import page
 
-        return _HTML, page(self._plane.get(name, version)).encode()
+        model = self._plane.get(name, version)
+        return _HTML, page(model, described=self._described(model)).encode()
 
 
 def _fixed(body: Mapping[str, Any]) -> Page:

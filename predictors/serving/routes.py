@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from predictors.serving.errors import RequestError
 
-__all__ = ["HttpAnswer", "HttpRequest", "Route"]
+__all__ = ["Described", "HttpAnswer", "HttpRequest", "Route"]
 
 
 class HttpRequest(NamedTuple):
@@ -33,6 +33,21 @@ class HttpAnswer:
     stream: AsyncIterator[bytes] | None = field(default=None)
 
 
+class Described(NamedTuple):
+    """What documentation says of an endpoint to which JSON is posted.
+
+    `request`, `response` and `error` are JSON Schemas; `example` is a body that works. An `error`
+    of None is the server's own form.
+    """
+
+    path: str
+    summary: str
+    request: Mapping[str, Any]
+    example: Mapping[str, Any]
+    response: Mapping[str, Any]
+    error: Mapping[str, Any] | None = None
+
+
 class Route(NamedTuple):
     """One endpoint; `handle` runs in the event loop and may raise `RequestError`.
 
@@ -43,3 +58,4 @@ class Route(NamedTuple):
     path: str
     handle: Callable[[HttpRequest], Awaitable[HttpAnswer]]
     refuse: Callable[[RequestError], HttpAnswer] | None = None
+    described: Described | None = None

@@ -14,7 +14,7 @@ from predictors.openai.abilities import Generation, Piece
 from predictors.openai.asking import deadline_in
 from predictors.serving.errors import DeadlineError, InvalidInputError
 from predictors.serving.protocols import parse_object
-from predictors.serving.routes import HttpAnswer, HttpRequest, Route
+from predictors.serving.routes import Described, HttpAnswer, HttpRequest, Route
 from predictors.serving.streaming import sse
 
 if TYPE_CHECKING:
@@ -44,8 +44,32 @@ def generate_routes(model: GenerationModel) -> Sequence[Route]:
 
     base = f"/v2/models/{model.name}"
     return (
-        Route("POST", f"{base}/generate", whole),
-        Route("POST", f"{base}/generate_stream", parts),
+        Route("POST", f"{base}/generate", whole, described=_described(f"{base}/generate", "")),
+        Route(
+            "POST",
+            f"{base}/generate_stream",
+            parts,
+            described=_described(f"{base}/generate_stream", ", as server-sent events"),
+        ),
+    )
+
+
+def _described(path: str, how: str) -> Described:
+    text = {"type": "string"}
+    return Described(
+        path,
+        f"Generate a text{how} (V2)",
+        {
+            "type": "object",
+            "properties": {"text_input": text, "parameters": {"type": "object"}},
+            "required": ["text_input"],
+        },
+        {"text_input": "Once upon a time", "parameters": {"max_new_tokens": 8}},
+        {
+            "type": "object",
+            "properties": {"model_name": text, "model_version": text, "text_output": text},
+            "required": ["model_name", "text_output"],
+        },
     )
 
 

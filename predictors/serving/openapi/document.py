@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
 from predictors.serving.model import Model
 from predictors.serving.openapi import schemas
 from predictors.serving.openapi.examples import v1_example, v2_example
+from predictors.serving.routes import Described
 from predictors.serving.tensors import TensorSpec
 
 __all__ = ["document"]
@@ -16,12 +17,24 @@ __all__ = ["document"]
 Json = dict[str, Any]
 
 
-def document(models: Iterable[Model], *, server: bool = True) -> Json:
-    """The document of `models`; with the paths of the server itself unless `server` is false."""
+def document(
+    models: Iterable[Model],
+    *,
+    server: bool = True,
+    described: Callable[[Model], Iterable[Described]] = lambda model: (),
+) -> Json:
+    """The document of `models`; with the paths of the server itself unless `server` is false.
+
+    `described` are further endpoints of a model; those of one path are one with several examples.
+    """
     known = list(models)
     paths: Json = _server_paths() if server else {}
     for model in known:
         paths |= _model_paths(model)
+        for each in described(model):
+            content = paths.setdefault(each.path, {"post": _posted(each)})["post"]["requestBody"]
+            examples = content["content"]["application/json"]["examples"]
+            examples[model.name] = {"value": each.example}
     title = known[0].name if len(known) == 1 else "Models"
     return {
         "openapi": "3.1.0",
@@ -113,6 +126,33 @@ def _inference(
             },
             "4XX": _error("The request does not fit"),
             "5XX": _error("The model failed, is not ready, or the server is overloaded"),
+        },
+    }
+
+
+def _posted(each: Described) -> Json:
+    error = {"$ref": "#/components/schemas/Error"} if each.error is None else each.error
+
+    def refused(description: str) -> Json:
+        return {"description": description, "content": {"application/json": {"schema": error}}}
+
+    return {
+        "operationId": each.path.strip("/").replace("/", "-"),
+        "summary": each.summary,
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": each.request, "examples": {}}},
+        },
+        "responses": {
+            "200": {
+                "description": "The model's answer",
+                "content": {
+                    "application/json": {"schema": each.response},
+                    "text/event-stream": {"schema": {"type": "string"}},
+                },
+            },
+            "4XX": refused("The request does not fit"),
+            "5XX": refused("The model failed, is not ready, or the server is overloaded"),
         },
     }
 

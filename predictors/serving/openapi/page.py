@@ -7,6 +7,7 @@ from a model or a request is escaped.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html import escape
 from importlib import resources
 from typing import Any, Final
@@ -16,6 +17,7 @@ import orjson
 
 from predictors.serving.model import Model
 from predictors.serving.openapi.examples import v1_example, v2_example
+from predictors.serving.routes import Described
 from predictors.serving.tensors import TensorSpec
 
 __all__ = ["page"]
@@ -23,10 +25,11 @@ __all__ = ["page"]
 _FIELD: Final = re.compile(r"\{\{(\w+)\}\}")
 
 
-def page(model: Model, base: str = "") -> str:
+def page(model: Model, base: str = "", described: Iterable[Described] = ()) -> str:
     """The HTML of ``/v2/models/M/docs``; `base` is the server's URL in the examples.
 
-    Without `base` the page fills in the address it was read from.
+    Without `base` the page fills in the address it was read from. `described` are further
+    endpoints of the model.
     """
     template = resources.files(__package__).joinpath("page.html").read_text("utf-8")
     name = quote(model.name)
@@ -44,6 +47,10 @@ def page(model: Model, base: str = "") -> str:
             "Open Inference Protocol (V2)",
             f"{base}/v2/models/{name}/infer",
             v2_example(model),
+        ),
+        "more": "".join(
+            _example(f"more-{index}", each.summary, base + each.path, dict(each.example))
+            for index, each in enumerate(described)
         ),
     }
     # In one pass: what a model is called may look like a field of the template.

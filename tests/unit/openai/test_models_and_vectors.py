@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from predictors.openai.service import OpenAI
 from predictors.serving.application import Application
@@ -70,6 +71,29 @@ async def test_embeddings_of_tokens(client: httpx.AsyncClient, given: Any) -> No
     told = (await client.post(EMBEDDINGS, json={"model": "able", "input": given})).json()
     assert [each["embedding"] for each in told["data"]] == [[3.0, 0.5]]
     assert told["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+
+
+async def test_the_documentation_has_examples_that_work(client: httpx.AsyncClient) -> None:
+    told = (await client.get("/openapi.json")).json()
+    page = (await client.get("/v2/models/able/docs")).text
+    found = []
+    for path, methods in told["paths"].items():
+        if not path.startswith("/openai/"):
+            continue
+        [content] = methods["post"]["requestBody"]["content"].values()
+        example = content["examples"]["able"]["value"]
+        Draft202012Validator.check_schema(content["schema"])
+        Draft202012Validator(content["schema"]).validate(example)
+        answer = await client.post(path, json=example)
+        assert answer.status_code == 200, answer.text
+        responses = methods["post"]["responses"]
+        body = responses["200"]["content"]["application/json"]["schema"]
+        Draft202012Validator(body).validate(answer.json())
+        error = responses["4XX"]["content"]["application/json"]["schema"]
+        Draft202012Validator(error).validate((await client.post(path, json={})).json())
+        assert f'data-url="{path}"' in page
+        found.append(path.removeprefix("/openai/v1/"))
+    assert found == ["completions", "chat/completions", "embeddings", "rerank"]
 
 
 async def test_rerank(client: httpx.AsyncClient) -> None:

@@ -17,6 +17,7 @@ from predictors.openai.abilities import Generation, Sampling
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import DeadlineError, InvalidInputError, ModelLoadError, StartupError
 from predictors.serving.inference import InferenceRequest
+from predictors.serving.openapi import document
 from predictors.serving.router import Router
 from predictors.serving.routes import HttpRequest, Route
 from predictors.serving.tensors import Tensor
@@ -245,6 +246,8 @@ async def test_texts_are_counted_by_vllms_names(folder: Callable[[str], Path]) -
     assert isinstance(whole, Route)
     names = '{model_name="counted"}'
     try:
+        documented = document([made], described=router._described)["paths"]
+        assert {whole.path, f"{whole.path}_stream", "/openai/v1/completions"} <= set(documented)
         body = {"text_input": "Hello", "parameters": {"max_new_tokens": 6, "temperature": 0.0}}
         request = HttpRequest("POST", whole.path, "", {}, orjson.dumps(body))
         used = orjson.loads((await whole.handle(request)).body)["parameters"]["completion_tokens"]
