@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from predictors.serving.policy import Policy
 from predictors.storage import find_one
-from predictors.tabular.diet import lean_imports
+from predictors.tabular.diet import lean_imports, use_now
 
 if TYPE_CHECKING:
     from predictors.serving.model import Model
@@ -64,11 +64,12 @@ class SklearnRuntime:
 
     def warm(self) -> None:
         """Import the modules pickled estimators commonly refer to."""
-        importlib.import_module("scipy.stats")
         self.prepare()
         importlib.import_module("predictors.twins.choosing")
-        for module in _COMMON:
-            importlib.import_module(f"sklearn.{module}")
+        with lean_imports():
+            for module in _COMMON:
+                importlib.import_module(f"sklearn.{module}")
+        use_now("scipy.stats")
         self.rehearse()
 
     def rehearse(self) -> None:

@@ -2,8 +2,9 @@
 
 Most of the time and a third of the memory of ``import sklearn`` go into functions that are used in
 fitting, in tests, or not at all: ``sklearn.utils.fixes`` imports ``scipy.stats`` and, where it is
-installed, pandas; ``scipy.optimize`` brings all of ``scipy.spatial`` for one of its optimizers; and
-a ``from numpy import *`` in SciPy fetches NumPy's Fortran wrapper and its test tools.
+installed, pandas; ``sklearn.callback`` imports rich, for bars of progress; ``scipy.optimize``
+brings all of ``scipy.spatial`` for one of its optimizers; and a ``from numpy import *`` in SciPy
+fetches NumPy's Fortran wrapper and its test tools.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Final
 
-__all__ = ["lean_imports"]
+__all__ = ["lean_imports", "use_now"]
 
 _DEFERRED: Final[Mapping[str, Collection[str]]] = {
     "scipy.stats": {"gmean", "rankdata", "spearmanr"},
@@ -30,21 +31,27 @@ _DEFERRED: Final[Mapping[str, Collection[str]]] = {
 
 @contextmanager
 def lean_imports() -> Iterator[None]:
-    """Within the block pandas is not found, and some modules are imported at their first use.
+    """Within the block pandas and rich are not found; some modules are imported at their first use.
 
-    What is imported already stays as it is; after the block pandas is found again.
+    What is imported already stays as it is; after the block pandas and rich are found again.
     """
     for name in _DEFERRED:
         if name not in sys.modules:
             _defer(name)
-    absent = sys.modules.setdefault("pandas", _MISSING) is _MISSING
+    absent = [name for name in _HIDDEN if sys.modules.setdefault(name, _MISSING) is _MISSING]
     try:
         yield
     finally:
-        if absent:
-            del sys.modules["pandas"]
+        for name in absent:
+            del sys.modules[name]
 
 
+def use_now(name: str) -> None:
+    """Import a module that waits for its first use, with the others still waiting."""
+    _loaded(name)
+
+
+_HIDDEN: Final = ("pandas", "rich")
 _MISSING: Any = None
 """Python refuses to import a module whose entry is None."""
 

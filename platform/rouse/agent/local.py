@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from rouse.api.base import Object
 from rouse.errors import RouseError
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.informer import Informer, InformerOptions
+from rouse.kube.objects import Object
 from rouse.kube.resources import RESOURCES
 
 __all__ = ["LocalAgent"]

@@ -12,7 +12,7 @@ from rouse.authorizer.decision import Verdict, decide
 from rouse.authorizer.hosts import HostTable
 from rouse.authorizer.keys import KeyCopies
 from rouse.authorizer.server import AuthorizationServer
-from rouse.compiler.access import ACCESS_NAMESPACE_LABEL
+from rouse.compiler.names import ACCESS_NAMESPACE_LABEL
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.informer import Informer, InformerOptions
 from rouse.kube.objects import Object

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rouse.api.apikeys import LABEL
-from rouse.compiler.access import ACCESS_NAMESPACE_LABEL, TOKENS_TOO
-from rouse.compiler.names import SERVICE_LABEL
+from rouse.compiler.names import ACCESS_NAMESPACE_LABEL, SERVICE_LABEL, TOKENS_TOO
 from rouse.kube.objects import Key, labels_of
 
 __all__ = ["HostTable", "Protected"]

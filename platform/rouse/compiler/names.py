@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 
 __all__ = [
+    "ACCESS_NAMESPACE_LABEL",
     "COMPONENT_LABEL",
     "MANAGED_BY",
     "MAX_KNATIVE_SERVICE",
     "SERVICE_LABEL",
     "TEMPLATE_HASH",
+    "TOKENS_TOO",
     "component_name",
     "revision_host",
     "service_host",
@@ -22,6 +24,12 @@ MANAGED_BY = {"app.kubernetes.io/managed-by": "rouse"}
 
 TEMPLATE_HASH = "rouse.dev/template-hash"
 """Annotation of a revision template, and so of its revisions: which template they were made of."""
+
+ACCESS_NAMESPACE_LABEL = "rouse.dev/inferenceservice-namespace"
+"""Of a policy: the namespace of the InferenceService whose hosts it is for."""
+
+TOKENS_TOO = "rouse.dev/tokens-too"
+"""Of a policy that asks for keys: ``true`` where a token is as good as one."""
 
 MAX_KNATIVE_SERVICE = 63 - len("-00001-deployment")
 """What is left for the name of a Knative Service, so that the names made from it are DNS labels."""

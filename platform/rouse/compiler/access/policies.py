@@ -19,15 +19,15 @@ from rouse.compiler.config.access import JwtIssuer
 from rouse.compiler.errors import CompileError
 from rouse.compiler.hosts import external_hosts, local_host, public_path
 from rouse.compiler.metadata import is_cluster_local
-from rouse.compiler.names import MANAGED_BY, SERVICE_LABEL, shorten
+from rouse.compiler.names import (
+    ACCESS_NAMESPACE_LABEL,
+    MANAGED_BY,
+    SERVICE_LABEL,
+    TOKENS_TOO,
+    shorten,
+)
 
-__all__ = ["ACCESS_NAMESPACE_LABEL", "TOKENS_TOO", "make_auth_objects", "methods_of"]
-
-ACCESS_NAMESPACE_LABEL = "rouse.dev/inferenceservice-namespace"
-"""Of a policy: the namespace of the InferenceService whose hosts it is for."""
-
-TOKENS_TOO = "rouse.dev/tokens-too"
-"""Of a policy that asks for keys: ``true`` where a token is as good as one."""
+__all__ = ["make_auth_objects", "methods_of"]
 
 _API = "security.istio.io/v1"
 _AUTHENTICATION = "rouse-jwt"

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rouse.api.base import Object
-from rouse.compiler.access import ACCESS_NAMESPACE_LABEL
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP
-from rouse.compiler.names import SERVICE_LABEL
+from rouse.compiler.names import ACCESS_NAMESPACE_LABEL, SERVICE_LABEL
 from rouse.controllers.keepalive.fields import with_own_fields
 from rouse.kube.client import KubeClient
 from rouse.kube.informer import Informer, InformerOptions
