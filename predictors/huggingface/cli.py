@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
     runtime = HuggingFaceRuntime(Options.of(argv))
     if "--warm" in rest:
         logs.configure("info")
+        cli.parser_of(runtime.name, os.environ)
         return run_warm_parent(runtime, main)
     if any(flag in rest for flag in _HELP):
         print(parser().format_help())

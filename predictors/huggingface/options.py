@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 __all__ = ["DTYPES", "Options", "parser"]
@@ -55,8 +56,12 @@ class Options:
         )
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
-    """The flags of this predictor alone; those of every predictor are parsed elsewhere."""
+    """The flags of this predictor alone; those of every predictor are parsed elsewhere.
+
+    Made once, by a warm parent for its children.
+    """
     made = argparse.ArgumentParser(
         prog="python -m predictors.huggingface",
         usage="%(prog)s [flags below] [flags of every predictor]",

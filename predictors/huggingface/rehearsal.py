@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig
 
+from predictors.huggingface.encoder import Encoder
 from predictors.huggingface.loading import build
+from predictors.openai.abilities import Adapted, Chats, Completes, Embeds, Reranks
 
-__all__ = ["rehearse"]
+__all__ = ["recognize", "rehearse"]
+
+_ABILITIES: Final = (Adapted, Chats, Completes, Embeds, Reranks)
 
 
 def rehearse() -> None:
@@ -34,3 +41,16 @@ def rehearse() -> None:
         for mask in (None, torch.ones_like(ids)):
             output = module(input_ids=ids, attention_mask=mask)
             torch.nn.functional.normalize(output.last_hidden_state.mean(dim=1)).numpy()
+
+
+def recognize() -> None:
+    """Ask of every encoder's class which protocols it has, for a parent that then forks.
+
+    Python remembers the answers, which take a search through all classes of all libraries; each
+    child would write to the pages of those.
+    """
+    for kind in Encoder.__subclasses__():
+        model: object = kind.__new__(kind)
+        for ability in _ABILITIES:
+            isinstance(model, ability)
+    isinstance("", Mapping)  # as logging does with the first argument of each message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,13 +42,19 @@ class HuggingFaceRuntime:
         for family in _COMMON:
             importlib.import_module(f"transformers.models.{family}.modeling_{family}")
         importlib.import_module("transformers.pipelines")
+        importlib.import_module("predictors.openai.service")
         importlib.import_module("predictors.huggingface.generation")
         self.rehearse()
+        importlib.import_module("predictors.huggingface.rehearsal").recognize()
         importlib.import_module("predictors.huggingface.generation.rehearsal").rehearse()
 
     def rehearse(self) -> None:
         """Tokenize for, and ask, a tiny model."""
         importlib.import_module("predictors.huggingface.rehearsal").rehearse()
+
+    def expect(self, args: Sequence[str], env: Mapping[str, str]) -> None:
+        """Read what a process started so has read, for others like it."""
+        importlib.import_module("predictors.huggingface.kept").expect(args, env)
 
     def model(self, name: str, folder: Path) -> Model:
         """The model in `folder`, by its task. Raises `StartupError`."""

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 from tokenizers import Encoding, Tokenizer
 
 from predictors.huggingface.config import ModelFolder
+from predictors.huggingface.kept import take
 from predictors.huggingface.loading import allow_code
 from predictors.huggingface.options import Options
 from predictors.serving.errors import InvalidInputError, ModelLoadError
@@ -203,7 +204,7 @@ def load_tokenizer(
     file = files.path / "tokenizer.json"
     if file.is_file():
         try:
-            rust = Tokenizer.from_file(str(file))
+            rust = take(file) or Tokenizer.from_file(str(file))
         except Exception as error:  # tokenizers raises bare Exceptions
             raise ModelLoadError(f"{file} is no tokenizer: {error}") from error
     else:

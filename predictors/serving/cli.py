@@ -6,23 +6,25 @@ import argparse
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from predictors.serving import logs
+from predictors.serving.numbers import number, port, whole
 from predictors.serving.settings import BatchSettings, Limits, PlaneSettings, Settings
 from predictors.serving.warm import run_warm_parent
 
 if TYPE_CHECKING:
     from predictors.serving.model import Runtime
 
-__all__ = ["main"]
+__all__ = ["main", "parser_of"]
 
 _log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str], runtime: Runtime) -> int:
     """Run a predictor, or with ``--warm`` the parent of predictors; the exit code."""
-    parser = _parser(runtime.name, os.environ)
+    parser = parser_of(runtime.name, os.environ)
     arguments, unknown = parser.parse_known_args(argv)
     logs.configure(arguments.log_level, arguments.log_format)
     if arguments.warm:
@@ -68,7 +70,15 @@ def _settings(arguments: argparse.Namespace, env: Mapping[str, str]) -> Settings
     )
 
 
-def _parser(framework: str, env: Mapping[str, str]) -> argparse.ArgumentParser:
+def parser_of(framework: str, env: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The flags of every predictor. Made once, by a warm parent for its children."""
+    size = env.get("ROUSE_BATCH_MAX_SIZE", "64")
+    latency = env.get("ROUSE_BATCH_MAX_LATENCY_MS", "0")
+    return _parser(framework, size, latency, env.get("LOG_FORMAT", "json"))
+
+
+@cache
+def _parser(framework: str, size: str, latency: str, form: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m predictors.{framework}",
         description=f"Serve a {framework} model over the V1 and V2 protocols.",
@@ -78,30 +88,27 @@ def _parser(framework: str, env: Mapping[str, str]) -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--model_name", default="model", help="name of the model in paths")
-    add("--model_dir", default="/mnt/models", help="folder, file:// or http(s):// of the model")
+    add("--model_name", type=_name, default="model", help="name of the model in paths")
+    add("--model_dir", default="/mnt/models", help="folder, file or URI of the model")
     add("--model_repository", help="folder of many models, served instead of --model_dir")
     add(
         "--version_policy", choices=("latest", "all"), default="latest", help="what of it is served"
     )
-    add("--http_port", type=_port, default=8080, help="port, on all addresses")
-    add("--grpc_port", type=_port, default=0, help="gRPC port; 0: no gRPC")
-    add("--workers", type=_positive, default=1, help="processes that share the port")
-    add("--max_body", type=int, default=Limits.body_bytes, help="largest body, in bytes")
-    add("--body_seconds", type=float, default=Limits.body_seconds, help="for a body to arrive")
-    add("--request_seconds", type=float, default=0.0, help="for an answer, 0 for no limit")
-    add("--max_in_flight", type=int, default=Limits.in_flight, help="requests before 503")
-    add("--max_queue", type=int, default=Limits.waiting, help="waiting for a model before 503")
-    add("--threads", type=_positive, default=Limits.threads, help="threads of each model")
-    size = env.get("ROUSE_BATCH_MAX_SIZE", "64")
-    add("--max_batch_size", type=int, default=size, help="rows joined in one call, 1 for none")
-    latency = env.get("ROUSE_BATCH_MAX_LATENCY_MS", "0")
-    add("--max_batch_latency_ms", type=float, default=latency, help="wait for company that long")
-    add("--cache_size", type=int, default=0, help="bytes of answers kept for repeated requests")
-    add("--drain_seconds", type=float, default=30.0, help="for requests in flight at SIGTERM")
-    add("--hang_seconds", type=float, default=120.0, help="replace workers that stand still, 0: no")
+    add("--http_port", type=port, default=8080, help="port, on all addresses")
+    add("--grpc_port", type=port, default=0, help="gRPC port; 0: no gRPC")
+    add("--workers", type=whole(1), default=1, help="processes that share the port")
+    add("--max_body", type=whole(1), default=Limits.body_bytes, help="largest body, in bytes")
+    add("--body_seconds", type=number, default=Limits.body_seconds, help="for a body to arrive")
+    add("--request_seconds", type=number, default=0.0, help="for an answer, 0 for no limit")
+    add("--max_in_flight", type=whole(1), default=Limits.in_flight, help="requests before 503")
+    add("--max_queue", type=whole(0), default=Limits.waiting, help="waiting for a model before 503")
+    add("--threads", type=whole(1), default=Limits.threads, help="threads of each model")
+    add("--max_batch_size", type=whole(1), default=size, help="rows joined in one call, 1 for none")
+    add("--max_batch_latency_ms", type=number, default=latency, help="wait for company that long")
+    add("--cache_size", type=whole(0), default=0, help="bytes of answers kept to be given again")
+    add("--drain_seconds", type=number, default=30.0, help="for requests in flight at SIGTERM")
+    add("--hang_seconds", type=number, default=120.0, help="replace hung workers, 0: never")
     add("--log_level", choices=logs.LEVELS, default="info", help="debug adds stack traces")
-    form = env.get("LOG_FORMAT", "json")
     add("--log_format", choices=logs.FORMATS, default=form, help="of the log on stderr")
     add("--access_log", action="store_true", help="a line in the log for each inference request")
     add("--warm", action="store_true", help="import, wait, and fork predictors on demand")
@@ -109,15 +116,7 @@ def _parser(framework: str, env: Mapping[str, str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is not a port")
-    return port
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name is empty")
+    return text

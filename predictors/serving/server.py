@@ -20,6 +20,7 @@ from predictors.serving import tracing
 from predictors.serving.application import Application
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import LoadFailedError, ModelLoadError, StartupError
+from predictors.serving.idle import Idle
 from predictors.serving.listener import Listener, listening_socket
 from predictors.serving.metrics import ServerMetrics
 from predictors.serving.metrics.process import started_at
@@ -155,9 +156,11 @@ class _Server:
 
     async def _sweep(self) -> None:
         """What is done once a second, as long as the server runs."""
+        idle = Idle()
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             self._application.sweep()
+            idle.sweep()
             if self._text is not None:
                 self._text.leave()
 

@@ -23,9 +23,9 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, runtime_checkable
 
 import orjson
 
@@ -75,6 +75,14 @@ def run_warm_parent(runtime: Runtime, entry: Entry) -> int:
         return parent.run()
 
 
+@runtime_checkable
+class _ExpectsOthers(Protocol):
+    """A runtime whose parent reads for its children what all replicas of a model would read."""
+
+    def expect(self, args: Sequence[str], env: Mapping[str, str]) -> None:
+        """A process of these flags and variables may be asked for again. Starts no thread."""
+
+
 class _Spare(NamedTuple):
     """A forked child that waits for its request on the other end of `channel`."""
 
@@ -88,6 +96,7 @@ class _Parent:
         self._runtime = runtime
         self._entry = entry
         self._children: dict[int, str] = {}
+        self._latest: Spawn | None = None
         self._spare: _Spare | None = None
         self._refill_at = math.inf
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -121,6 +130,7 @@ class _Parent:
     def refill(self) -> None:
         """Have a spare child. Without one the next request costs a fork, so a failure may wait."""
         self._refill_at = monotonic() + _REFILL_SECONDS
+        self._expect()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
@@ -133,6 +143,14 @@ class _Parent:
                 ours.close()
                 self._become(lambda: self._wait(theirs))
         self._spare = _Spare(pid, ours)
+
+    def _expect(self) -> None:
+        """Have the next children share what the latest has read for itself, if it lived."""
+        latest, self._latest = self._latest, None
+        if latest is None or not isinstance(self._runtime, _ExpectsOthers):
+            return
+        if latest.id in self._children.values():
+            self._runtime.expect(latest.args, latest.env)
 
     def _patience(self) -> float | None:
         """Seconds until a spare is due; None when there is one or none is due yet."""
@@ -169,6 +187,7 @@ class _Parent:
         spawn = parse(data, fds)
         pid = self._handed(data, fds) or self._forked(spawn)
         self._children[pid] = spawn.id
+        self._latest = spawn
         return {"type": "spawned", "id": spawn.id, "pid": pid}
 
     def _handed(self, data: bytes, fds: Sequence[int]) -> int | None:

@@ -246,3 +246,51 @@ def _next_spare(parent: WarmParent, known: set[int]) -> int:
             return new.pop()
         time.sleep(0.01)
     raise AssertionError("no new spare")
+
+
+EXPECTING = """
+import signal, sys
+from predictors.serving.warm import run_warm_parent
+
+class Runtime:
+    name = "made-up"
+    def warm(self): pass
+    def rehearse(self): pass
+    def expect(self, args, env): print("expected", *args, env["WHO"], flush=True)
+
+sys.exit(run_warm_parent(Runtime(), lambda args: signal.pause() or 0))
+"""
+
+
+def test_a_parent_is_told_of_replicas_that_others_may_follow(tmp_path: Path) -> None:
+    channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    channel.settimeout(30)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-c", EXPECTING],
+            cwd=ROOT,
+            env={**os.environ, "ROUSE_WARM_FD": str(theirs.fileno())},
+            pass_fds=[theirs.fileno()],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    try:
+        assert orjson.loads(channel.recv(65536))["type"] == "ready"
+        with socket.create_server(("127.0.0.1", 0)) as listener, open(os.devnull, "wb") as null:
+            spawn = {
+                "type": "spawn",
+                "id": "d/a/0",
+                "args": ["--model_dir=/m"],
+                "env": {"WHO": "a"},
+                "cwd": str(tmp_path),
+            }
+            fds = [null.fileno(), null.fileno(), listener.fileno()]
+            socket.send_fds(channel, [orjson.dumps(spawn)], fds)
+        assert orjson.loads(channel.recv(65536))["type"] == "spawned"
+        assert process.stdout is not None
+        assert process.stdout.readline() == "expected --model_dir=/m a\n"
+    finally:
+        channel.close()
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()
