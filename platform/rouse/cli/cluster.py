@@ -14,6 +14,7 @@ __all__ = ["controller"]
 
 @click.command()
 @click.option("--namespace", default="rouse-system", show_default=True, help="Where the Lease is.")
+@click.option("--pod", default="", help="The pod in that namespace that this runs in.")
 @click.option(
     "--leader-elect/--no-leader-elect",
     default=False,
@@ -26,6 +27,7 @@ __all__ = ["controller"]
 def controller(
     kubeconfig: Path | None,
     namespace: str,
+    pod: str,
     leader_elect: bool,
     metrics_port: int | None,
     health_port: int | None,
@@ -42,6 +44,7 @@ def controller(
     options = Options(
         leader_election=leader_elect,
         namespace=namespace,
+        pod=pod,
         ports=Ports(metrics_port, health_port, profiling),
     )
     status = run_controllers(kubeconfig, options, log_format=log_format, ready_fd=ready_fd)

@@ -16,6 +16,7 @@ from typing import Final
 from rouse.controllers.election import LeadershipLostError, lead
 from rouse.controllers.inferenceservice import make_manager
 from rouse.controllers.observability.metrics import Metrics
+from rouse.controllers.own_image import own_image
 from rouse.daemon.endpoints import Checks, Ports, serve_endpoints
 from rouse.daemon.logs import set_up_logs
 from rouse.daemon.loop import loop_factory, stop_signal
@@ -38,6 +39,8 @@ class Options:
 
     leader_election: bool = False
     namespace: str = LEASE.namespace
+    pod: str = ""
+    """The pod in that namespace that this process runs in; empty: in none."""
     lease_times: LeaseTimes = field(default_factory=LeaseTimes)
     ports: Ports = field(default_factory=Ports)
 
@@ -155,6 +158,7 @@ class _Process:
     async def _work(self, client: KubeClient, *ends: asyncio.Event) -> None:
         """Run the controllers until one of the events is set, during the start too."""
         metrics = self._metrics
+        pod = Key(self._options.namespace, self._options.pod) if self._options.pod else None
         manager = make_manager(
             client,
             observe=metrics.reconciled,
@@ -164,6 +168,7 @@ class _Process:
             told_standby=metrics.handed_over,
             told_pre_pull=metrics.pre_pulled,
             told_plan=metrics.planned,
+            own_image=await own_image(client, pod),
         )
         metrics.manager = manager
         waiting = [asyncio.create_task(end.wait()) for end in ends]

@@ -54,6 +54,17 @@ def test_images_without_a_shell_run_a_program_that_is_brought_along() -> None:
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
 
 
+def test_the_program_comes_out_of_the_image_that_the_controller_runs() -> None:
+    own = "registry.example.com/rouse/controller:v1"
+
+    def writer(config: Config) -> str:
+        pod = make_daemon_set("a100", IMAGES, config, {}, own_image=own)["spec"]["template"]["spec"]
+        return str(pod["initContainers"][0]["image"])
+
+    assert writer(configured()) == own
+    assert writer(configured(prePull="{enabled: true, image: another}")) == "another"
+
+
 def test_it_goes_to_the_nodes_of_its_pool_and_gives_way() -> None:
     pod = make_daemon_set("a100", IMAGES, configured(), {})["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"gpu": "a100", "kubernetes.io/os": "linux"}

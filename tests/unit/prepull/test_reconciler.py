@@ -55,7 +55,7 @@ class Cluster:
         status = {"conditions": ready, "images": listed}
         await self.client.patch(NODES, name, {"status": status}, subresource="status")
 
-    async def pod(self, node: str, state: Object) -> None:
+    async def pod(self, node: str, state: Object, *, program: Object | None = None) -> None:
         metadata = {"name": f"pull-{node}", "namespace": SYSTEM}
         labels = {"rouse.dev/pre-pull": "any-node"}
         spec = {"nodeName": node, "containers": [{"name": "c", "image": "i"}]}
@@ -73,6 +73,9 @@ class Cluster:
                 }
             ]
         }
+        if program:
+            first = {**status["containerStatuses"][0], "name": "program", "state": program}
+            status["initContainerStatuses"] = [first]
         name = metadata["name"]
         await self.client.patch(
             PODS, name, {"status": status}, namespace=SYSTEM, subresource="status"
@@ -151,6 +154,18 @@ async def test_what_the_node_lists_is_there(cluster: Cluster) -> None:
     await images(cluster, IMAGE)
     await cluster.node("one", **{IMAGE: 10**9})
     await cluster.pod("one", {"waiting": {"reason": "PodInitializing"}})
+    await counts(cluster, present=1)
+
+
+async def test_a_program_that_cannot_be_had_holds_up_all_images(cluster: Cluster) -> None:
+    await cluster.revision("iris-1", IMAGE)
+    await images(cluster, IMAGE)
+    await cluster.node("one")
+    waiting = {"reason": "ImagePullBackOff", "message": "no such controller"}
+    first = {"waiting": {"reason": "PodInitializing"}}
+    await cluster.pod("one", first, program={"waiting": waiting})
+    await counts(cluster, failed=1)
+    await cluster.pod("one", {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
     await counts(cluster, present=1)
 
 

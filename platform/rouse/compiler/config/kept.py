@@ -48,8 +48,9 @@ class PrePull:
     """Images that every pool with models gets, before others."""
     image_pull_secrets: tuple[str, ...] = ()
     """Secrets of rouse-system that open registries."""
-    image: str = "ghcr.io/rouse/controller:v0.1.0"
-    """What writes the program that images run; not asked for with image volumes."""
+    image: str = ""
+    """What writes the program that images run, empty: the controller's own image; not asked for
+    with image volumes."""
     image_volumes: bool = False
     """Mount the images instead of running them; needs Kubernetes 1.33, and a namespace rouse-system
     that allows more than the Pod Security Standard "restricted"."""

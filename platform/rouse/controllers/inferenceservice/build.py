@@ -43,6 +43,7 @@ def make_manager(
     told_plan: Callable[[Placement], None] | None = None,
     cold_start_observer: ColdStartObserver | None = None,
     ask: Ask = ask_server,
+    own_image: str = "",
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Manager:
     """Make the informers, the controller and the recorder; nothing is started.
@@ -51,7 +52,8 @@ def make_manager(
     ``told_standby`` is told how hand-overs went,
     ``told_balloons`` how the balloons of a pool do, ``told_pre_pull`` its images,
     ``told_plan`` of every new plan of which nodes keep which models,
-    ``cold_start_observer`` of every wake-up; ``ask`` asks a model server how its start went.
+    ``cold_start_observer`` of every wake-up; ``ask`` asks a model server how its start went;
+    ``own_image`` is what this process runs, as far as it is known.
     """
     sources = Sources.of(client)
     recorder = EventRecorder(client, COMPONENT, clock=lambda: clock().timestamp())
@@ -126,6 +128,7 @@ def make_manager(
         recorder,
         clock=clock,
         told=told_pre_pull,
+        own_image=own_image,
         observe=observe,
     )
     standby = make_standby(

@@ -35,14 +35,25 @@ def make_pre_pull(
     *,
     clock: Callable[[], datetime],
     told: Told | None = None,
+    own_image: str = "",
     observe: Callable[[Reconciled], None] | None = None,
 ) -> Parts:
     """Make informers and the controller; nothing is started.
 
     ``nodes`` and ``causes`` are somebody else's; a change of a cause asks for a reconcile.
+    ``own_image`` is the controller's, as far as it is known.
     """
     informers = Informers.of(client, nodes)
-    reconciler = Reconciler(client, informers, services, config, recorder, clock=clock, told=told)
+    reconciler = Reconciler(
+        client,
+        informers,
+        services,
+        config,
+        recorder,
+        clock=clock,
+        told=told,
+        own_image=own_image,
+    )
     controller = Controller(NAME, reconciler, workers=1, observe=observe)
     for informer in (*informers.own(), nodes, *causes):
         informer.add_handler(lambda _type, _obj: controller.enqueue(KEY))

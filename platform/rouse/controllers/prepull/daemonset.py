@@ -35,19 +35,28 @@ PROGRESS: Final = "rouse.dev/pre-pull-progress"
 _IMAGES: Final = "rouse.dev/pre-pull-images"
 _ANY: Final = "any-node"
 _MOST_NAME: Final = 63
+_RELEASED: Final = "ghcr.io/rouse/controller:v0.1.0"
 _NOBODY: Final = 65534
 _FOLDER: Final = "/rouse"
 _UNWANTED: Final = ("runtimeClassName", "topologySpreadConstraints")
 
 
 def make_daemon_set(
-    pool: str, images: Sequence[str], config: Config, progress: Mapping[str, Any]
+    pool: str,
+    images: Sequence[str],
+    config: Config,
+    progress: Mapping[str, Any],
+    *,
+    own_image: str = "",
 ) -> Object:
-    """Return the DaemonSet of a pool; raises CompileError for a pool that does not exist."""
+    """Return the DaemonSet of a pool; raises CompileError for a pool that does not exist.
+
+    ``own_image`` is the controller's, as far as it is known.
+    """
     name = pool or _ANY
     labels = {"app.kubernetes.io/name": "rouse-pre-pull", POOL_LABEL: name}
     by_volumes = config.pre_pull.image_volumes
-    made = _by_volumes(images, config) if by_volumes else _by_program(images, config)
+    made = _by_volumes(images, config) if by_volumes else _by_program(images, config, own_image)
     pod = place({**_pod(config), **made}, {POOL_ANNOTATION: pool}, config, labels=labels)
     # A GPU's runtime would hand out GPUs to whoever has an image that asks for all of them.
     pod = {key: value for key, value in pod.items() if key not in _UNWANTED}
@@ -129,11 +138,11 @@ def _by_volumes(images: Sequence[str], config: Config) -> Object:
     }
 
 
-def _by_program(images: Sequence[str], config: Config) -> Object:
+def _by_program(images: Sequence[str], config: Config, own_image: str) -> Object:
     program = f"{_FOLDER}/hold"
     mount = {"name": "program", "mountPath": _FOLDER}
     writer = {
-        **_container("program", config.pre_pull.image),
+        **_container("program", config.pre_pull.image or own_image or _RELEASED),
         "command": ["python", "-m", "rouse.controllers.prepull.hold", program],
         "resources": {
             "requests": {"cpu": "10m", "memory": "32Mi"},

@@ -57,18 +57,18 @@ def progress_of(
     """Return the state of each image on each node that has a pod of the DaemonSet.
 
     ``nodes`` are the images of nodes, by name. A kubelet lists fifty, the largest: one that runs in
-    a container is there, listed or not.
+    a container is there, listed or not. What holds the pod up holds up all that is not there.
     """
     found = []
     for pod in sorted(pods, key=_node_of):
         node = _node_of(pod)
         if not node or pod["metadata"].get("deletionTimestamp"):
             continue
-        statuses: list[Mapping[str, Any]] = (pod.get("status") or {}).get("containerStatuses") or []
-        by_name = {each["name"]: each for each in statuses}
+        held = next(filter(None, map(_failure, _statuses(pod, "initContainerStatuses"))), "")
+        by_name = {each["name"]: each for each in _statuses(pod, "containerStatuses")}
         for image in images:
             status = by_name.get(container_name(image)) or {}
-            state, message = _state(status, image in nodes.get(node, {}))
+            state, message = _state(status, image in nodes.get(node, {}), held)
             found.append(Progress(image, node, state, message))
     return found
 
@@ -79,14 +79,25 @@ def counted(images: Sequence[str], progress: Iterable[Progress]) -> dict[str, di
     return {image: {state.value: numbers[image, state] for state in ImageState} for image in images}
 
 
-def _state(status: Mapping[str, Any], listed: bool) -> tuple[ImageState, str]:
+def _state(status: Mapping[str, Any], listed: bool, held: str) -> tuple[ImageState, str]:
     state = status.get("state") or {}
     waiting = state.get("waiting") or {}
     if listed or {"running", "terminated"} & state.keys() or waiting.get("reason") == _RAN:
         return ImageState.PRESENT, ""
-    if waiting.get("reason") in _FAILURES:
-        return ImageState.FAILED, waiting.get("message") or waiting["reason"]
-    return ImageState.PULLING, ""
+    failure = held or _failure(status)
+    return (ImageState.FAILED, failure) if failure else (ImageState.PULLING, "")
+
+
+def _statuses(pod: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+    return (pod.get("status") or {}).get(kind) or []
+
+
+def _failure(status: Mapping[str, Any]) -> str:
+    """Why a container cannot start, as the kubelet says it; empty where it may."""
+    waiting = (status.get("state") or {}).get("waiting") or {}
+    if waiting.get("reason") not in _FAILURES:
+        return ""
+    return str(waiting.get("message") or waiting["reason"])
 
 
 def _node_of(pod: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from rouse.api.base import Object
 from rouse.coldstart.residency import demand_of
@@ -88,6 +88,7 @@ class Reconciler:
         *,
         clock: Callable[[], datetime],
         told: Told | None = None,
+        own_image: str = "",
     ) -> None:
         self._client = client
         self._informers = informers
@@ -96,6 +97,7 @@ class Reconciler:
         self._recorder = recorder
         self._clock = clock
         self._told = told or (lambda _pool, _images: None)
+        self._own_image = own_image
         self._pace = Pace()
         self._sizes: dict[str, int] = {}
 
@@ -156,7 +158,7 @@ class Reconciler:
         progress = progress_of(images, pods, nodes)
         counts = counted(images, progress)
         try:
-            wanted = make_daemon_set(pool, images, config, counts)
+            wanted = make_daemon_set(pool, images, config, counts, own_image=self._own_image)
         except CompileError as error:
             logger.warning("no images are pulled ahead for pool %s: %s", pool, error)
             return
@@ -191,10 +193,14 @@ class Reconciler:
 def _what_pods_tell(pod: Object) -> Object:
     """Keep where a pod is, and how its containers do."""
     kept = ("name", "namespace", "uid", "labels", "resourceVersion", "deletionTimestamp")
-    statuses: list[Mapping[str, Any]] = (pod.get("status") or {}).get("containerStatuses") or []
-    told = [{name: each.get(name) for name in ("name", "state")} for each in statuses]
+    status = pod.get("status") or {}
+    told = {
+        kind: [{name: each.get(name) for name in ("name", "state")} for each in status[kind]]
+        for kind in ("initContainerStatuses", "containerStatuses")
+        if status.get(kind)
+    }
     return {
         "metadata": {name: v for name, v in pod["metadata"].items() if name in kept},
         "spec": {"nodeName": (pod.get("spec") or {}).get("nodeName", "")},
-        "status": {"containerStatuses": told},
+        "status": told,
     }
