@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,8 @@ _UNBOUNDED = 1_000_000
 class Loaded:
     """`context` are the tokens of prompt and text together, or of the prompt for encoders.
 
-    `prefix` stands before each prompt, as some tasks of T5 want it.
+    `prefix` stands before each prompt, as some tasks of T5 want it. `words` are how many tokens
+    the model has vectors of.
     """
 
     engine: Engine
@@ -44,6 +46,7 @@ class Loaded:
     task: str
     revision: str
     prefix: str = ""
+    words: int = sys.maxsize
 
 
 def load(
@@ -67,6 +70,7 @@ def load(
         raise ModelLoadError(f"{files.path} holds {type(model).__name__}, which makes no text.")
     _configure(model, files.path)
     adapters = load_adapters(model, files.path)
+    embeddings: Any = model.get_input_embeddings()
     encodes = bool(model.config.is_encoder_decoder)
     engine: Engine
     if encodes:
@@ -84,6 +88,7 @@ def load(
         str(files.task),
         files.revision(options),
         _prefix(files, options),
+        int(embeddings.weight.shape[0]),
     )
 
 

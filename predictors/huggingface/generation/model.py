@@ -191,6 +191,11 @@ class GenerationModel(RequestModel):
             raise ModelNotFoundError(f"Model {self.name} has no adapter {adapter}; it has {known}.")
         if not ids:
             raise InvalidInputError("The prompt is empty: it has no tokens.")
+        if max(ids) >= made.words:
+            raise InvalidInputError(
+                f"The prompt has the token {max(ids)}, but model {self.name} knows only "
+                f"{made.words}: its tokenizer is not of this model, or has words added to it."
+            )
         virtual = made.adapters.virtual.get(adapter or "")
         used = len(ids) + (0 if virtual is None else len(virtual))
         room = made.context if made.encodes else made.context - used

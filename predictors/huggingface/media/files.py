@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import wave
 from base64 import b64encode
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -33,9 +32,13 @@ _MOST_SECONDS: Final = 3600
 def images_of(call: Call, field: str = "image") -> list[Image]:
     """The images of a call, as RGB. Raises `InvalidInputError` naming the one that is none."""
     found = []
-    for file in _files(call, field, "an image"):
-        [image] = ImageCodec().decode(file)
-        found.append(_colours(image, file.name))
+    for item, where in zip(call.items, call.where, strict=True):
+        value = item[field]
+        if isinstance(value, np.ndarray):
+            [image] = ImageCodec().decode(Tensor(where, value))
+        else:
+            image = ImageCodec().opened(_file(value, where, "an image"), where)
+        found.append(_colours(image, where))
     return found
 
 
@@ -56,23 +59,23 @@ def _colours(image: Image, where: str) -> Image:
 def sounds_of(call: Call, rate: int, field: str = "audio") -> list[Array]:
     """The sounds of a call: float32 of one channel at `rate`. Raises `InvalidInputError`."""
     found = []
-    for file in _files(call, field, "a sound"):
-        [sound] = AudioCodec().decode(file)
+    for item, where in zip(call.items, call.where, strict=True):
+        sound = AudioCodec().opened(_file(item[field], where, "a sound"), where)
         samples = np.asarray(sound.samples, np.float32)
         if sound.samples.dtype == np.int16:
             samples /= 32768.0
         if not samples.size:
-            raise InvalidInputError(f"{file.name} is a sound without samples.")
+            raise InvalidInputError(f"{where} is a sound without samples.")
         if not np.isfinite(samples).all():
-            raise InvalidInputError(f"{file.name} is a sound with samples that are no numbers.")
+            raise InvalidInputError(f"{where} is a sound with samples that are no numbers.")
         if len(samples) > _MOST_SECONDS * sound.rate:
             raise InvalidInputError(
-                f"{file.name} is a sound of {len(samples) / sound.rate:.0f} s; up to "
+                f"{where} is a sound of {len(samples) / sound.rate:.0f} s; up to "
                 f"{_MOST_SECONDS} s are taken. Send it in parts."
             )
         if sound.rate not in _RATES:
             raise InvalidInputError(
-                f"{file.name} says that it has {sound.rate} samples a second; from {_RATES[0]} to "
+                f"{where} says that it has {sound.rate} samples a second; from {_RATES[0]} to "
                 f"{_RATES[-1]} are taken."
             )
         found.append(resampled(samples.mean(axis=1), sound.rate, rate))
@@ -115,23 +118,17 @@ def example_sound() -> str:
     return b64encode(file.getvalue()).decode()
 
 
-def _files(call: Call, field: str, kind: str) -> Sequence[Tensor]:
-    """Each item's file as a tensor of one element, named for errors."""
-    files = []
-    for item, where in zip(call.items, call.where, strict=True):
-        value: Any = item[field]
-        if isinstance(value, dict) and set(value) == {"b64"}:
-            value = value["b64"]
-        if isinstance(value, str) and value.startswith("data:"):
-            value = value.partition(",")[2]
-        if isinstance(value, str) and value.startswith(("http://", "https://")):
-            raise InvalidInputError(
-                f"{where} is an address; this server fetches nothing for a request. "
-                f"Send {kind} itself, as base64 or binary."
-            )
-        if not isinstance(value, str | bytes) or not value:
-            raise InvalidInputError(f"{where} must be {kind}: a file as base64, or binary.")
-        array: Array = np.empty(1, dtype=object)
-        array[0] = value
-        files.append(Tensor(where, array))
-    return files
+def _file(value: Any, where: str, kind: str) -> str | bytes:
+    """What an item has for a file: its base64, or its bytes."""
+    if isinstance(value, dict) and set(value) == {"b64"}:
+        value = value["b64"]
+    if isinstance(value, str) and value.startswith("data:"):
+        value = value.partition(",")[2]
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        raise InvalidInputError(
+            f"{where} is an address; this server fetches nothing for a request. "
+            f"Send {kind} itself, as base64 or binary."
+        )
+    if not isinstance(value, str | bytes) or not value:
+        raise InvalidInputError(f"{where} must be {kind}: a file as base64, or binary.")
+    return value

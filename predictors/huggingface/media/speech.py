@@ -32,7 +32,18 @@ class SpeechRecognition(MediaModel):
     fields: ClassVar[Fields] = Fields(
         ("audio",), parameters=("return_timestamps", "language", "task", "chunk_length_s")
     )
-    outputs = (TensorSpec("text", "BYTES", (-1,)),)
+    outputs = (
+        TensorSpec("text", "BYTES", (-1,)),
+        TensorSpec(
+            "chunks",
+            "BYTES",
+            (-1,),
+            {
+                "content_type": "json",
+                "description": "text and timestamp of each part, with return_timestamps",
+            },
+        ),
+    )
 
     def load(self) -> None:
         """As for every pipeline. Raises `StartupError`."""

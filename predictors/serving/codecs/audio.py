@@ -51,17 +51,21 @@ class AudioCodec(InputCodec):
 
     def decode(self, tensor: Tensor) -> list[Audio]:
         """The sounds. Raises `InvalidInputError` naming the element."""
-        sounds = []
-        for index, value in enumerate(tensor.array.ravel().tolist()):
-            where = f"{tensor.name}[{index}]"
-            if not isinstance(value, str | bytes):
-                raise InvalidInputError(f"{where} is {type(value).__name__}, not a sound file.")
-            data = value
-            if isinstance(data, str):
-                # A WAV of silence is UTF-8, so that raw bytes can look like text.
-                data = data.encode() if data.startswith("RIFF") else from_base64(data, where)
-            sounds.append(_read(data, where))
-        return sounds
+        return [
+            self.opened(value, f"{tensor.name}[{index}]")
+            for index, value in enumerate(tensor.array.ravel().tolist())
+        ]
+
+    def opened(self, value: object, where: str) -> Audio:
+        """One file. Raises `InvalidInputError` that begins with `where`."""
+        if not isinstance(value, str | bytes):
+            raise InvalidInputError(f"{where} is {type(value).__name__}, not a sound file.")
+        if isinstance(value, bytes):
+            return _read(value, where)
+        # A WAV of silence is UTF-8, so that raw bytes can look like text.
+        return _read(
+            value.encode() if value.startswith("RIFF") else from_base64(value, where), where
+        )
 
     def encode(self, name: str, value: Any) -> Tensor:
         """One WAV file a sound."""

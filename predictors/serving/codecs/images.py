@@ -47,7 +47,7 @@ class ImageCodec(InputCodec):
         array = tensor.array
         if array.dtype.kind == "O":
             return [
-                self._opened(value, f"{tensor.name}[{index}]")
+                self.opened(value, f"{tensor.name}[{index}]")
                 for index, value in enumerate(array.ravel().tolist())
             ]
         if array.dtype.name != "uint8" or array.ndim not in (2, 3, 4) or not array.size:
@@ -70,7 +70,8 @@ class ImageCodec(InputCodec):
             files.append(file.getvalue())
         return Tensor(name, column(files), {"content_type": self.content_type})
 
-    def _opened(self, value: object, where: str) -> Image:
+    def opened(self, value: object, where: str) -> Image:
+        """One file, read completely. Raises `InvalidInputError` that begins with `where`."""
         if not isinstance(value, str | bytes):
             raise InvalidInputError(f"{where} is {type(value).__name__}, not an image.")
         data = from_base64(value, where) if isinstance(value, str) else as_bytes(value)

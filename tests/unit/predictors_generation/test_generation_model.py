@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -277,3 +279,21 @@ async def test_texts_are_counted_by_vllms_names(folder: Callable[[str], Path]) -
     finally:
         made.unload()
     assert not told('vllm:generation_tokens_total{model_name="counted"')
+
+
+async def test_words_that_the_model_does_not_know(
+    folder: Callable[[str], Path], tokenizer: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    shutil.copytree(folder("llama"), path)
+    grown = copy.deepcopy(tokenizer)
+    grown.add_tokens(["alpha", "beta", "gamma"])
+    grown.save_pretrained(path)
+    made = GenerationModel("grown", path, env={})
+    made.load()
+    try:
+        assert await _text(await made.complete("Hello", GREEDY))
+        with pytest.raises(InvalidInputError, match="has the token 260, but model grown knows"):
+            await made.complete("Hello gamma", GREEDY)
+    finally:
+        made.unload()
