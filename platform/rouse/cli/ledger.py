@@ -15,6 +15,7 @@ from rouse.cli.options import connection_options
 from rouse.cli.output import aligned
 
 if TYPE_CHECKING:
+    from rouse.coldstart.activation import Activation
     from rouse.coldstart.ledger import ServiceLedger
 
 __all__ = [
@@ -54,15 +55,22 @@ def show(
     kubeconfig: Path | None,
     namespace: str | None,
 ) -> None:
-    """Show how long services, or the one called NAME, took to wake."""
-    ledgers = _read(name, kubeconfig, namespace, everywhere=all_namespaces)
-    rows = [_summary(one) for one in ledgers]
+    """Show how long services, or the one called NAME, took to wake.
+
+    With NAME in the mode Standard also how long its last pods took that nobody waited for.
+    """
+    services = _services(name, kubeconfig, namespace, everywhere=all_namespaces)
+    ledgers = _ledgers(services)
     if output != "table":
-        dump(rows, output)
-    elif not rows:
-        _nothing()
-    else:
+        dump([_summary(one) | _starts(services, one) for one in ledgers], output)
+        return
+    if ledgers:
         click.echo(aligned([_SHOWN, *map(_cells, ledgers)]))
+    else:
+        _nothing()
+    if name:
+        for line in _more(services[0], ledgers):
+            click.echo(line)
 
 
 @click.command()
@@ -189,16 +197,68 @@ def _told(found: ServiceLedger, typical: Mapping[str, float], width: int) -> Ite
     )
     if last.trace_id:
         yield f"trace {last.trace_id}"
+    if last.unknown:
+        yield _unseen(last)
     yield ""
     ordered = {phase: last.phases[phase] for phase in typical if phase in last.phases}
     yield from waterfall(ordered, typical, width)
     yield ""
 
 
+def _unseen(last: Activation) -> str:
+    return f"not to be seen from outside, and in no total: {', '.join(last.unknown)}"
+
+
+def _more(service: Mapping[str, Any], ledgers: Sequence[ServiceLedger]) -> Iterator[str]:
+    """Yield what is to be said of one service besides its row."""
+    from rouse.coldstart.ledger import starts_of
+
+    if ledgers and ledgers[0].last.unknown:
+        yield _unseen(ledgers[0].last)
+    starts = starts_of(service)
+    if starts:
+        titles = ("STARTED", "FOR", "POD", "TOOK", "MOST OF IT")
+        lines = [
+            (
+                f"{one.began:%Y-%m-%d %H:%M:%S}",
+                cause,
+                one.pod,
+                shown_ms(_ms(one.total_s)),
+                max(one.phases, key=lambda phase: one.phases[phase], default=""),
+            )
+            for cause, one in reversed(starts)
+        ]
+        yield ""
+        yield aligned([titles, *lines])
+
+
+def _starts(services: Sequence[Mapping[str, Any]], ledger: ServiceLedger) -> dict[str, Any]:
+    """What a program is told of the starts of a ledger's service, if there are any."""
+    from rouse.coldstart.ledger import starts_of
+
+    for service in services:
+        metadata = service["metadata"]
+        if (metadata.get("namespace", ""), metadata["name"]) == (ledger.namespace, ledger.name):
+            told = [{**one.to_record(), "cause": cause} for cause, one in starts_of(service)]
+            return {"starts": told} if told else {}
+    return {}
+
+
 def _read(
     name: str | None, kubeconfig: Path | None, namespace: str | None, *, everywhere: bool
 ) -> list[ServiceLedger]:
+    return _ledgers(_services(name, kubeconfig, namespace, everywhere=everywhere))
+
+
+def _ledgers(services: Sequence[Mapping[str, Any]]) -> list[ServiceLedger]:
     from rouse.coldstart.ledger import ServiceLedger
+
+    return [one for one in map(ServiceLedger.of, services) if one is not None]
+
+
+def _services(
+    name: str | None, kubeconfig: Path | None, namespace: str | None, *, everywhere: bool
+) -> list[Mapping[str, Any]]:
     from rouse.sdk.browse import fetch
 
     found = fetch(
@@ -209,8 +269,7 @@ def _read(
         all_namespaces=everywhere,
         as_table=False,
     )
-    ledgers = map(ServiceLedger.of, [found] if name else found["items"])
-    return [one for one in ledgers if one is not None]
+    return [found] if name else found["items"]
 
 
 _SHOWN = (

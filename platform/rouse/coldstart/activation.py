@@ -39,7 +39,8 @@ class Activation:
     """When it began, and the seconds of each phase; what no phase explains is ``queue``.
 
     ``pod`` is the one that woke, ``trace_id`` the W3C trace of the request that waited first, 32
-    hexadecimal digits; both are empty where they are not known.
+    hexadecimal digits; both are empty where they are not known. ``unknown`` names phases that
+    nobody could see, and that are not part of the whole.
     """
 
     began: datetime
@@ -47,6 +48,7 @@ class Activation:
     phases: Mapping[str, float]
     pod: str = ""
     trace_id: str = ""
+    unknown: tuple[str, ...] = ()
 
     @classmethod
     def measured(
@@ -75,13 +77,13 @@ class Activation:
         return ", ".join([*parts, f"total;dur={_ms(self.total_s)}"])
 
     def to_record(self) -> dict[str, object]:
-        """As a JSON object: time (RFC 3339, UTC), totalMs, phases in ms, pod, traceId."""
+        """As a JSON object: time (RFC 3339, UTC), totalMs, phases in ms, pod, traceId, unknown."""
         record: dict[str, object] = {
             "time": self.began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "totalMs": _ms(self.total_s),
             "phases": {name: _ms(seconds) for name, seconds in self._ordered()},
         }
-        named = {"pod": self.pod, "traceId": self.trace_id}
+        named = {"pod": self.pod, "traceId": self.trace_id, "unknown": list(self.unknown)}
         return record | {name: value for name, value in named.items() if value}
 
     def to_json(self) -> str:
@@ -104,6 +106,7 @@ class Activation:
                 phases={str(k): float(v) / 1000 for k, v in record["phases"].items()},
                 pod=str(record.get("pod", "")),
                 trace_id=str(record.get("traceId", "")),
+                unknown=tuple(map(str, record.get("unknown") or ())),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidError(f"{ANNOTATION}: {text!r} is no record of a cold start") from error

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rouse.api.inferenceservice.annotations import KEEP_ALIVE
 from rouse.api.inferenceservice.logger import duration_s
+from rouse.api.inferenceservice.modes import STANDARD
 from rouse.coldstart.history import History
 from rouse.coldstart.ledger import ServiceLedger
 from rouse.coldstart.prediction import PRICE_S, Foreseen
@@ -58,12 +59,15 @@ def propose(
     """Return what to change of an InferenceService, the most saving first; empty: nothing.
 
     ``until_s`` is the time in seconds since the epoch up to which its history goes, ``price_s`` how
-    many idle replica-seconds one cold start is worth. Nothing is proposed without a measurement.
+    many idle replica-seconds one cold start is worth. Nothing is proposed without a measurement,
+    and in the mode Standard nothing that only Knative would follow.
     """
     ledger = ServiceLedger.of(service)
     if ledger is None:
         return []
     found = [*_keeping(service, ledger, until_s, price_s), *_waking(service, ledger, until_s)]
+    if (service.get("status") or {}).get("deploymentMode") == STANDARD:
+        found = [each for each in found if each.setting == MODEL_CACHE]
     return sorted(found, key=lambda one: -one.saves_s)
 
 

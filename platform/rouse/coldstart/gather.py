@@ -13,10 +13,14 @@ from typing import Any, Final
 
 from rouse.coldstart.activation import Activation
 
-__all__ = ["REPORTED", "ended_sleep", "gather", "parse_report"]
+__all__ = ["REPORTED", "UNSEEN", "ended_sleep", "gather", "parse_report", "time_of", "was_there"]
 
 REPORTED: Final = ("import", "fetch", "load", "warmup", "total")
 """What a model server reports of its start; ``total`` is from its process to its being ready."""
+
+UNSEEN: Final = ("queue", "answer")
+"""Phases that the API tells nothing of: how long requests were held before there was a pod, and how
+long the first of them took then."""
 
 _MAIN: Final = "kserve-container"
 _INITIALIZER: Final = "storage-initializer"
@@ -42,9 +46,9 @@ def gather(
     seconds of `REPORTED`, as far as they are known. A container that was restarted tells nothing
     of the start before.
     """
-    created, ready = _time(_metadata(pod).get("creationTimestamp")), _since(pod, "Ready")
+    created, ready = time_of(_metadata(pod).get("creationTimestamp")), _since(pod, "Ready")
     main = _container(pod, "containerStatuses", _MAIN)
-    started = _time(((main.get("state") or {}).get("running") or {}).get("startedAt"))
+    started = time_of(((main.get("state") or {}).get("running") or {}).get("startedAt"))
     if created is None or ready is None or started is None or main.get("restartCount"):
         return None
     noted = list(events)
@@ -54,7 +58,8 @@ def gather(
     phases |= _serving(_seconds(started, max(started, ready)), server_report or {})
     total = _seconds(created, max(started, ready))
     told = {name: seconds for name, seconds in phases.items() if seconds > 0}
-    return Activation(created, total, told, pod=str(_metadata(pod).get("name", "")))
+    name = str(_metadata(pod).get("name", ""))
+    return Activation(created, total, told, pod=name, unknown=UNSEEN)
 
 
 def ended_sleep(
@@ -65,21 +70,21 @@ def ended_sleep(
     ``others`` may have the pod itself among them. What goes with a roll-out, or joins pods that
     serve already, is no wake-up: nobody waited for it.
     """
-    created, served = _time(_metadata(pod).get("creationTimestamp")), _since(revision, "Ready")
+    created, served = time_of(_metadata(pod).get("creationTimestamp")), _since(revision, "Ready")
     # Within one second, which is as exact as these times are, nothing falls asleep.
     if created is None or served is None or served >= created:
         return False
     name = str(_metadata(pod).get("name", ""))
-    return not any(_was_there(other, created, name) for other in others)
+    return not any(was_there(other, created, name) for other in others)
 
 
-def _was_there(other: Mapping[str, Any], time: datetime, name: str) -> bool:
-    """Whether another pod was meant to serve when the pod ``name`` was created."""
+def was_there(other: Mapping[str, Any], time: datetime, name: str) -> bool:
+    """Say whether another pod was meant to serve when the pod ``name`` was created, at ``time``."""
     metadata = _metadata(other)
-    created = _time(metadata.get("creationTimestamp"))
+    created = time_of(metadata.get("creationTimestamp"))
     if created is None or (created, str(metadata.get("name", ""))) >= (time, name):
         return False
-    left = _time(metadata.get("deletionTimestamp"))
+    left = time_of(metadata.get("deletionTimestamp"))
     if left is None:
         return True
     # It is the time by which it must have ended: it was told so before.
@@ -110,7 +115,7 @@ def _placing(
 ) -> dict[str, float]:
     """From the pod's creation to its node: a node younger than the pod was made for such pods."""
     waited = _seconds(created, scheduled)
-    born = _time(_metadata(node or {}).get("creationTimestamp"))
+    born = time_of(_metadata(node or {}).get("creationTimestamp"))
     if born is None or born <= created:
         return {"schedule": waited}
     triggers = (_event_time(one) for one in events if one.get("reason") == "TriggeredScaleUp")
@@ -133,7 +138,7 @@ def _containers(
     ended = (_container(pod, "initContainerStatuses", _INITIALIZER).get("state") or {}).get(
         "terminated"
     ) or {}
-    begin, end = _time(ended.get("startedAt")), _time(ended.get("finishedAt"))
+    begin, end = time_of(ended.get("startedAt")), time_of(ended.get("finishedAt"))
     fetched = _seconds(begin, end) if begin is not None and end is not None else 0.0
     pulled = min(_pulls(events), max(0.0, whole - fetched))
     return {"pull": pulled, "fetch": fetched, "container": max(0.0, whole - pulled - fetched)}
@@ -187,15 +192,16 @@ def _since(obj: Mapping[str, Any], type_: str) -> datetime | None:
     """Since when a condition is True; None where it is not."""
     for condition in (obj.get("status") or {}).get("conditions") or ():
         if condition.get("type") == type_ and condition.get("status") == "True":
-            return _time(condition.get("lastTransitionTime"))
+            return time_of(condition.get("lastTransitionTime"))
     return None
 
 
 def _event_time(event: Mapping[str, Any]) -> datetime | None:
-    return _time(event.get("eventTime")) or _time(event.get("firstTimestamp"))
+    return time_of(event.get("eventTime")) or time_of(event.get("firstTimestamp"))
 
 
-def _time(text: object) -> datetime | None:
+def time_of(text: object) -> datetime | None:
+    """Read a time of the API; None where there is none, or no legible one."""
     if not isinstance(text, str) or not text:
         return None
     try:

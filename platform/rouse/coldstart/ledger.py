@@ -11,7 +11,7 @@ from typing import Any, Self
 from rouse.coldstart.activation import PHASES, Activation
 from rouse.errors import InvalidError
 
-__all__ = ["ServiceLedger", "costliest"]
+__all__ = ["ServiceLedger", "costliest", "starts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,14 @@ class ServiceLedger:
         names = {name for one in self.recent for name in one.phases}
         ordered = [name for name in PHASES if name in names] + sorted(names - set(PHASES))
         return {name: median(one.phases.get(name, 0.0) for one in self.recent) for name in ordered}
+
+
+def starts_of(service: Mapping[str, Any]) -> tuple[tuple[str, Activation], ...]:
+    """Return the starts of an InferenceService's status that nobody waited for, with the cause."""
+    records: Iterable[Mapping[str, Any]] = (service.get("status") or {}).get("starts") or ()
+    return tuple(
+        (str(record.get("cause", "")), found) for record in records for found in _legible([record])
+    )
 
 
 def costliest(ledgers: Iterable[ServiceLedger]) -> list[ServiceLedger]:

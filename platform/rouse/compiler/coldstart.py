@@ -17,7 +17,14 @@ from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.annotations import COLD_START_BUDGET, parse_budget
 from rouse.api.inferenceservice.lifecycle import COLD_START_WITHIN_BUDGET, Finding, Reason
 
-__all__ = ["KEPT", "LAST_COLD_START", "budget_findings", "make_cold_starts", "new_cold_starts"]
+__all__ = [
+    "KEPT",
+    "LAST_COLD_START",
+    "budget_findings",
+    "make_cold_starts",
+    "make_starts",
+    "new_cold_starts",
+]
 
 LAST_COLD_START = "rouse.dev/last-cold-start"
 """In status.annotations of a Revision: JSON {time (RFC 3339), totalMs, phases {name: ms}}, and
@@ -25,6 +32,8 @@ where they are known pod and traceId."""
 
 KEPT: Final = 32
 """Wake-ups in the history: enough for a p95, and a few kilobytes."""
+
+_KEPT_STARTS: Final = 8
 
 _OPTIONAL: Final = ("pod", "traceId", "phases")
 
@@ -43,7 +52,8 @@ def make_cold_starts(
     known = {_identity(one): dict(one) for one in _history(before)}
     count = int(before.get("count") or len(known))
     oldest = min((_time(one) for one in known.values()), default="") if len(known) >= KEPT else ""
-    for exact, found in ((False, gathered), (True, list(_notes(revisions)))):
+    woken = [record for record in gathered if not record.get("cause")]
+    for exact, found in ((False, woken), (True, list(_notes(revisions)))):
         for record in found:
             identity = _identity(record)
             if identity in known:
@@ -65,6 +75,20 @@ def make_cold_starts(
     }
     dominant = _dominant(recent)
     return {**status, "dominantPhase": dominant[0]} if dominant else status
+
+
+def make_starts(
+    gathered: Sequence[Mapping[str, Any]], previous: Sequence[Mapping[str, Any]]
+) -> list[Object]:
+    """Return status.starts: the last pods of the mode Standard that started and ended no sleep.
+
+    Each says its ``cause``. Nobody waited for them, so they count nowhere.
+    """
+    known = {_identity(one): dict(one) for one in previous}
+    for record in gathered:
+        if record.get("cause"):
+            known.setdefault(_identity(record), dict(record))
+    return sorted(known.values(), key=_time)[-_KEPT_STARTS:]
 
 
 def new_cold_starts(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Any]:

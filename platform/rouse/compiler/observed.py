@@ -24,7 +24,8 @@ class Observed:
     pods: Sequence[Object] = ()
     """Of both modes, as far as their metadata and status go."""
     activations: Sequence[Object] = ()
-    """Wake-ups that were put together from pods, as records of status.coldStart.recent."""
+    """Wake-ups that were put together from pods, as records of status.coldStart.recent; in the mode
+    Standard other starts too, with their ``cause``."""
     keep_alive: Object | None = None
     """As status.keepAlive is to be, empty for none; None: not known yet, it stays as it was."""
     virtual_service: Object | None = None

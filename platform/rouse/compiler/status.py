@@ -110,7 +110,9 @@ def make_stopped_status(
         "deploymentMode": mode,
     }
     # What was learned while it served is of use when it serves again.
-    status |= {field: before[field] for field in ("coldStart", "keepAlive") if before.get(field)}
+    status |= {
+        field: before[field] for field in ("coldStart", "starts", "keepAlive") if before.get(field)
+    }
     return _with_generation(status, isvc.metadata.generation)
 
 

@@ -71,6 +71,22 @@ def test_show(cli: Any, serving: Callable[..., None]) -> None:
     assert (row["p50Ms"], row["count"], row["dominantPhase"]) == (30, 100, "load")
 
 
+def test_show_names_what_was_not_seen_and_starts_that_nobody_waited_for(
+    cli: Any, serving: Callable[..., None]
+) -> None:
+    standard = service("raw", 9_000, load=9_000)
+    standard["status"]["coldStart"]["recent"][-1]["unknown"] = ["queue"]
+    start = {"time": "2026-11-21T09:00:00Z", "pod": "raw-2", "totalMs": 4_000, "cause": "scale-up"}
+    standard["status"]["starts"] = [{**start, "phases": {"pull": 3_000, "load": 1_000}}]
+    serving(standard)
+    lines = cli("coldstart", "show", "raw").out.splitlines()
+    assert lines[2] == "not to be seen from outside, and in no total: queue"
+    assert " ".join(lines[-1].split()) == "2026-11-21 09:00:00 scale-up raw-2 4.00 s pull"
+    [row] = orjson.loads(cli("coldstart", "show", "raw", "-o", "json").out)
+    assert row["starts"][0]["cause"] == "scale-up"
+    assert "not to be seen from outside" in cli("coldstart", "explain", "raw").out
+
+
 def test_show_without_any_cold_start(cli: Any, serving: Callable[..., None]) -> None:
     serving(NEVER)
     for command in (("show",), ("top",), ("explain", "never")):

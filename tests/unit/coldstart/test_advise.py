@@ -116,5 +116,13 @@ def test_a_line_before_the_first_replica_wants_more_at_once(
     assert only(service(begins, predictor, queue=900.0, load=100.0), begins[-1]) == wanted
 
 
+def test_in_the_mode_standard_nothing_that_only_knative_follows() -> None:
+    begins = every(4 * MINUTE, 200)
+    found = service(begins, fetch=3000.0, load=1000.0)
+    assert len(only(found, begins[-1] + MINUTE)) == 2
+    found["status"]["deploymentMode"] = "Standard"
+    assert only(found, begins[-1] + MINUTE) == {MODEL_CACHE: "demand"}
+
+
 def test_nothing_without_a_measurement() -> None:
     assert propose({"metadata": {"name": "iris"}}, T0) == []

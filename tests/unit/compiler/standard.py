@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ def compiled(
     config: Config | None = None,
     deployments: Mapping[str, Object] | None = None,
     before: Object | None = None,
+    activations: Sequence[Object] = (),
     **spec: Any,
 ) -> Compiled:
     config = config or Config()
@@ -58,7 +59,9 @@ def compiled(
         components.append(resolve_transformer(isvc, isvc.spec.transformer, config))
     if isvc.spec.explainer is not None:
         components.append(resolve_explainer(isvc, isvc.spec.explainer, config))
-    observed = Observed(deployments=deployments or {}, previous_status=before or {})
+    observed = Observed(
+        deployments=deployments or {}, activations=activations, previous_status=before or {}
+    )
     return compile_standard(isvc, components, config=config, observed=observed, now=NOW)
 
 

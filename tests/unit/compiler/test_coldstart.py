@@ -12,6 +12,7 @@ from rouse.compiler.coldstart import (
     LAST_COLD_START,
     budget_findings,
     make_cold_starts,
+    make_starts,
     new_cold_starts,
 )
 
@@ -99,6 +100,16 @@ def test_an_exact_note_takes_the_place_of_what_was_gathered() -> None:
     made = make_cold_starts({"r1": revision(exact)}, [record(1, 2000, pod="p")], rough)
     assert made is not None
     assert (made["count"], made["recent"]) == (1, [exact])
+
+
+def test_starts_that_nobody_waited_for_are_told_apart() -> None:
+    starts = [record(n, 5, pod=f"p{n}", cause="scale-up") for n in range(10)]
+    wake = record(20, 7, pod="w")
+    assert woken(wake, *starts)["count"] == 1
+    assert make_cold_starts({}, starts, None) is None
+    kept = make_starts([wake, *starts], ())
+    assert [one["pod"] for one in kept] == [f"p{n}" for n in range(2, 10)]
+    assert make_starts(starts[9:], kept) == kept
 
 
 def test_what_is_new_is_told_once() -> None:

@@ -105,3 +105,13 @@ def test_a_canary_is_told_about_once() -> None:
     assert [event.reason for event in first.events] == ["CanaryIgnored"]
     again = compiled({"canaryTrafficPercent": 10}, before=first.status)
     assert again.events == ()
+
+
+def test_a_wake_up_and_another_start_are_told() -> None:
+    wake = {"time": "2026-01-01T00:00:00Z", "pod": "a", "totalMs": 9000.0, "phases": {"load": 1.0}}
+    more = {**wake, "time": "2026-01-01T00:01:00Z", "pod": "b", "cause": "scale-up"}
+    status = compiled(activations=[wake, more]).status
+    assert status["coldStart"]["count"] == 1
+    assert status["starts"] == [more]
+    again = compiled(before=status).status
+    assert (again["coldStart"], again["starts"]) == (status["coldStart"], status["starts"])

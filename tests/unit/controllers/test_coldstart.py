@@ -17,6 +17,7 @@ from rouse.controllers.observability.coldstarts import ColdStartMetrics
 from rouse.daemon.registry import render
 from rouse.kube import Informer, Key, KubeClient
 from rouse.kube.objects import Object, key_of
+from rouse.kube.resources import DEPLOYMENTS
 from tests.unit.controllers.harness import KEY, service
 
 LABELS = {
@@ -133,6 +134,7 @@ async def test_a_wake_up_is_put_together(world: World) -> None:
             "load": 500.0,
             "ready": 1000.0,
         },
+        "unknown": ["queue", "answer"],
     }
     assert world.told == [KEY]
 
@@ -261,3 +263,58 @@ def test_budgets_are_told_while_there_are_any() -> None:
     assert f"{line} 1\n" in render(metrics.families())
     metrics.judged(key, None)
     assert "service=" not in render(metrics.families())
+
+
+def standard(
+    name: str, created: int, replica_set: str = "iris-predictor-1f", **metadata: Any
+) -> Object:
+    """A pod of the mode Standard, of the ReplicaSet that is named."""
+    made = pod(name, created, **metadata)
+    owner = {"kind": "ReplicaSet", "name": replica_set, "apiVersion": "apps/v1", "uid": "u"}
+    made["metadata"]["ownerReferences"] = [owner]
+    made["metadata"]["labels"] = {
+        "serving.kserve.io/inferenceservice": KEY.name,
+        "pod-template-hash": replica_set.rpartition("-")[2],
+    }
+    return made
+
+
+@pytest.fixture
+def deployed(world: World) -> World:
+    """The service has a Deployment that is older than any pod here."""
+    metadata = {"name": "iris-predictor", "namespace": "default"}
+    metadata["creationTimestamp"] = "2026-11-21T08:00:00Z"
+    made = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+    world.has(world.sources.owned[DEPLOYMENTS], made)
+    return world
+
+
+async def test_a_deployment_that_was_at_zero_woke(deployed: World) -> None:
+    [found] = await deployed.looked_at(standard("iris-predictor-1f-a", 10))
+    assert found["revision"] == "iris-predictor"
+    assert "cause" not in found
+    # Who scaled it knows how long requests waited before; nobody here does, and it says so.
+    assert found["unknown"] == ["queue", "answer"]
+    assert found["phases"]["import"] == 1000
+    assert deployed.told == [KEY]
+
+
+async def test_other_starts_say_what_they_were_for(deployed: World) -> None:
+    old = standard("iris-predictor-0a-x", 1, "iris-predictor-0a")
+    new, more = standard("iris-predictor-1f-a", 20), standard("iris-predictor-1f-b", 30)
+    deployed.has(deployed.sources.pods, old, new, more)
+    causes = {one["pod"]: one.get("cause") for one in await deployed.looked_at(new, more)}
+    assert causes == {"iris-predictor-1f-a": "roll-out", "iris-predictor-1f-b": "scale-up"}
+
+
+async def test_the_first_pod_of_a_new_deployment_woke_nobody(deployed: World) -> None:
+    live = deployed.sources.owned[DEPLOYMENTS].get(Key("default", "iris-predictor"))
+    assert live is not None
+    live["metadata"]["creationTimestamp"] = at(9)
+    deployed.has(deployed.sources.owned[DEPLOYMENTS], live)
+    [found] = await deployed.looked_at(standard("iris-predictor-1f-a", 10))
+    assert found["cause"] == "roll-out"
+
+
+async def test_a_standby_pod_tells_of_no_start(deployed: World) -> None:
+    assert await deployed.looked_at(standard("rouse-standby-7-2d-q", 10)) == []

@@ -15,7 +15,7 @@ from rouse.api.inferenceservice.lifecycle import (
 )
 from rouse.api.inferenceservice.modes import STANDARD
 from rouse.api.inferenceservice.types import InferenceService
-from rouse.compiler.coldstart import budget_findings
+from rouse.compiler.coldstart import budget_findings, make_cold_starts, make_starts
 from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
 from rouse.compiler.failures import failure_info
@@ -45,14 +45,14 @@ def make_standard_status(
 ) -> Object:
     """Return the whole status; ``findings`` are those of the components, the predictor first."""
     before, time = observed.previous_status, timestamp(now)
+    cold_starts = make_cold_starts({}, observed.activations, before.get("coldStart"))
     conditions = [
         summarize([*(each.ready for each in findings), ingress]),
         ingress,
         summarize([each.latest for each in findings], LATEST_DEPLOYMENT_READY),
         *(each.ready for each in findings),
         *([canaries_ready(canaries)] if canaries else []),
-        # Its pods wake for metrics, not for requests that wait: no cold start is written down.
-        *budget_findings(isvc.annotations, None),
+        *budget_findings(isvc.annotations, cold_starts),
     ]
     status: Object = {
         "conditions": set_conditions(conditions, before.get("conditions") or (), time),
@@ -72,6 +72,11 @@ def make_standard_status(
     if runtime is not None:
         field = "servingRuntimeName" if runtime.namespace else "clusterServingRuntimeName"
         status[field] = runtime.name
+    if cold_starts is not None:
+        status["coldStart"] = cold_starts
+    starts = make_starts(observed.activations, before.get("starts") or ())
+    if starts:
+        status["starts"] = starts
     if isvc.metadata.generation is not None:
         status["observedGeneration"] = isvc.metadata.generation
     return status

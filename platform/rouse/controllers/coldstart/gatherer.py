@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import condition_of
 from rouse.coldstart import ANNOTATION
+from rouse.coldstart.causes import Cause, cause_of, deployment_of, was_standby
 from rouse.coldstart.gather import ended_sleep, gather
 from rouse.compiler.names import SERVICE_LABEL
 from rouse.controllers.coldstart.report import Ask
@@ -15,6 +16,7 @@ from rouse.controllers.coldstart.traces import Traces
 from rouse.kube.client import EventType
 from rouse.kube.informer import Informer
 from rouse.kube.objects import Key, key_of, labels_of
+from rouse.kube.resources import DEPLOYMENTS, Resource
 
 __all__ = ["Gatherer"]
 
@@ -33,6 +35,8 @@ class _Sources(Protocol):
     def revisions(self) -> Informer: ...
     @property
     def pods(self) -> Informer: ...
+    @property
+    def owned(self) -> Mapping[Resource, Informer]: ...
     def pods_of(self, service: Object) -> list[Object]: ...
 
 
@@ -74,42 +78,74 @@ class Gatherer:
         self._in.pods.add_change_handler(on_pod)
 
     def of(self, service: Key) -> list[Object]:
-        """Return the wake-ups of an InferenceService that its status may not tell yet."""
+        """Return the wake-ups of an InferenceService that its status may not tell yet.
+
+        Those of the mode Standard may be other starts too: each of these has its ``cause``.
+        """
         return list(self._found.get(service, {}).values())
 
     async def reconcile(self, key: Key) -> None:
         """Look at one pod; does nothing where it woke nobody, or its wake-up is known."""
         pod = self._in.pods.get(key)
         service = _service_of(pod) if pod is not None else None
-        if pod is None or service is None or not self._is_new(pod, service):
+        if pod is None or service is None or self._is_told(pod, service):
+            return
+        about = self._woken(pod, service) if _revision(pod) else self._started(pod, service)
+        if about is None:
             return
         report = await self._ask(pod)
         activation = gather(pod, self._traces.events_of(key), self._traces.node_of(pod), report)
         if activation is not None:
-            revision = labels_of(pod)[_REVISION_LABEL]
-            record = {**activation.to_record(), "revision": revision}
+            record = {**activation.to_record(), **about}
             self._found.setdefault(service, {})[key] = record
             self._told(service)
 
-    def _is_new(self, pod: Object, service: Key) -> bool:
-        revision = self._in.revisions.get(
-            Key(service.namespace, labels_of(pod).get(_REVISION_LABEL, ""))
-        )
+    def _is_told(self, pod: Object, service: Key) -> bool:
+        """Whether the status of the service has the pod, or the service is gone."""
         live = self._in.services.get(service)
-        if live is None or revision is None:
-            return False
+        if live is None:
+            return True
+        status = live.get("status") or {}
+        recent = (status.get("coldStart") or {}).get("recent") or ()
+        told = any(
+            one.get("pod") == key_of(pod).name for one in (*recent, *(status.get("starts") or ()))
+        )
+        if told:
+            self._forget(pod)
+        return told
+
+    def _woken(self, pod: Object, service: Key) -> Object | None:
+        """What a record says of a pod of Knative that ended a sleep; None where it did not."""
+        revision = self._in.revisions.get(Key(service.namespace, _revision(pod)))
+        if revision is None:
+            return None
         if ANNOTATION in ((revision.get("status") or {}).get("annotations") or {}):
             # Whoever starts its pods measures it, and better.
-            return False
-        recent = ((live.get("status") or {}).get("coldStart") or {}).get("recent") or ()
-        if any(one.get("pod") == key_of(pod).name for one in recent):
-            self._forget(pod)
-            return False
+            return None
         if self._foreseen(service, revision):
             # Nobody waited for it.
-            return False
-        mine = (one for one in self._in.pods_of(live) if _revision(one) == _revision(pod))
-        return ended_sleep(pod, mine, revision)
+            return None
+        mine = (one for one in self._pods_of(service) if _revision(one) == _revision(pod))
+        return {"revision": _revision(pod)} if ended_sleep(pod, mine, revision) else None
+
+    def _started(self, pod: Object, service: Key) -> Object | None:
+        """What a record says of a pod of the mode Standard; None where nothing is known of it.
+
+        A pod that stood by was made before anybody waited: its times tell of no start.
+        """
+        name = deployment_of(pod)
+        deployment = self._in.owned[DEPLOYMENTS].get(Key(service.namespace, name))
+        if deployment is None or was_standby(pod):
+            return None
+        cause = cause_of(pod, self._pods_of(service), deployment)
+        if cause is None:
+            return None
+        about = {"revision": name}
+        return about if cause is Cause.WAKE else {**about, "cause": str(cause)}
+
+    def _pods_of(self, service: Key) -> list[Object]:
+        live = self._in.services.get(service)
+        return self._in.pods_of(live) if live is not None else []
 
     def _forget(self, pod: Object) -> None:
         service = _service_of(pod)
