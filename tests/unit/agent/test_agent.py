@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -254,6 +255,33 @@ async def test_a_killed_storage_process_is_a_failure_that_is_tried_again(
     async with running(Agent(user, "n", storage, QUICK)):
         await told(user, state(a="Error"))
     assert not files(tmp_path / "cache")
+
+
+async def test_a_full_disk_is_told_and_what_is_there_serves_on(
+    user: KubeClient, origin: Origin, tmp_path: Path
+) -> None:
+    """The disk is another's too: it is full before the budget is."""
+    script = tmp_path / "python"
+    patched = "import shutil, sys; shutil.disk_usage = lambda _: type('U', (), {'free': 10}); "
+    run = "from predictors.storage.command import main; sys.exit(main(sys.argv[1:]))"
+    script.write_text(
+        f'#!/bin/sh\nshift 2\ncase "$*" in *{origin.url}/b) '
+        f'exec {sys.executable} -c "{patched}{run}" "$@";; esac\n'
+        f'exec {sys.executable} -m predictors.storage "$@"\n'
+    )
+    script.chmod(0o700)
+    await want(user, a=f"{origin.url}/a", b=f"{origin.url}/b")
+    storage = Storage(tmp_path / "cache", 10**6, python=str(script))
+    async with running(Agent(user, "n", storage, QUICK)):
+        status = await told(
+            user,
+            lambda status: (
+                state(a="ed", b="Error")(status) and condition("DiskHasRoom", "False")(status)
+            ),
+        )
+    said = {each["type"]: each.get("message", "") for each in status["conditions"]}
+    assert "10 bytes free" in said["DiskHasRoom"]
+    assert files(tmp_path / "cache") == files(tmp_path / "cache/views/shared") == {BODY}
 
 
 async def test_on_a_laptop_it_begins_when_there_is_something_to_do(

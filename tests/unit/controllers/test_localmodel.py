@@ -205,6 +205,21 @@ async def test_a_node_that_vanishes_is_no_longer_counted(user: KubeClient) -> No
     )
 
 
+async def test_a_node_that_is_lost_in_the_middle_is_told(user: KubeClient) -> None:
+    await user.apply(cache())
+    await seen(user, LOCAL_NODES, "two", models)
+    await told(user, "one", "large", "ModelDownloaded")
+    await told(user, "two", "large", "ModelDownloading")
+    lost = node("two", ready="Unknown")["status"]
+    await user.patch(NODES, "two", {"status": lost}, subresource="status")
+    wanted = {"one": "NodeDownloaded", "two": "NodeNotReady"}
+    found = await seen(
+        user, CACHES, "large", lambda found: (found.get("status") or {}).get("nodeStatus") == wanted
+    )
+    # What the other has serves on.
+    assert found["status"]["copies"]["available"] == 1
+
+
 async def test_a_service_of_the_model_is_listed_and_gets_volume_and_claim(user: KubeClient) -> None:
     await user.apply(cache())
     await user.apply(service("iris", f"{URI}/part"))
