@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from predictors.serving import logs
+from predictors.serving.numbers import number, port, whole
 from predictors.serving.settings import Limits, PlaneSettings, Settings
 
 if TYPE_CHECKING:
@@ -83,16 +84,16 @@ def _parser() -> argparse.ArgumentParser:
     add(*spoken, choices=("v1", "v2", "grpc-v2"), default="v1", help="spoken to it")
     add("--predictor_model_name", help="the model's name there, if it is another")
     add("--predictor_use_ssl", type=_flag, default=False, help="whether it speaks TLS")
-    add("--predictor_request_timeout_seconds", type=float, default=600.0, help="for its answer")
-    add("--predictor_request_retries", type=int, default=3, help="of refused connections")
-    add("--predictor_connections", type=int, default=256, help="to it; gRPC: calls")
+    add("--predictor_request_timeout_seconds", type=number, default=600.0, help="for its answer")
+    add("--predictor_request_retries", type=whole(0), default=3, help="of refused connections")
+    add("--predictor_connections", type=whole(1), default=256, help="to it; gRPC: calls")
     add("--module", help="module:Class or path/to/file.py:Class")
     add("--option", type=_option, action="append", default=[], help="KEY=VALUE for the transformer")
-    add("--http_port", type=int, default=int(os.environ.get("HTTP_PORT", "8080")), help="port")
-    add("--grpc_port", type=int, default=0, help="0: gRPC is not served")
-    add("--max_body", type=int, default=Limits.body_bytes, help="largest body, in bytes")
-    add("--max_in_flight", type=int, default=Limits.in_flight, help="requests before 503")
-    add("--drain_seconds", type=float, default=30.0, help="for requests in flight at SIGTERM")
+    add("--http_port", type=port, default=os.environ.get("HTTP_PORT", "8080"), help="port")
+    add("--grpc_port", type=port, default=0, help="0: gRPC is not served")
+    add("--max_body", type=whole(1), default=Limits.body_bytes, help="largest body, in bytes")
+    add("--max_in_flight", type=whole(1), default=Limits.in_flight, help="requests before 503")
+    add("--drain_seconds", type=number, default=30.0, help="for requests in flight at SIGTERM")
     add("--log_level", choices=logs.LEVELS, default="info", help="debug adds stack traces")
     return parser
 

@@ -68,6 +68,7 @@ class Contract:
         elif len(inputs) == 1:
             array = inputs[0].array
             if array.dtype is not self._dtype or not self._fits(array):
+                self._check_lone_column(inputs, only, request.rows)
                 label = _label(inputs[0], 0, request.rows)
                 request.inputs = [self._fitted(inputs[0], only, label)]
         elif names := (only.parameters or {}).get("feature_names"):
@@ -116,6 +117,18 @@ class Contract:
         return (
             f"Model {self._model} expects {len(self.inputs)} values per row ({names}), "
             f"{rows.name} has {has}."
+        )
+
+    def _check_lone_column(self, inputs: Sequence[Tensor], only: TensorSpec, rows: str) -> None:
+        """Rows that are objects of one name are no matrix that lacks columns."""
+        if not rows or inputs[0].name in _BARE or self._rank != 2 or only.shape[1] < 2:
+            return
+        names = (only.parameters or {}).get("feature_names")
+        if names:
+            self._check_names(inputs, names, rows)
+        raise InvalidInputError(
+            f"{rows}[0] must be a list of {only.shape[1]} values: model {self._model} knows no "
+            f"names of columns, such as {inputs[0].name}."
         )
 
     def _check_names(self, inputs: Sequence[Tensor], names: Sequence[str], rows: str) -> None:

@@ -183,18 +183,17 @@ class DataPlane:
 
         Raises `ModelNotFoundError`, or `LoadFailedError` saying why.
         """
-        if self._repository is None:
-            raise UnsupportedError("This server has no model repository (--model_repository).")
+        repository = self._check_repository()
         self._check_alone()
         async with self._locked(name):
-            sources = await asyncio.to_thread(self._repository.find)
+            sources = await asyncio.to_thread(repository.find)
             wanted = [source for source in sources if source.name == name]
             if not wanted:
                 raise ModelNotFoundError(f"The repository has no model {name}.")
             failed = [
                 error
                 for source in wanted
-                if (error := await self._load(self._repository, source)) is not None
+                if (error := await self._load(repository, source)) is not None
             ]
             if failed:
                 raise failed[0]
@@ -203,7 +202,11 @@ class DataPlane:
                 self._leave(self._versions[name].pop(version))
 
     async def unload(self, name: str) -> None:
-        """Take a model away, after its requests in flight. Raises `ModelNotFoundError`."""
+        """Take a model away, after its requests in flight.
+
+        Raises `ModelNotFoundError`, and `UnsupportedError` where it could not be loaded again.
+        """
+        self._check_repository()
         self._check_alone()
         async with self._locked(name):
             self.endpoint(name)
@@ -239,6 +242,15 @@ class DataPlane:
         self.publish(model)
         _log.info("model %s version %s is ready", name, version)
         return None
+
+    def _check_repository(self) -> Repository:
+        """The repository. Raises `UnsupportedError` where the server has none."""
+        if self._repository is None:
+            raise UnsupportedError(
+                "This server has no model repository: it serves one model until it stops. Start it "
+                "with --model_repository to load and unload models."
+            )
+        return self._repository
 
     def _check_alone(self) -> None:
         """Raises `UnsupportedError` where a change would not reach the other workers."""

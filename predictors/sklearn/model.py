@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import sklearn
-from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
+from predictors.serving.errors import ModelLoadError
 from predictors.serving.policy import Policy
 from predictors.sklearn.lean import lean_predict
 from predictors.tabular.estimator import EstimatorModel
@@ -29,10 +31,23 @@ class SklearnModel(EstimatorModel):
     def load(self) -> None:
         """Read the file and the signature. Raises `ModelLoadError`."""
         super().load()
+        self._check_fitted()
         self._lean = lean_predict(self._estimator)
         # What a class of the user's own does to a row may depend on the others.
         modules = (type(part).__module__ for part in parts(self._estimator))
         self.batchable = all(module.startswith("sklearn.") for module in modules)
+
+    def _check_fitted(self) -> None:
+        estimator = self._estimator
+        if not type(estimator).__module__.startswith("sklearn."):
+            return  # what a class of the user's own needs is its own
+        try:
+            check_is_fitted(estimator)
+        except NotFittedError:
+            raise ModelLoadError(
+                f"{self._file} holds a {type(estimator).__name__} that has not been fitted. Fit it "
+                "before it is saved."
+            ) from None
 
     def read(self, file: Path, policy: Policy) -> Any:
         """Unpickle, saying once if another scikit-learn wrote it. Raises `ModelLoadError`."""

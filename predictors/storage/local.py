@@ -37,7 +37,7 @@ def find_one(path: Path, names: tuple[str, ...]) -> Path:
     if found:
         listed = ", ".join(file.name for file in found)
         raise StorageError(f"{path} holds several models ({listed}); exactly one is expected.")
-    inside = sorted(entry.name for entry in path.iterdir())[:8]
+    inside = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())[:8]
     raise StorageError(
         f"{path} holds none of {', '.join(names)}. It holds: {', '.join(inside) or 'nothing'}."
     )

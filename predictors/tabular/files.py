@@ -38,6 +38,8 @@ def why_unreadable(error: Exception) -> str:
             f"{error}. It was probably saved by another version of its framework than the one "
             "installed here, or refers to code that is not."
         )
+    if isinstance(error, EOFError):
+        return "it ends too early. Was it copied as a whole?"
     reason = (str(error).strip() or "no reason given").splitlines()[0]
     return f"{type(error).__name__}: {reason}. Is it a joblib or pickle file?"
 

@@ -28,7 +28,7 @@ from predictors.serving.tensors import (
 from predictors.serving.tensors import decode as decode_tensor
 from predictors.serving.tensors.jsons import checked_head
 
-__all__ = ["decode_tensors", "encode_tensor", "joined", "raw_request", "split"]
+__all__ = ["check_is_json", "decode_tensors", "encode_tensor", "joined", "raw_request", "split"]
 
 _HEADER: Final = "Inference-Header-Content-Length"
 
@@ -44,6 +44,17 @@ def split(body: bytes, length: str) -> tuple[memoryview, memoryview]:
     return view[:size], view[size:]
 
 
+def check_is_json(body: bytes, headers: Headers) -> None:
+    """Raise `InvalidInputError` where bytes come as bytes, and nothing says how many are JSON."""
+    if body[:1] == b"{" or headers.get("content-type") != OCTETS:
+        return
+    if body and not body[:64].lstrip().startswith(b"{"):
+        raise InvalidInputError(
+            f"The body is {OCTETS} and begins with no JSON object. Send the header {_HEADER}: the "
+            "number of bytes of JSON before the tensors', 0 if there is none."
+        )
+
+
 def decode_tensors(items: list[Any], rest: memoryview) -> list[Tensor]:
     """The inputs of a request whose binary ones follow its JSON. Raises `InvalidInputError`."""
     tensors = []
@@ -51,6 +62,10 @@ def decode_tensors(items: list[Any], rest: memoryview) -> list[Tensor]:
     for index, item in enumerate(items):
         size = _size(item, index)
         if size is None:
+            if isinstance(item, dict) and "data" not in item:
+                raise InvalidInputError(
+                    f"inputs[{index}] has neither data nor parameters.binary_data_size."
+                )
             tensors.append(decode_tensor(item, index))
             continue
         if at + size > len(rest):

@@ -36,6 +36,7 @@ def decode(model: Model, body: bytes, headers: Headers) -> InferenceRequest:
     check_media_type(headers.get("content-type"))
     length = headers.get("inference-header-content-length")
     if length is None:
+        binary.check_is_json(body, headers)
         payload = parse_object(body)
         inputs = [decode_tensor(item, index) for index, item in enumerate(_items(payload))]
     else:

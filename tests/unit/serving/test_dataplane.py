@@ -285,7 +285,7 @@ async def test_a_call_that_outlasts_its_request_ends_before_the_model_is_unloade
     make: Any,
 ) -> None:
     model = make()
-    plane = DataPlane()
+    plane = DataPlane(repository=Shelf(lambda _: model))
     plane.publish(model)
     plane.endpoint("double")._scheduler.spent(1.0)  # dear: in a thread from now on
     model.gate.clear()
