@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.unit.apiserver.hooks import serving
 from tests.unit.apiserver.process import running
 
 KUBECTLS = [path for path in os.environ.get("ROUSE_KUBECTL", "").split(":") if path] or [
@@ -174,3 +176,19 @@ def test_logs(kubectl: Kubectl, tmp_path: Path) -> None:
     (folder / "0.log").write_text("2026-01-01T00:00:00.0Z stdout F hello\n")
     assert kubectl("logs", "p") == "hello\n"
     assert "embedded engine" in kubectl("exec", "p", "--", "ls", fails=True)
+
+
+async def test_a_webhook_by_url_is_asked_and_refuses_in_its_own_words(kubectl: Kubectl) -> None:
+    async def judge(request: dict[str, Any]) -> dict[str, Any]:
+        if "password" not in (request["object"].get("data") or {}):
+            return {"allowed": True, "warnings": ["looked at"]}
+        return {"allowed": False, "status": {"message": "passwords go into Secrets"}}
+
+    async with serving(strict=judge) as hooks:
+        configuration = hooks.configuration("Validating", "strict")
+        await asyncio.to_thread(kubectl, "apply", "-f", "-", stdin=configuration)
+        made = "create", "configmap"
+        await asyncio.to_thread(kubectl, *made, "a", "--from-literal=user=x")
+        told = await asyncio.to_thread(kubectl, *made, "b", "--from-literal=password=x", fails=True)
+    assert 'admission webhook "strict.example.com" denied the request: passwords go' in told
+    assert [each["name"] for each in hooks.asked] == ["a", "b"]

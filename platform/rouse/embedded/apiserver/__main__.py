@@ -74,6 +74,7 @@ async def _serve(home: Path, port: int, ready_fd: int | None) -> None:
     await server.start()
     try:
         await bootstrap(server, manifests_dir())
+        server.admit_by_webhooks()
         listener = Listener(server, identity, HOST, port)
         await listener.start()
         write_kubeconfig(home / "kubeconfig", identity, f"https://{HOST}:{port}")

@@ -11,6 +11,7 @@ from rouse.embedded.apiserver.admission_config import settings_admission
 from rouse.embedded.apiserver.admission_kserve import model_admission
 from rouse.embedded.apiserver.admission_pods import pod_admission
 from rouse.embedded.apiserver.admission_quota import quota_admission
+from rouse.embedded.apiserver.admission_webhooks import webhook_admission
 from rouse.embedded.apiserver.builtin import BUILTIN
 from rouse.embedded.apiserver.registry import Registry
 from rouse.embedded.apiserver.selectors import selectable_fields
@@ -19,6 +20,7 @@ from rouse.embedded.apiserver.sqlite import SqliteFile
 from rouse.embedded.apiserver.state import State
 from rouse.embedded.apiserver.store import Store
 from rouse.embedded.apiserver.watchers import Hub
+from rouse.embedded.apiserver.webhooks import Webhooks
 
 __all__ = ["build_server", "utc_now"]
 
@@ -47,7 +49,8 @@ def build_server(
         store=store,
         registry=Registry(BUILTIN),
         hub=Hub(),
-        plugins=tuple(make(store) for make in admission),
+        plugins=(webhook_admission, *(make(store) for make in admission)),
+        webhooks=Webhooks(store, State.new_uid),
         clock=clock,
         logs=logs,
     )

@@ -13,6 +13,7 @@ from rouse.errors import ApiError, FieldError
 
 __all__ = [
     "Object",
+    "OutpacedError",
     "StatusError",
     "already_exists",
     "bad_request",
@@ -52,6 +53,10 @@ class StatusError(ApiError):
             "details": self.details,
             "code": self.status,
         }
+
+
+class OutpacedError(StatusError):
+    """While a webhook was asked, somebody else wrote the object: what was computed is void."""
 
 
 def success(*, name: str = "", group: str = "", kind: str = "", uid: str = "") -> Object:

@@ -47,6 +47,7 @@ async def memory_api(
     await server.start()
     try:
         await bootstrap(server, manifests_dir() if manifests else None)
+        server.admit_by_webhooks()
         transport = ApiServerTransport(server)
         async with httpx.AsyncClient(transport=transport, base_url="https://rouse.test") as client:
             yield server, client

@@ -75,6 +75,10 @@ class ApiServer:
             worker.start()
         self.ready = True
 
+    def admit_by_webhooks(self) -> None:
+        """From now on ask webhooks; what the server brings by itself is there."""
+        self.state.webhooks.begin()
+
     async def stop(self) -> None:
         """End the watches, finish the writes, close the store; a second call does nothing."""
         if self._stopped:
@@ -84,6 +88,7 @@ class ApiServer:
         self.state.hub.close()
         for worker in self._workers:
             await worker.stop()
+        await self.state.webhooks.stop()
         await self.state.store.stop()
         self._unlisten()
 

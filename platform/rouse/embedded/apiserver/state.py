@@ -13,6 +13,7 @@ from rouse.embedded.apiserver.admission import Plugin
 from rouse.embedded.apiserver.registry import Registry
 from rouse.embedded.apiserver.store import Store
 from rouse.embedded.apiserver.watchers import Hub
+from rouse.embedded.apiserver.webhooks import Webhooks
 
 __all__ = ["State", "timestamp"]
 
@@ -32,6 +33,7 @@ class State:
     registry: Registry
     hub: Hub
     plugins: tuple[Plugin, ...]
+    webhooks: Webhooks
     clock: Callable[[], datetime]
     logs: Path | None = None
     """Folder of the pods' log files; None when no node writes any."""

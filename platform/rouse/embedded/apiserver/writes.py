@@ -1,7 +1,8 @@
 """The way of an object into the store: check its shape, complete it, admit it, put it.
 
 Everything between reading the head state and ``Store.put`` is synchronous, so two requests never
-interleave there; only the wait for the commit is asynchronous.
+interleave there; only the wait for the commit is asynchronous. Where webhooks are asked others do
+get their turn: then the head is looked at again, and `OutpacedError` says that it is another.
 """
 
 from __future__ import annotations
@@ -9,8 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rouse.embedded.apiserver.admission import admit
-from rouse.embedded.apiserver.errors import Object, bad_request, invalid, not_found
+from rouse.embedded.apiserver.admission import Operation, admit
+from rouse.embedded.apiserver.errors import (
+    Object,
+    OutpacedError,
+    StatusError,
+    bad_request,
+    invalid,
+    not_found,
+)
 from rouse.embedded.apiserver.http import Request
 from rouse.embedded.apiserver.managedfields import update_managed_fields
 from rouse.embedded.apiserver.metadata import count_generation, for_create, for_update, same
@@ -19,6 +27,8 @@ from rouse.embedded.apiserver.records import Key, Record
 from rouse.embedded.apiserver.routes import Target
 from rouse.embedded.apiserver.state import State
 from rouse.embedded.apiserver.strategies import complete
+from rouse.embedded.apiserver.webhooks import GROUP as WEBHOOKS_GROUP
+from rouse.embedded.apiserver.webhooks import Asked, Question, notes, question_of
 from rouse.errors import FieldError
 
 __all__ = ["FieldValidation", "Write", "begin"]
@@ -26,6 +36,9 @@ __all__ = ["FieldValidation", "Write", "begin"]
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
 
 STRICT_GROUP = "serving.kserve.io"
+_MODIFIED = (
+    "the object has been modified; please apply your changes to the latest version and try again"
+)
 
 
 @dataclass(slots=True)
@@ -39,6 +52,8 @@ class Write:
     dry_run: bool = False
     validation: FieldValidation = "Warn"
     warnings: list[str] = field(default_factory=list)
+    _waited: bool = False
+    """Whether others had their turn since the head was read."""
 
     async def create(self, obj: Object, *, track: bool = True) -> Record:
         """Store a new object; ``track`` records its fields as this manager's by Update."""
@@ -48,13 +63,23 @@ class Write:
         if state.store.head(resource.bucket, Key(self.target.namespace, name)) is not None:
             raise self.target.already_exists(name)
         self._check_namespace(name)
-        for_create(resource, obj, self.now, state.new_uid())
+        uid = state.new_uid()
+        for_create(resource, obj, self.now, uid)
         self._check_shape(obj)
+        if (changed := await self._changed("CREATE", obj, None)) is not obj:
+            obj = changed
+            for_create(resource, obj, self.now, uid)
+            self._check_shape(obj)
         complete(resource.bucket, obj, None, self.now)
         obj = admit(state.plugins, "CREATE", obj, None, resource)
         self._check_names(obj, check_name(resource, name))
         if track:
             obj = self._tracked(None, obj)
+        await self._judged("CREATE", obj, None)
+        if self._waited:
+            if state.store.head(resource.bucket, Key(self.target.namespace, name)) is not None:
+                raise _outpaced(self.target.already_exists(name))
+            self._check_namespace(name)
         return await self._put(obj)
 
     async def update(self, old: Record, new: Object, *, track: bool = True) -> Record:
@@ -64,6 +89,9 @@ class Write:
         self._check_unchanged(old, new)
         new = for_update(resource, new, before, self.target.subresource)
         self._check_shape(new)
+        if (changed := await self._changed("UPDATE", new, before)) is not new:
+            new = for_update(resource, changed, before, self.target.subresource)
+            self._check_shape(new)
         if self.target.subresource != "status":
             complete(resource.bucket, new, before, self.now)
             new = admit(state.plugins, "UPDATE", new, before, resource)
@@ -73,6 +101,9 @@ class Write:
             new = self._tracked(before, new)
         if same(new, before):
             return old
+        await self._judged("UPDATE", new, before)
+        if self._waited and state.store.head(resource.bucket, old.key) is not old:
+            raise _outpaced(self.target.conflict(_MODIFIED))
         if old.deleting and not new["metadata"].get("finalizers") and _unheld(new, resource.bucket):
             return await self._finish_deletion(new)
         return await self._put(new)
@@ -151,10 +182,7 @@ class Write:
         metadata, target = new["metadata"], self.target
         revision = metadata.get("resourceVersion") or ""
         if revision and revision != str(old.revision):
-            raise target.conflict(
-                "the object has been modified; please apply your changes to the latest version "
-                "and try again"
-            )
+            raise target.conflict(_MODIFIED)
         uid = metadata.get("uid") or ""
         if uid and uid != old.uid:
             raise target.conflict(
@@ -190,6 +218,34 @@ class Write:
             schema=self.state.registry.schema(self.target.resource, self.target.version),
             now=self.now,
         )
+
+    async def _changed(self, operation: Operation, obj: Object, old: Object | None) -> Object:
+        """Return what webhooks make of an object; itself where none changes anything."""
+        if self.target.resource.group == WEBHOOKS_GROUP:
+            self.warnings.extend(notes(obj))
+        question, asked = self._asked(operation, obj, old, mutating=True)
+        if question is None or not asked:
+            return obj
+        return await self.state.webhooks.mutate(asked, question, self.warnings) or obj
+
+    async def _judged(self, operation: Operation, obj: Object, old: Object | None) -> None:
+        """Ask the webhooks that may refuse what is about to be stored."""
+        question, asked = self._asked(operation, obj, old, mutating=False)
+        if question is not None and asked:
+            await self.state.webhooks.validate(asked, question, self.warnings)
+
+    def _asked(
+        self, operation: Operation, obj: Object, old: Object | None, *, mutating: bool
+    ) -> tuple[Question | None, list[Asked]]:
+        webhooks = self.state.webhooks
+        if webhooks.are_none:
+            return None, []
+        question = question_of(
+            self.state.store, self.target, operation, obj, old, dry_run=self.dry_run
+        )
+        asked = webhooks.find(question, mutating=mutating)
+        self._waited = self._waited or bool(asked)
+        return question, asked
 
     async def _put(self, obj: Object) -> Record:
         store, bucket = self.state.store, self.target.resource.bucket
@@ -240,6 +296,10 @@ def _validation(request: Request, target: Target) -> FieldValidation:
             f'fieldValidation={asked!r}: supported values: "Strict", "Warn", "Ignore"'
         )
     return "Strict" if target.resource.group == STRICT_GROUP else "Warn"
+
+
+def _outpaced(refusal: StatusError) -> OutpacedError:
+    return OutpacedError(refusal.status, refusal.reason, refusal.message, details=refusal.details)
 
 
 def _unheld(obj: Object, bucket: str) -> bool:

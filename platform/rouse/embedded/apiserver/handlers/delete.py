@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from rouse.embedded.apiserver import views
 from rouse.embedded.apiserver.decoding import parse
@@ -14,6 +15,7 @@ from rouse.embedded.apiserver.negotiation import output
 from rouse.embedded.apiserver.records import Record
 from rouse.embedded.apiserver.routes import Target
 from rouse.embedded.apiserver.state import State
+from rouse.embedded.apiserver.webhooks import question_of
 
 __all__ = ["delete_collection", "delete_object"]
 
@@ -27,6 +29,9 @@ async def delete_object(state: State, target: Target, request: Request) -> Respo
     if record is None:
         raise target.not_found()
     _check(target, record, options)
+    record = await _consented(state, target, record, options)
+    if record is None:
+        raise target.not_found()
     gone, written = delete(state, target.resource, record, options)
     if written is not None:
         record = await written
@@ -50,11 +55,33 @@ async def delete_collection(state: State, target: Target, request: Request) -> R
     for listed in selected(state, target, request_selector(target, request)):
         record = state.store.head(target.resource.bucket, listed.key)
         if record is not None:
+            at = replace(target, namespace=listed.key.namespace, name=listed.key.name)
+            record = await _consented(state, at, record, options)
+        if record is not None:
             _, written = delete(state, target.resource, record, options)
             if written is not None:
                 waiting.append(written)
     await asyncio.gather(*waiting)
     return json_response(success(kind=target.resource.plural, group=target.resource.group))
+
+
+async def _consented(
+    state: State, target: Target, record: Record, options: Options
+) -> Record | None:
+    """Return the record as it is once no webhook has anything against its end; None when gone."""
+    webhooks = state.webhooks
+    if webhooks.are_none or record.deleting:
+        return record
+    question = question_of(
+        state.store, target, "DELETE", None, record.object(), dry_run=options.dry_run
+    )
+    for mutating in (True, False):
+        if asked := webhooks.find(question, mutating=mutating):
+            await webhooks.validate(asked, question, [])
+    found = state.store.head(target.resource.bucket, record.key)
+    if found is not None:
+        _check(target, found, options)
+    return found
 
 
 def _check(target: Target, record: Record, options: Options) -> None:

@@ -15,6 +15,7 @@ from rouse.embedded.apiserver.decoding import (
 )
 from rouse.embedded.apiserver.errors import (
     Object,
+    OutpacedError,
     StatusError,
     bad_request,
     invalid,
@@ -39,8 +40,21 @@ _STRATEGIC = "application/strategic-merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 
 
+_ATTEMPTS = 5
+"""As on a cluster: a patch says what to change, so that it is made again on what is there now."""
+
+
 async def patch_object(state: State, target: Target, request: Request) -> Response:
     """PATCH of an object or of its status, by the Content-Type's rules."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await _patch(state, target, request)
+        except OutpacedError:
+            continue
+    return await _patch(state, target, request)
+
+
+async def _patch(state: State, target: Target, request: Request) -> Response:
     if not target.name:
         raise method_not_allowed("the server does not allow this method on the requested resource")
     media = media_type(request)

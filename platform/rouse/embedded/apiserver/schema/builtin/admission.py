@@ -44,6 +44,15 @@ def _webhooks(description: str, **more: dict[str, Any]) -> dict[str, Any]:
             ),
             failurePolicy=text("What an error means: Fail or Ignore."),
             matchPolicy=text("Whether other versions of a kind match: Exact or Equivalent."),
+            matchConditions=keyed(
+                "Expressions in CEL that must all be true for it to be asked.",
+                part(
+                    "A condition.",
+                    name=text("Its name."),
+                    expression=text("The expression."),
+                ),
+                "name",
+            ),
             namespaceSelector=mapping("Which namespaces it is asked about.", {}, atomic=True),
             objectSelector=mapping("Which objects it is asked about.", {}, atomic=True),
             rules=array("Operations and kinds it is asked about.", mapping("A rule.", {})),
