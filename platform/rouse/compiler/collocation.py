@@ -24,8 +24,9 @@ TRANSFORMER_CONTAINER = "transformer-container"
 _MODEL_PORT = 8085
 """Of the model server, where it would listen on the transformer's port."""
 
-# Knative takes ports and probes of the one container that requests enter by.
+# Knative takes these of the one container that requests enter by, and ports beside it of no other.
 _OF_THE_ENTRANCE = ("livenessProbe", "ports", "readinessProbe", "startupProbe")
+_HANDLERS = ("httpGet", "tcpSocket", "grpc")
 
 
 def collocate(isvc: InferenceService, pod: Object) -> Object:
@@ -51,9 +52,28 @@ def _moved(server: Object, taken: int) -> tuple[Object, int]:
     port = _port(server)
     moved = {key: value for key, value in server.items() if key not in _OF_THE_ENTRANCE}
     if port != taken:
-        return moved, port
+        return {**moved, **_readiness(server, port, port)}, port
     args = [*(server.get("args") or ()), f"{HTTP_PORT_ARGUMENT}={_MODEL_PORT}"]
-    return {**moved, "args": args}, _MODEL_PORT
+    return {**moved, **_readiness(server, port, _MODEL_PORT), "args": args}, _MODEL_PORT
+
+
+def _readiness(server: Object, former: int, port: int) -> Object:
+    """Return the model server's readiness probe, by the number of its port.
+
+    Without one the pod would get requests as soon as the transformer can take them.
+    """
+    probe = server.get("readinessProbe")
+    if not probe:
+        return {}
+    handler = next((each for each in _HANDLERS if each in probe), None)
+    if handler is None:
+        at_port = {} if "exec" in probe else {"tcpSocket": {"port": port}}
+        return {"readinessProbe": {**probe, **at_port}}
+    given = probe[handler] or {}
+    # A port by its name is one of those that are left out.
+    stays = isinstance(given.get("port"), int) and given["port"] != former
+    told = given if stays else {**given, "port": port}
+    return {"readinessProbe": {**probe, handler: told}}
 
 
 def _with_grpc(server: Object, http_port: int) -> tuple[Object, int]:

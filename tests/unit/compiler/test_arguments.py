@@ -73,10 +73,30 @@ def test_requests_enter_a_collocated_pod_by_the_transformer() -> None:
     probe: Object = {"httpGet": {"path": "/", "port": 8080}}
     server: Object = {"ports": [{"containerPort": 8080}], "readinessProbe": probe}
     got = collocated(server, {})
-    assert got["kserve-container"] == {"name": "kserve-container", "args": ["--http_port=8085"]}
+    assert got["kserve-container"] == {
+        "name": "kserve-container",
+        "args": ["--http_port=8085"],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 8085}},
+    }
     transformer = got["transformer-container"]
     assert transformer["ports"] == [{"containerPort": 8080, "protocol": "TCP"}]
     assert argument(transformer["args"], "--predictor_host") == "localhost:8085"
+
+
+@pytest.mark.parametrize(
+    ("probe", "wanted"),
+    [
+        ({"httpGet": {"path": "/"}}, {"httpGet": {"path": "/", "port": 8085}}),
+        ({"httpGet": {"port": "http1"}}, {"httpGet": {"port": 8085}}),
+        ({"tcpSocket": {"port": 9000}}, {"tcpSocket": {"port": 9000}}),
+        ({"exec": {"command": ["true"]}}, {"exec": {"command": ["true"]}}),
+        ({"periodSeconds": 5}, {"periodSeconds": 5, "tcpSocket": {"port": 8085}}),
+    ],
+)
+def test_a_pod_is_ready_when_its_model_server_is_too(probe: Object, wanted: Object) -> None:
+    got = collocated({"readinessProbe": probe, "livenessProbe": {"exec": {}}}, {})
+    assert got["kserve-container"]["readinessProbe"] == wanted
+    assert "livenessProbe" not in got["kserve-container"]
 
 
 def test_ports_that_do_not_meet_stay() -> None:
