@@ -154,3 +154,19 @@ def test_large_arrays_are_mapped(tmp_path: Path) -> None:
 def test_an_unknown_output_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"has no output proba\. It has: predict, "):
         ask(loaded(tmp_path, LogisticRegression(max_iter=500).fit(ROWS, CLASSES)), ROWS, "proba")
+
+
+def test_what_was_not_fitted_is_not_served(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError, match=r"holds a Pipeline that has not been fitted\. Fit it"):
+        loaded(tmp_path, make_pipeline(StandardScaler(), LogisticRegression()))
+
+
+def test_what_needs_no_fit_is_served(tmp_path: Path) -> None:
+    doubled = loaded(tmp_path, FunctionTransformer(np.negative))
+    np.testing.assert_array_equal(ask(doubled, ROWS, "transform")[0], -ROWS)
+
+
+def test_a_file_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").touch()
+    with pytest.raises(ModelLoadError, match="it ends too early"):
+        SklearnModel("m", tmp_path / "model.pkl").load()

@@ -281,6 +281,14 @@ async def test_names_that_anybody_makes_up_are_not_kept(make: Any) -> None:
     assert not plane._locks
 
 
+async def test_a_lone_model_stays(make: Any) -> None:
+    plane = DataPlane()
+    plane.publish(make())
+    with pytest.raises(UnsupportedError, match=r"no model repository.*--model_repository"):
+        await plane.unload("double")
+    assert plane.ready()
+
+
 async def test_a_call_that_outlasts_its_request_ends_before_the_model_is_unloaded(
     make: Any,
 ) -> None:

@@ -17,6 +17,7 @@ from predictors.serving.inference import InferenceResponse
 from predictors.serving.model import Model
 from predictors.serving.openapi import v1_example, v2_example
 from predictors.serving.protocols import v1, v2
+from predictors.serving.tensors import TensorSpec
 
 RELAXED = settings(max_examples=300, deadline=None, derandomize=True)
 
@@ -43,6 +44,16 @@ def binary(shape: Any, size: Any, rest: bytes, datatype: str = "FP32", length: A
 @pytest.mark.parametrize(
     ("sent", "reason"),
     [
+        (
+            (b"\0\1\2\3", {"content-type": "application/octet-stream"}),
+            "The body is application/octet-stream and begins with no JSON object. Send the header "
+            "Inference-Header-Content-Length: the number of bytes of JSON before the tensors', 0 "
+            "if there is none.",
+        ),
+        (
+            binary([1, 4], None, b"x" * 16),
+            "inputs[0] has neither data nor parameters.binary_data_size.",
+        ),
         (
             binary([1, 4], 12, b"x" * 12),
             "inputs[0].parameters.binary_data_size is 12, shape [1, 4] of FP32 needs 16.",
@@ -172,6 +183,15 @@ def test_v1(shirts: Model, rows: Any, reason: str) -> None:
     with pytest.raises(RequestError) as refusal:
         answer(v1, shirts, orjson.dumps({"instances": rows}), {})
     assert str(refusal.value).startswith(reason)
+
+
+def test_rows_of_one_name_are_no_matrix(flowers: Model) -> None:
+    rows = orjson.dumps({"instances": [{"lenght": 1.5}]})
+    with pytest.raises(RequestError, match=r"instances\[0\].lenght: .*did you mean length\?"):
+        answer(v1, flowers, rows, {})
+    flowers.inputs = (TensorSpec("input", "FP64", (-1, 4)),)
+    with pytest.raises(RequestError, match=r"instances\[0\] must be a list of 4 values"):
+        answer(v1, flowers, rows, {})
 
 
 def test_one_long_string_among_numbers_reserves_nothing(flowers: Model) -> None:
