@@ -14,7 +14,15 @@ from predictors.serving.errors import InvalidInputError
 from predictors.serving.inference import InferenceRequest
 from predictors.serving.tensors import Array, Tensor
 
-__all__ = ["PROTOCOL", "Call", "Fields", "json_column", "text_column", "text_of"]
+__all__ = [
+    "PROTOCOL",
+    "Call",
+    "Fields",
+    "check_parameters",
+    "json_column",
+    "text_column",
+    "text_of",
+]
 
 PROTOCOL: Final = frozenset({"binary_data_output", "content_type", "binary_data", "headers"})
 """Parameters of requests that are the server's, not the task's."""
@@ -129,7 +137,7 @@ def _from_v1(payload: object, fields: Fields) -> Call:
     parameters = body.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise InvalidInputError("parameters must be an object.")
-    _check_parameters(parameters, fields)
+    check_parameters(parameters, fields)
     where = [f"{name}[{index}]" for index in range(len(rows))]
     items = [_item(row, fields, label) for row, label in zip(rows, where, strict=True)]
     return Call(items, where, parameters)
@@ -168,7 +176,7 @@ def _from_v2(request: InferenceRequest, fields: Fields, *, media: bool) -> Call:
             )
         else:
             named[name] = values
-    _check_parameters(parameters, fields)
+    check_parameters(parameters, fields)
     missing = [name for name in fields.required if name not in named]
     if missing:
         raise InvalidInputError(f"Input {missing[0]} is missing.")
@@ -191,13 +199,12 @@ def _values(tensor: Tensor, request: InferenceRequest, *, media: bool) -> list[A
     if told is not None and not media:
         decoded = decode_input(tensor, request.parameters)
         return list(decoded.ravel().tolist() if isinstance(decoded, np.ndarray) else decoded)
-    if media and tensor.array.dtype != object:
-        return list(tensor.array if tensor.array.ndim == 4 else tensor.array[None])
     elements: list[Any] = tensor.array.ravel().tolist()
     return elements
 
 
-def _check_parameters(parameters: Mapping[str, Any], fields: Fields) -> None:
+def check_parameters(parameters: Mapping[str, Any], fields: Fields) -> None:
+    """Refuse what a task does not know. Raises `InvalidInputError` naming it."""
     unknown = [name for name in parameters if name not in fields.parameters]
     if unknown:
         raise InvalidInputError(

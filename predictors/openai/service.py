@@ -28,6 +28,8 @@ __all__ = ["OpenAI"]
 _log = logging.getLogger(__name__)
 
 _BASES: Final = ("/openai/v1", "/v1")
+_COHERE: Final = "/v2/rerank"
+"""Where Cohere's newer client asks."""
 _ABILITIES: Final = (Completes, Chats, Embeds, Reranks)
 
 Json = Mapping[str, Any]
@@ -67,6 +69,8 @@ class OpenAI:
             for path, work in self._posted.items()
         ]
         routes.append(Route("GET", f"{_BASES[0]}/models", self._models, answer_of))
+        if isinstance(model, Reranks):
+            routes.append(Route("POST", _COHERE, self._handler(self._rerank), answer_of))
         routes.append(Route("*", f"{_BASES[0]}/*", self._nowhere, answer_of))
         named = [model.name, *(model.adapters if isinstance(model, Adapted) else ())]
         routes += [

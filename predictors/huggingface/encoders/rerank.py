@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
 
 from predictors.huggingface.batching import Outcome
-from predictors.huggingface.calls import Call, Fields, text_of
+from predictors.huggingface.calls import PROTOCOL, Call, Fields, check_parameters, text_of
 from predictors.huggingface.encoder import Encoder, Results, numbers
 from predictors.huggingface.encoders.classification import sigmoid
 from predictors.huggingface.text import Source
@@ -18,6 +18,10 @@ from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.tensors import Tensor, TensorSpec
 
 __all__ = ["Rerank"]
+
+
+_SCORED: Final = Fields(("query", "documents"), parameters=("truncation", "raw_scores"))
+"""Of V2, whose answer is a score for each document, in their order."""
 
 
 class Rerank(Encoder):
@@ -48,10 +52,10 @@ class Rerank(Encoder):
         if request.payload is not None:
             return await super().infer(request)
         named = {tensor.name: tensor.array.ravel().tolist() for tensor in request.inputs}
-        call = Call([{"query": named["query"][0], "documents": named["documents"]}], ["inputs"])
-        call.parameters = {
-            k: v for k, v in request.parameters.items() if k in ("truncation", "raw_scores")
-        }
+        parameters = {k: v for k, v in request.parameters.items() if k not in PROTOCOL}
+        check_parameters(parameters, _SCORED)
+        item = {"query": named["query"][0], "documents": named["documents"]}
+        call = Call([item], ["inputs"], parameters)
         [ranked], spent = await self.answer(call)
         scores = np.empty(len(ranked), np.float32)
         for each in ranked:

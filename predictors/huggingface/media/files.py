@@ -14,7 +14,7 @@ from PIL import ImageOps
 from predictors.huggingface.calls import Call
 from predictors.serving.codecs import AudioCodec, ImageCodec
 from predictors.serving.errors import InvalidInputError
-from predictors.serving.tensors import Array, Tensor
+from predictors.serving.tensors import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,11 +33,7 @@ def images_of(call: Call, field: str = "image") -> list[Image]:
     """The images of a call, as RGB. Raises `InvalidInputError` naming the one that is none."""
     found = []
     for item, where in zip(call.items, call.where, strict=True):
-        value = item[field]
-        if isinstance(value, np.ndarray):
-            [image] = ImageCodec().decode(Tensor(where, value))
-        else:
-            image = ImageCodec().opened(_file(value, where, "an image"), where)
+        image = ImageCodec().opened(_file(item[field], where, "an image"), where)
         found.append(_colours(image, where))
     return found
 

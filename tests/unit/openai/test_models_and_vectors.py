@@ -100,6 +100,8 @@ async def test_rerank(client: httpx.AsyncClient) -> None:
     documents = ["no", {"text": "a cat"}, "cats"]
     body = {"model": "able", "query": "cat", "documents": documents, "top_n": 2}
     told = (await client.post(RERANK, json=body)).json()
+    for path in ("/v1/rerank", "/v2/rerank"):
+        assert (await client.post(path, json=body)).json()["results"] == told["results"]
     assert told["results"] == [
         {"index": 1, "relevance_score": 1.0, "document": {"text": "a cat"}},
         {"index": 2, "relevance_score": 1.0, "document": {"text": "cats"}},

@@ -162,6 +162,8 @@ async def test_rerank(bert: Callable[..., Path], serve: Any, v1_ask: Any, v2_ask
             want.append(float(torch.sigmoid(logit)[0, 0]))
     scores = (await v2_ask(model, {"query": [query], "documents": documents}))["score"]["data"]
     assert scores == pytest.approx(want, abs=1e-5)
+    with pytest.raises(InvalidInputError, match=r"parameters\.top_n is not known here"):
+        await v2_ask(model, {"query": [query], "documents": documents}, top_n=1)
     [ranked] = await v1_ask(model, {"instances": [{"query": query, "documents": documents}]})
     assert [each["index"] for each in ranked] == np.argsort(-np.array(want)).tolist()
     assert isinstance(model, Reranks)
