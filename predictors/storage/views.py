@@ -30,6 +30,7 @@ from predictors.storage.kept import keys_by_digest
 __all__ = ["VIEWS", "Reading", "drop_from_views", "share"]
 
 VIEWS: Final = "views"
+_ALL: Final = "shared"
 _NAME: Final = re.compile(r"shared|namespaces/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -52,7 +53,8 @@ def share(root: Path, wanted: Mapping[str, Reading]) -> list[str]:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no view of a cache")
     keys = keys_by_digest(root)
-    there = {str(folder.relative_to(root / VIEWS)) for folder in _views(root)}
+    # A volume of what all may read is mounted before there is anything in it.
+    there = {_ALL, *(str(folder.relative_to(root / VIEWS)) for folder in _views(root))}
     problems = []
     for name in sorted(there | wanted.keys()):
         view = root / VIEWS / name

@@ -6,7 +6,7 @@ from rouse.api.base import Object, Strings
 from rouse.api.inferenceservice.annotations import STEERING, STOP, VISIBILITY
 from rouse.api.inferenceservice.modes import MODE_ANNOTATION
 from rouse.api.inferenceservice.types import InferenceService
-from rouse.api.localmodelnode.names import SERVICE_CACHE_LABEL
+from rouse.api.localmodelnode.names import CLAIM_ANNOTATION, SERVICE_CACHE_LABEL
 from rouse.compiler.autoscaling import MAX_SCALE, MIN_SCALE
 from rouse.compiler.config import Config
 from rouse.compiler.names import COMPONENT_LABEL, MANAGED_BY, SERVICE_LABEL
@@ -16,6 +16,7 @@ __all__ = ["is_cluster_local", "is_stopped", "make_metadata", "pod_annotations",
 # These say again what the spec says: a change of one makes no new revision.
 _NOT_FOR_PODS = STEERING | {
     "kubectl.kubernetes.io/last-applied-configuration",
+    CLAIM_ANNOTATION,
     MAX_SCALE,
     MIN_SCALE,
     MODE_ANNOTATION,

@@ -1,4 +1,5 @@
-"""What a pod's credentials are: only the ServiceAccount and the Secrets it leads to are read.
+"""What a pod's credentials are: only the ServiceAccount and the Secrets it leads to are read, and
+the pod's InferenceService where that says which claim it mounts.
 
 A copy of all Secrets of a cluster would make this process worth stealing from. So the pure function
 runs on what is known, tells by asking what else it needs, and runs again with that.
@@ -17,7 +18,7 @@ from rouse.api.base import Object
 from rouse.compiler.storage.facts import Facts
 from rouse.errors import ApiError, NotFoundError, UnavailableError
 from rouse.kube.client import KubeClient
-from rouse.kube.resources import RESOURCES, SECRETS, Resource
+from rouse.kube.resources import INFERENCE_SERVICES, RESOURCES, SECRETS, Resource
 
 __all__ = ["SERVICE_ACCOUNTS", "FactFinder"]
 
@@ -52,15 +53,18 @@ class FactFinder:
         An object that may not be read counts as absent, with a warning. Raises `ApiError` when the
         API does not answer.
         """
-        accounts, secrets = _Asked(), _Asked()
-        facts = Facts(accounts, secrets, storage_containers)
+        accounts, secrets, services = _Asked(), _Asked(), _Asked()
+        facts = Facts(accounts, secrets, storage_containers, services)
+        kinds = (
+            (accounts, SERVICE_ACCOUNTS),
+            (secrets, SECRETS),
+            (services, INFERENCE_SERVICES),
+        )
         warnings: list[str] = []
         for _ in range(_ROUNDS):
             decided = decide(facts)
             wanted = [
-                (asked, resource, name)
-                for asked, resource in ((accounts, SERVICE_ACCOUNTS), (secrets, SECRETS))
-                for name in asked.unknown
+                (asked, resource, name) for asked, resource in kinds for name in asked.unknown
             ]
             if not wanted:
                 return decided, warnings
@@ -94,7 +98,7 @@ class FactFinder:
         except ApiError as error:
             if error.status != HTTPStatus.FORBIDDEN:
                 raise
-            return None, "may not be read by the webhook, so that it gives no credentials"
+            return None, "may not be read by the webhook, so that the pod does without it"
         if len(self._kept) >= _KEPT:
             self._kept = {one: entry for one, entry in self._kept.items() if now < entry[0]}
         if len(self._kept) < _KEPT:

@@ -9,7 +9,7 @@ import pytest
 from rouse.api.localmodelnode.names import node_label
 from rouse.compiler.config import Config
 from rouse.compiler.podwebhook import diff, mutate
-from rouse.compiler.storage import Location, Storage, attach
+from rouse.compiler.storage import Facts, Location, Storage, attach
 from rouse.embedded.apiserver.jsonpatch import json_patch
 
 URI = "https://models.example.com/iris.joblib"
@@ -90,3 +90,42 @@ def test_the_initializer_of_another_server_copies_from_the_cache() -> None:
 def test_without_the_setting_a_pod_is_left_as_it_is() -> None:
     asked = pod({CACHED: URI}, [{"name": "STORAGE_URI", "value": URI}])
     assert mutate(asked, config=Config()) == asked
+
+
+CLAIMS = Config.from_config_map({"data": {"modelCache": "{claims: true}"}})
+
+
+def served(**annotations: str) -> Facts:
+    named = {"internal.serving.kserve.io/localmodel-pvc-name": "iris-disks", **annotations}
+    return Facts(services={"iris": {"metadata": {"annotations": named}}})
+
+
+def asking() -> dict[str, Any]:
+    """A pod of the InferenceService iris, of another's server."""
+    asked = pod({SOURCE: URI}, [])
+    asked["metadata"]["labels"] = {"serving.kserve.io/inferenceservice": "iris"}
+    return asked
+
+
+def test_the_claim_of_its_cache_is_mounted() -> None:
+    made = mutate(asking(), config=CLAIMS, facts=served())
+    (initializer,) = made["spec"]["initContainers"]
+    mount = {"name": "rouse-model-cache", "mountPath": "/mnt/rouse-models", "readOnly": True}
+    assert mount in initializer["volumeMounts"]
+    # Its own folder, or where the volume is of a driver the whole: views are below it then.
+    (folders,) = [e["value"] for e in initializer["env"] if e["name"] == "ROUSE_MODEL_CACHE"]
+    assert folders.split(":")[:2] == [
+        "/mnt/rouse-models",
+        "/mnt/rouse-models/views/namespaces/team-a",
+    ]
+    claim = {"claimName": "iris-disks", "readOnly": True}
+    assert {"name": "rouse-model-cache", "persistentVolumeClaim": claim} in made["spec"]["volumes"]
+    assert mutate(made, config=CLAIMS, facts=served()) == made
+
+
+@pytest.mark.parametrize(
+    ("config", "facts"), [(Config(), served()), (CLAIMS, Facts()), (CLAIMS, Facts(services={}))]
+)
+def test_without_setting_or_claim_nothing_of_it_is_mounted(config: Config, facts: Facts) -> None:
+    made = mutate(asking(), config=config, facts=facts)
+    assert "rouse-model-cache" not in {each["name"] for each in made["spec"]["volumes"]}

@@ -9,12 +9,19 @@ from typing import Any
 import pytest
 
 from rouse.api.inferenceservice.types import InferenceService
-from rouse.api.localmodelnode.names import SERVICE_CACHE_LABEL, demand_name, model_key, node_label
+from rouse.api.localmodelnode.names import (
+    CLAIM_ANNOTATION,
+    SERVICE_CACHE_LABEL,
+    demand_name,
+    model_key,
+    node_label,
+)
 from rouse.compiler.config import Config
-from rouse.compiler.metadata import pod_labels
+from rouse.compiler.metadata import pod_annotations, pod_labels
 from rouse.controllers.inferenceservice import make_manager
 from rouse.controllers.localmodel.groups import make_group_status
 from rouse.controllers.localmodel.selection import matches
+from rouse.controllers.localmodel.services import Use
 from rouse.controllers.localmodel.sources import (
     CACHES,
     CLAIMS,
@@ -23,12 +30,13 @@ from rouse.controllers.localmodel.sources import (
     NAMESPACE_CACHES,
     VOLUMES,
 )
+from rouse.controllers.localmodel.volumes import claim_name, make_volumes
 from rouse.controllers.localmodel.wanted import make_models as wanted_models
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.errors import NotFoundError
 from rouse.kube import KubeClient
-from rouse.kube.objects import Object
-from rouse.kube.resources import INFERENCE_SERVICES, NODES, Resource
+from rouse.kube.objects import Key, Object
+from rouse.kube.resources import CONFIG_MAPS, INFERENCE_SERVICES, NODES, Resource
 
 URI = "s3://models/large"
 
@@ -229,7 +237,8 @@ async def test_a_service_of_the_model_is_listed_and_gets_volume_and_claim(user: 
     assert found["status"]["inferenceServices"] == [{"name": "iris", "namespace": "default"}]
     claim = await user.get(CLAIMS, "large-disks", "default")
     volume = await user.get(VOLUMES, claim["spec"]["volumeName"])
-    assert volume["spec"]["local"] == {"path": "/models"}
+    # What all may read, and nothing beside it.
+    assert volume["spec"]["local"] == {"path": "/models/views/shared"}
     assert volume["metadata"]["ownerReferences"][0]["name"] == "large"
 
 
@@ -285,6 +294,8 @@ def test_the_label_makes_no_new_revision() -> None:
     made = InferenceService.model_validate(service("iris", URI))
     made.metadata.labels = {SERVICE_CACHE_LABEL: "large", "team": "a"}
     assert pod_labels(made, Config()) == {"team": "a"}
+    made.metadata.annotations = {CLAIM_ANNOTATION: "large-disks", "mine": "b"}
+    assert pod_annotations(made, Config()) == {"mine": "b"}
 
 
 @pytest.mark.parametrize(
@@ -345,6 +356,38 @@ async def test_volume_and_claim_go_with_the_last_service_of_a_namespace(
     # And the first again.
     await user.apply(service("iris", URI))
     await seen(user, VOLUMES, volume, bool)
+
+
+def test_a_namespaces_volume_is_its_own_folder() -> None:
+    use = Use(Key("team-a", "iris"), (URI,))
+    own = spaced("own")
+    own["metadata"]["uid"] = "u"
+    volume, claim = make_volumes(own, {"disks": GROUP}, [use])
+    assert volume["spec"]["local"] == {"path": "/models/views/namespaces/team-a"}
+    assert claim["metadata"]["name"] == claim_name(own, "disks") == "own-disks"
+    driven = {**GROUP, "spec": {**GROUP["spec"], "persistentVolumeSpec": {"csi": {"driver": "d"}}}}
+    volume, _ = make_volumes(own, {"disks": driven}, [use])
+    assert volume["spec"]["csi"] == {"driver": "d"}
+
+
+async def test_a_service_names_its_claim_once_a_node_has_the_model(user: KubeClient) -> None:
+    config = await user.get(CONFIG_MAPS, "rouse-config", "rouse-system")
+    config["data"] = {"modelCache": "{nodeGroup: disks, claims: true}"}
+    await user.replace(config)
+    await user.apply(cache())
+    await user.apply(service("iris", URI))
+    found = await seen(user, INFERENCE_SERVICES, "iris", labelled("large"))
+    assert CLAIM_ANNOTATION not in found["metadata"]["annotations"]
+    await seen(user, LOCAL_NODES, "one", models)
+    await told(user, "one", "large", "ModelDownloaded")
+
+    def claimed(found: Object) -> bool:
+        annotations = found["metadata"].get("annotations") or {}
+        return bool(annotations.get(CLAIM_ANNOTATION) == "large-disks")
+
+    await seen(user, INFERENCE_SERVICES, "iris", claimed)
+    await user.delete(CACHES, "large")
+    await seen(user, INFERENCE_SERVICES, "iris", lambda found: not claimed(found))
 
 
 async def test_services_get_their_models_on_demand(user: KubeClient) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 __all__ = [
+    "CLAIM_ANNOTATION",
     "LABEL_PREFIX",
     "SERVICE_CACHE_LABEL",
     "demand_name",
@@ -20,6 +21,8 @@ LABEL_PREFIX: Final = "model.rouse.dev/"
 """Of the labels of nodes that say which models they have."""
 SERVICE_CACHE_LABEL: Final = "internal.serving.kserve.io/localmodel"
 """Of an InferenceService: the cache that has its model."""
+CLAIM_ANNOTATION: Final = "internal.serving.kserve.io/localmodel-pvc-name"
+"""Of an InferenceService: the claim through which its new pods read that cache."""
 
 
 def demand_name(uri: str) -> str:

@@ -29,6 +29,9 @@ class ModelCache:
     """On how many nodes, or on minReplicas of them if that is more; 0: on all where it may run."""
     node_group: str = ""
     """The LocalModelNodeGroup of those nodes, where no annotation names another."""
+    claims: bool = False
+    """Let pods mount the claims of the caches that have their model, as on KServe: where the
+    volumes of the LocalModelNodeGroups are the folder of the nodes' agents."""
     host_path: str = ""
     """The folder of the nodes' agents, of which pods read what is their namespace's; empty: they do
     not."""

@@ -48,5 +48,5 @@ def mutate(pod: Object, *, config: Config, facts: Facts = NO_FACTS) -> Object:
     if not concerns(pod):
         return pod
     pod = with_logger_access(with_access(pod, config, facts), config, facts)
-    pod = with_cache(with_initializer(pod, config, facts), config)
+    pod = with_cache(with_initializer(pod, config, facts), config, facts)
     return with_scraping(with_agent(pod, config, facts))

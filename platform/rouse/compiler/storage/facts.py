@@ -20,6 +20,8 @@ class Facts:
     secrets: Mapping[str, Object] = field(default_factory=dict, repr=False)
     storage_containers: Sequence[Object] = ()
     """The ClusterStorageContainers."""
+    services: Mapping[str, Object] = field(default_factory=dict)
+    """The InferenceServices; asked for only where pods mount the claims of caches."""
 
 
 NO_FACTS = Facts()

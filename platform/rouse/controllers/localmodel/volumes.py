@@ -14,9 +14,11 @@ from rouse.compiler.names import MANAGED_BY, shorten
 from rouse.controllers.localmodel.services import Use, uses_cache
 from rouse.kube.objects import key_of, owner_reference, uid_of
 
-__all__ = ["make_volumes", "selector_of"]
+__all__ = ["claim_name", "make_volumes", "selector_of"]
 
 _MAX_NAME = 63
+_FOLDERS = ("local", "hostPath", "nfs")
+"""Volumes that are a folder by its path; others are what their driver makes of them."""
 _OWNER_LABEL = "rouse.dev/local-model-cache"
 """The uid of the cache: what is in no namespace has no owner in one."""
 
@@ -39,6 +41,11 @@ def make_volumes(
     return found
 
 
+def claim_name(cache: Mapping[str, Any], group: str) -> str:
+    """Return what a cache's claim of a LocalModelNodeGroup is called, in every namespace."""
+    return shorten(f"{cache['metadata']['name']}-{group}", _MAX_NAME)
+
+
 def selector_of(cache: Mapping[str, Any]) -> str:
     """Return the label selector of all volumes and claims that were made for a cache."""
     return f"{_OWNER_LABEL}={uid_of(cache)}"
@@ -47,9 +54,9 @@ def selector_of(cache: Mapping[str, Any]) -> str:
 def _pair(
     cache: Mapping[str, Any], group: Mapping[str, Any], name: str, namespace: str
 ) -> tuple[Object, Object]:
-    claim_name = shorten(f"{cache['metadata']['name']}-{name}", _MAX_NAME)
-    volume_name = shorten(f"{claim_name}-{namespace}", _MAX_NAME)
-    reference = {"name": claim_name, "namespace": namespace}
+    claimed = claim_name(cache, name)
+    volume_name = shorten(f"{claimed}-{namespace}", _MAX_NAME)
+    reference = {"name": claimed, "namespace": namespace}
     metadata = _metadata(cache, volume_name)
     if key_of(cache).namespace:
         # What is in a namespace cannot own what is in none: the reconcile removes it.
@@ -58,15 +65,27 @@ def _pair(
         "apiVersion": "v1",
         "kind": "PersistentVolume",
         "metadata": metadata,
-        "spec": {**group["persistentVolumeSpec"], "claimRef": reference},
+        "spec": {**_narrowed(group["persistentVolumeSpec"], cache), "claimRef": reference},
     }
     claim = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {**_metadata(cache, claim_name), "namespace": namespace},
+        "metadata": {**_metadata(cache, claimed), "namespace": namespace},
         "spec": {**group["persistentVolumeClaimSpec"], "volumeName": volume_name},
     }
     return volume, claim
+
+
+def _narrowed(spec: Mapping[str, Any], cache: Mapping[str, Any]) -> Object:
+    """The volume's spec, of whose folder a namespace sees what the agents let it read."""
+    namespace = key_of(cache).namespace
+    view = f"views/namespaces/{namespace}" if namespace else "views/shared"
+    narrowed = {
+        kind: {**source, "path": f"{source['path'].rstrip('/')}/{view}"}
+        for kind, source in spec.items()
+        if kind in _FOLDERS
+    }
+    return {**spec, **narrowed}
 
 
 def _metadata(cache: Mapping[str, Any], name: str) -> Object:
