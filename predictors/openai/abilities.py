@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "ABILITIES",
     "Adapted",
     "Bounded",
     "Chats",
@@ -163,3 +164,7 @@ class Reranks(Protocol):
 
     async def rerank(self, query: str, documents: Sequence[str]) -> tuple[Sequence[float], int]:
         """A score per document, larger is better, and the tokens read. Raises `RequestError`."""
+
+
+ABILITIES: Final = (Completes, Chats, Embeds, Reranks)
+"""A model with one of them has OpenAI's endpoints."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from predictors.openai import schemas
-from predictors.openai.abilities import Chats, Completes, Embeds, Reranks
+from predictors.openai.abilities import ABILITIES, Chats, Completes, Embeds, Reranks
 from predictors.serving.model import Model
 from predictors.serving.routes import Described
 
@@ -52,6 +52,9 @@ _ENDPOINTS: Final[tuple[tuple[type, str, str, Schema, Schema, Schema], ...]] = (
 
 def described(model: Model) -> Iterator[Described]:
     """The endpoints that answer for `model`, with examples that name it."""
+    if isinstance(model, ABILITIES):
+        path, summary = "/openai/v1/models", "Models and adapters (OpenAI)"
+        yield Described(path, summary, None, {}, schemas.MODELS, schemas.ERROR)
     for ability, path, summary, request, example, response in _ENDPOINTS:
         if isinstance(model, ability):
             yield Described(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["CHAT", "COMPLETION", "EMBEDDINGS", "ERROR", "RERANK", "TEXT", "VECTORS"]
+__all__ = ["CHAT", "COMPLETION", "EMBEDDINGS", "ERROR", "MODELS", "RERANK", "TEXT", "VECTORS"]
 
 Schema = dict[str, Any]
 
@@ -117,6 +117,15 @@ RERANK: Final = _body(
     top_n=_whole(1),
     return_documents={"type": ["boolean", "null"], "default": True},
 )
+
+MODELS: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "object": {"const": "list"},
+        "data": {"type": "array", "items": {"type": "object", "required": ["id", "object"]}},
+    },
+    "required": ["object", "data"],
+}
 
 _USAGE: Final[Schema] = {
     "type": "object",

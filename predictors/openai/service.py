@@ -12,7 +12,7 @@ from uuid import uuid4
 import orjson
 
 from predictors.openai import texts, vectors
-from predictors.openai.abilities import Adapted, Chats, Completes, Embeds, Reranks
+from predictors.openai.abilities import ABILITIES, Adapted, Reranks
 from predictors.openai.answers import Chat, Completion
 from predictors.openai.asking import Target, deadline_of, find, refusals
 from predictors.openai.errors import answer_of
@@ -30,7 +30,6 @@ _log = logging.getLogger(__name__)
 _BASES: Final = ("/openai/v1", "/v1")
 _COHERE: Final = "/v2/rerank"
 """Where Cohere's newer client asks."""
-_ABILITIES: Final = (Completes, Chats, Embeds, Reranks)
 
 Json = Mapping[str, Any]
 Work = Callable[[Target, Json, float | None], Awaitable[HttpAnswer]]
@@ -61,7 +60,7 @@ class OpenAI:
 
         ``/v1/models`` is KServe's, and stays so.
         """
-        if not isinstance(model, _ABILITIES):
+        if not isinstance(model, ABILITIES):
             return []
         routes = [
             Route("POST", f"{base}/{path}", self._handler(work), answer_of)
@@ -133,7 +132,7 @@ class OpenAI:
         listed = []
         for name in dict.fromkeys(entry.name for entry in self._plane.index(ready_only=True)):
             model = self._plane.get(name)
-            if not isinstance(model, _ABILITIES):
+            if not isinstance(model, ABILITIES):
                 continue
             listed.append(self._entry(name))
             if isinstance(model, Adapted):

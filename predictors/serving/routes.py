@@ -34,15 +34,15 @@ class HttpAnswer:
 
 
 class Described(NamedTuple):
-    """What documentation says of an endpoint to which JSON is posted.
+    """What documentation says of an endpoint to which JSON is posted, or that is only read.
 
-    `request`, `response` and `error` are JSON Schemas; `example` is a body that works. An `error`
-    of None is the server's own form.
+    `request`, `response` and `error` are JSON Schemas; `example` is a body that works. A `request`
+    of None is a GET; an `error` of None is the server's own form.
     """
 
     path: str
     summary: str
-    request: Mapping[str, Any]
+    request: Mapping[str, Any] | None
     example: Mapping[str, Any]
     response: Mapping[str, Any]
     error: Mapping[str, Any] | None = None

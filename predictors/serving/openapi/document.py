@@ -32,9 +32,10 @@ def document(
     for model in known:
         paths |= _model_paths(model)
         for each in described(model):
-            content = paths.setdefault(each.path, {"post": _posted(each)})["post"]["requestBody"]
-            examples = content["content"]["application/json"]["examples"]
-            examples[model.name] = {"value": each.example}
+            operations = paths.setdefault(each.path, _operations(each))
+            if each.request is not None:
+                content = operations["post"]["requestBody"]["content"]["application/json"]
+                content["examples"][model.name] = {"value": each.example}
     title = known[0].name if len(known) == 1 else "Models"
     return {
         "openapi": "3.1.0",
@@ -130,31 +131,25 @@ def _inference(
     }
 
 
-def _posted(each: Described) -> Json:
+def _operations(each: Described) -> Json:
+    """An endpoint without examples yet."""
     error = {"$ref": "#/components/schemas/Error"} if each.error is None else each.error
 
     def refused(description: str) -> Json:
         return {"description": description, "content": {"application/json": {"schema": error}}}
 
-    return {
-        "operationId": each.path.strip("/").replace("/", "-"),
-        "summary": each.summary,
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": each.request, "examples": {}}},
-        },
-        "responses": {
-            "200": {
-                "description": "The model's answer",
-                "content": {
-                    "application/json": {"schema": each.response},
-                    "text/event-stream": {"schema": {"type": "string"}},
-                },
-            },
-            "4XX": refused("The request does not fit"),
-            "5XX": refused("The model failed, is not ready, or the server is overloaded"),
-        },
+    content: Json = {"application/json": {"schema": each.response}}
+    told: Json = {"operationId": each.path.strip("/").replace("/", "-"), "summary": each.summary}
+    if each.request is not None:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+        body = {"application/json": {"schema": each.request, "examples": {}}}
+        told["requestBody"] = {"required": True, "content": body}
+    told["responses"] = {
+        "200": {"description": "The answer", "content": content},
+        "4XX": refused("The request does not fit"),
+        "5XX": refused("The model failed, is not ready, or the server is overloaded"),
     }
+    return {"get" if each.request is None else "post": told}
 
 
 def _get(operation: str, summary: str, schema: Json) -> Json:

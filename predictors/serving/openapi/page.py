@@ -51,6 +51,7 @@ def page(model: Model, base: str = "", described: Iterable[Described] = ()) -> s
         "more": "".join(
             _example(f"more-{index}", each.summary, base + each.path, dict(each.example))
             for index, each in enumerate(described)
+            if each.request is not None
         ),
     }
     # In one pass: what a model is called may look like a field of the template.
