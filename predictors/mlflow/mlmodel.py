@@ -49,6 +49,9 @@ class MLmodel:
         file = folder / FILE
         try:
             found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise ModelLoadError(f"{file}:{line} is no YAML: {error.problem}.") from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ModelLoadError(f"{file} cannot be read: {error}") from error
         flavors = found.get("flavors") if isinstance(found, dict) else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import orjson
@@ -19,6 +20,9 @@ from predictors.tabular.estimator import EstimatorModel, refusal
 from predictors.tabular.files import read_estimator
 
 __all__ = ["BoosterModel", "WrapperModel"]
+
+_WHERE: Final = re.compile(r"^\[[\d:]+\] \S+:\d+: ")
+"""Time, file and line, before what the C++ side says."""
 
 
 class BoosterModel(Model):
@@ -146,8 +150,8 @@ def _outputs(config: Any) -> tuple[TensorSpec, ...]:
 
 def _reason(error: Exception) -> str:
     """The message without the time, the source line and the stack of the C++ side."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return line.rpartition("Check failed: ")[2] if "Check failed: " in line else line
+    line = _WHERE.sub("", (str(error).strip() or type(error).__name__).splitlines()[0])
+    return line.rpartition("Check failed: ")[2].removesuffix(".")
 
 
 def tiny_booster() -> bytes:

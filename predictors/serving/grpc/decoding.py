@@ -136,8 +136,11 @@ def _typed(
     where = f"{field}.contents.{kept}"
     array = _values(getattr(contents, kept), datatype, where)
     if array.size != math.prod(shape):
+        given = [found.name for found, _ in contents.ListFields() if found.name != kept]
+        instead = f"; {datatype} does not belong in {', '.join(given)}" if given else ""
         raise InvalidInputError(
-            f"{where} has {array.size} values, shape {list(shape)} asks for {math.prod(shape)}."
+            f"{where} has {array.size} values, shape {list(shape)} asks for {math.prod(shape)}"
+            f"{instead}."
         )
     return array.reshape(shape)
 
