@@ -14,6 +14,7 @@ from predictors.openai.abilities import Embeds, Prompt, Reranks
 from predictors.openai.asking import Target, refusals, unable
 from predictors.openai.errors import FieldError
 from predictors.openai.fields import Fields, are_tokens
+from predictors.openai.usage import count_read
 from predictors.serving.counting import counted
 from predictors.serving.routes import HttpAnswer
 
@@ -38,6 +39,7 @@ async def embeddings(target: Target, body: Mapping[str, Any], deadline: float | 
     with counted(target.endpoint):
         async with asyncio.timeout_at(deadline):
             rows, tokens = await model.embed(texts, width)
+    count_read(target.endpoint.model, tokens)
     rows = np.ascontiguousarray(rows, dtype=_LITTLE)
     data = [
         {
@@ -72,6 +74,7 @@ async def rerank(
     with counted(target.endpoint):
         async with asyncio.timeout_at(deadline):
             scores, tokens = await model.rerank(query, documents)
+    count_read(target.endpoint.model, tokens)
     order = sorted(range(len(documents)), key=lambda index: -scores[index])[:most]
     results = [
         {

@@ -50,7 +50,6 @@ class GenerationMetrics:
     def __init__(self, name: str, load: Callable[[], Load]) -> None:
         self.labels = labelled({"model_name": name})
         self.load = load
-        self.prompt_tokens = 0
         self.tokens = 0
         self.first = Histogram(_FIRST)
         self.between = Histogram(_BETWEEN)
@@ -83,7 +82,6 @@ class Counted:
         self._clock = clock
         self._started = clock()
         self._over = False
-        metrics.prompt_tokens += generation.prompt_tokens
 
     @property
     def prompt_tokens(self) -> int:
@@ -143,7 +141,6 @@ def _lines() -> Iterator[str]:
     yield from _numbers("num_requests_waiting", [(at, load.waiting) for at, load in loads])
     kept = [(at, load.kept) for at, load in loads if load.kept is not None]
     yield from _numbers("kv_cache_usage_perc", kept)
-    yield from _numbers("prompt_tokens_total", [(e.labels, e.prompt_tokens) for e in shown])
     yield from _numbers("generation_tokens_total", [(e.labels, e.tokens) for e in shown])
     ended = [
         (f'{each.labels},finished_reason="{reason}"', count)
@@ -161,7 +158,6 @@ _NUMBERS: Final[Mapping[str, str]] = {
     "num_requests_running": "Texts being made.",
     "num_requests_waiting": "Texts that wait for a place in the batch.",
     "kv_cache_usage_perc": "Tokens kept for texts in the making, as a share of the most.",
-    "prompt_tokens_total": "Tokens of prompts.",
     "generation_tokens_total": "Tokens made.",
     "request_success_total": "Texts by how they ended: stop, length, abort or error.",
 }

@@ -19,6 +19,7 @@ from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.options import Options
 from predictors.openai.abilities import Generation, Message, Prompt, Sampling
 from predictors.openai.errors import FieldError
+from predictors.openai.usage import count_read
 from predictors.serving.errors import InvalidInputError, ModelNotFoundError, ModelNotReadyError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.model import RequestModel
@@ -64,6 +65,7 @@ class GenerationModel(RequestModel):
         self._made = made
         self._metrics = GenerationMetrics(self.name, made.engine.load)
         self._metrics.show()
+        count_read(self, 0)
         self.metadata_extra = {
             "task": made.task,
             "max_length": made.context,
@@ -100,8 +102,7 @@ class GenerationModel(RequestModel):
             ids = list(prompt)
             _check_ids(ids, made.tokenizer)
             told = made.tokenizer.decode(ids, skip_special_tokens=True) if echo else ""
-        job = self._job(ids, sampling, adapter, told if echo else "")
-        return Counted(made.engine.submit(job), self._metrics)
+        return self._submitted(self._job(ids, sampling, adapter, told if echo else ""))
 
     async def chat(
         self,
@@ -136,8 +137,7 @@ class GenerationModel(RequestModel):
                 f"messages do not fit the chat template of {self.name}: {error}"
             ) from error
         ids = await _tokens(made.tokenizer, text, special=False)
-        job = self._job(ids, sampling, adapter, "")
-        return Counted(made.engine.submit(job), self._metrics)
+        return self._submitted(self._job(ids, sampling, adapter, ""))
 
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Answer V1 and V2 with whole texts. Raises `RequestError`."""
@@ -183,6 +183,11 @@ class GenerationModel(RequestModel):
         if self._made is None:
             raise ModelNotReadyError(f"Model {self.name} is not loaded.")
         return self._made
+
+    def _submitted(self, job: Job) -> Generation:
+        generation = self._loaded().engine.submit(job)
+        count_read(self, generation.prompt_tokens)
+        return Counted(generation, self._metrics)
 
     def _job(self, ids: list[int], sampling: Sampling, adapter: str | None, prefix: str) -> Job:
         made = self._loaded()

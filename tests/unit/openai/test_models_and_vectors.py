@@ -60,6 +60,7 @@ async def test_embeddings(client: httpx.AsyncClient) -> None:
     assert [each["embedding"] for each in told["data"]] == [[4.0, 0.5], [9.0, 0.5]]
     assert [each["index"] for each in told["data"]] == [0, 1]
     assert told["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
+    assert 'vllm:prompt_tokens_total{model_name="able"} 3' in (await client.get("/metrics")).text
     short = {"model": "able", "input": "four", "encoding_format": "base64", "dimensions": 2}
     told = (await client.post("/v1/embeddings", json=short)).json()
     vector = np.frombuffer(b64decode(told["data"][0]["embedding"]), "<f4")

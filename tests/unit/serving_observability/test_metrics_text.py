@@ -81,8 +81,9 @@ def _check_histograms(name: str, family: Family) -> None:
 
 @pytest.fixture(autouse=True)
 def own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No metrics of other tests' user code."""
+    """No metrics of other tests' user code, or models."""
     monkeypatch.setattr("predictors.serving.metrics.custom._metrics", {})
+    monkeypatch.setattr("predictors.serving.metrics.custom._others", {})
 
 
 def _text(name: str = "a") -> str:
