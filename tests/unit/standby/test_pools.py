@@ -63,6 +63,17 @@ async def test_they_follow_sleepers_and_settings(world: World) -> None:
     await world.until(left, lambda found: not found)
 
 
+async def test_what_knative_wakes_needs_none(world: World) -> None:
+    await world.settle(count=5)
+    made = await world.service("iris")
+    # A revision's Deployment carries the labels of the InferenceService, and not whose it is.
+    labels = {"app.kubernetes.io/managed-by": None}
+    name = made["metadata"]["name"]
+    await world.user.patch(DEPLOYMENTS, name, {"metadata": {"labels": labels}}, namespace="default")
+    await world.service("wine")
+    await world.until(world.pool, lambda each: each["spec"]["replicas"] == 1)
+
+
 async def test_what_differs_from_the_start_has_pools_of_its_own(world: World) -> None:
     await world.settle(count=5, memory="5Gi")
     for name in ("iris", "wine"):

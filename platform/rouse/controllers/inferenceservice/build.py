@@ -158,6 +158,7 @@ def make_manager(
             pools,
             *local.controllers,
             *pulled.controllers,
+            *standby.controllers,
         ],
         recorder=recorder,
     )

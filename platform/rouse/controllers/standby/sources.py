@@ -13,12 +13,20 @@ import orjson
 from rouse.api.base import Object, Strings
 from rouse.coldstart.standby import Group, Place
 from rouse.compiler.config import Config
-from rouse.compiler.names import SERVICE_LABEL
+from rouse.compiler.names import MANAGED_BY, SERVICE_LABEL
 from rouse.controllers.standby.names import CLAIM, HASH_LABEL, KEY_ANNOTATION, STANDBY_LABEL
 from rouse.controllers.standby.shape import Fit, UnfitError, fit_of
 from rouse.kube.client import EventType, KubeClient
 from rouse.kube.informer import Informer, InformerOptions
-from rouse.kube.objects import Key, condition_of, controller_of, key_of, labels_of, uid_of
+from rouse.kube.objects import (
+    Key,
+    condition_of,
+    controller_of,
+    key_of,
+    labels_match,
+    labels_of,
+    uid_of,
+)
 from rouse.kube.resources import DEPLOYMENTS, PODS, RESOURCES
 
 __all__ = ["REPLICA_SETS", "Sources", "is_waking"]
@@ -155,6 +163,8 @@ class Sources:
 
     def fit(self, deployment: Mapping[str, Any]) -> Fit | None:
         """Return how a standby pod becomes one of a Deployment's; None where it cannot."""
+        if not labels_match(MANAGED_BY, deployment):
+            return None  # a revision's, which Knative wakes
         try:
             return fit_of(deployment["spec"]["template"], self.storage_containers.list())
         except UnfitError:
