@@ -154,6 +154,7 @@ def test_rouse_config_wins_over_kserves() -> None:
         ({"disableIngressCreation": "perhaps"}, "must be true or false"),
         ({"batcherMaxBatchSize": "many"}, "batcherMaxBatchSize: must be a whole number"),
         ({"batcherMaxBatchSize": "0"}, "batcherMaxBatchSize: must be 1 or more, not 0"),
+        ({"auth": "{gatewayTcpPorts: [0]}"}, "auth.gatewayTcpPorts[0]: must be a port, 1 to 65535"),
         ({"agent": "{imge: x}"}, 'agent.imge: unknown key; did you mean "image"?'),
     ],
 )

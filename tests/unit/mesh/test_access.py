@@ -245,6 +245,35 @@ async def test_a_key_or_a_token_will_do(bench: Bench, issuer: Issuer) -> None:
         assert bench.findings == []
 
 
+async def test_ports_without_http_are_named_and_the_hosts_of_the_others_stay_closed(
+    bench: Bench,
+) -> None:
+    """With auth.gatewayTcpPorts (golden: auth-jwt-beside-tcp)."""
+    ingress = bench.ports.ingress
+    async with backend("a") as a:
+        bench.apply(service("a"), endpoint_slice("a", a.port))
+        bench.apply(virtual_service("iris", {"route": [target("a")]}))
+        bench.apply(no_token_no_entry(notPorts=["31400", "none", "70000"]))
+        await bench.settle()
+        assert await status(bench) == 403
+
+        bench.apply(no_token_no_entry(notPorts=[str(ingress)]))
+        await bench.settle()
+        assert await status(bench) == 200
+    assert bench.findings == []
+
+
+async def test_a_host_with_a_dot_at_its_end_is_another_as_at_istios_gateway(
+    bench: Bench,
+) -> None:
+    async with backend("a") as a:
+        bench.apply(service("a"), endpoint_slice("a", a.port))
+        bench.apply(virtual_service("iris", {"route": [target("a")]}), no_token_no_entry())
+        await bench.settle()
+        for host in ("iris.default.localhost.", "iris.default.localhost.:80"):
+            assert await status(bench, host=host) == 404
+
+
 async def test_what_is_not_understood_is_told_and_never_lets_more_through(bench: Bench) -> None:
     odd = no_token_no_entry(ports=["8080"])
     custom = policy("AuthorizationPolicy", {"action": "CUSTOM", "rules": [{}]})

@@ -139,7 +139,7 @@ def _tokens_policy(
     # host of the same gateway.
     rule: Object = {
         "from": [{"source": {"notRequestPrincipals": _ANYBODY}}],
-        "to": _to(operations),
+        "to": _to(_but_tcp(operations, config)),
     }
     if keys_too:
         # The authorizer was asked before: only it can have put a name there.
@@ -171,6 +171,15 @@ def _policy(prefix: str, isvc: InferenceService, config: Config) -> Object:
 
 def _to(operations: list[Object]) -> list[Object]:
     return [{"operation": operation} for operation in operations]
+
+
+def _but_tcp(operations: list[Object], config: Config) -> list[Object]:
+    """Except the ports without HTTP: of a DENY Istio drops there what only HTTP has, hosts too.
+
+    ``notPorts``, so that a port that is wrong here leaves no host of the others open.
+    """
+    ports = [str(port) for port in config.auth.gateway_tcp_ports]
+    return [{**operation, "notPorts": ports} for operation in operations] if ports else operations
 
 
 def _operations(isvc: InferenceService, config: Config) -> Iterable[Object]:

@@ -13,6 +13,7 @@ from rouse.errors import FieldError
 
 __all__ = ["ApiKeys", "Auth", "FromHeader", "JwtIssuer", "auth_rules"]
 
+_MOST_PORT = 65_535
 _CLOSED = ConfigDict(extra="forbid", alias_generator=to_camel, coerce_numbers_to_str=True)
 
 
@@ -71,6 +72,9 @@ class Auth:
     """Of the gateway's pods: Istio reads a policy for pods from their own namespace."""
     gateway_selector: Mapping[str, str] = field(default_factory=lambda: {"istio": "ingressgateway"})
     """The labels of the gateway's pods."""
+    gateway_tcp_ports: tuple[int, ...] = ()
+    """Ports of the gateway's pods with servers of protocol TCP, or TLS that is passed through:
+    policies leave them alone."""
 
 
 def auth_rules(auth: Auth) -> Iterator[FieldError]:
@@ -89,5 +93,9 @@ def auth_rules(auth: Auth) -> Iterator[FieldError]:
         yield FieldError("auth.apiKeys.provider", "must not be empty")
     if not auth.gateway_selector:
         yield FieldError("auth.gatewaySelector", "must not be empty: it would mean every pod")
+    for index, port in enumerate(auth.gateway_tcp_ports):
+        if not 0 < port <= _MOST_PORT:
+            path = f"auth.gatewayTcpPorts[{index}]"
+            yield FieldError(path, f"must be a port, 1 to {_MOST_PORT}, not {port}")
     if not auth.gateway_namespace:
         yield FieldError(f"auth.{to_camel('gateway_namespace')}", "must not be empty")

@@ -25,6 +25,7 @@ NOTE: Final = "rouse_custom_"
 _RBAC: Final = "envoy.extensions.filters.http.rbac.v3.RBAC"
 _JWT: Final = "envoy.filters.http.jwt_authn"
 _ANY: Final[Object] = {"any": True}
+_MOST_PORT: Final = 65_535
 _CLAIM: Final = "request.auth.claims["
 _HEADER: Final = "request.headers["
 
@@ -116,10 +117,11 @@ def _alternatives(
         wanted = []
         for name, values in sorted((entry.get(part) or {}).items()):
             bare = name[3:4].lower() + name[4:] if name.startswith("not") else name
-            if bare not in fields:
+            matcher = fields.get(name) or fields.get(bare)
+            if matcher is None:
                 unknown.append(f"{where}[{index}].{part}.{name}")
                 continue
-            any_of = {f"or_{word}": {word: [fields[bare](value) for value in values]}}
+            any_of = {f"or_{word}": {word: [matcher(value) for value in values]}}
             negated = {f"not_{word[:-1]}": any_of}
             wanted.append(any_of if bare == name else negated)
         found.append({f"and_{word}": {word: wanted}} if wanted else _ANY)
@@ -178,6 +180,12 @@ def _path(value: str) -> Object:
     return {"url_path": {"path": _text(value)}}
 
 
+def _port(value: str) -> Object:
+    if value.isdecimal() and 0 < int(value) <= _MOST_PORT:
+        return {"destination_port": int(value)}
+    return {"not_rule": _ANY}
+
+
 def _method(value: str) -> Object:
     return {"header": {"name": ":method", "string_match": _text(value)}}
 
@@ -194,5 +202,11 @@ def _text(value: str, *, ignore_case: bool = False) -> Object:
     return {**found, "ignore_case": True} if ignore_case else found
 
 
-_OPERATION: Final[Mapping[str, Matcher]] = {"hosts": _host, "paths": _path, "methods": _method}
+# Not "ports": those of Istio's pods are not those that this machine's gateways have.
+_OPERATION: Final[Mapping[str, Matcher]] = {
+    "hosts": _host,
+    "paths": _path,
+    "methods": _method,
+    "notPorts": _port,
+}
 _SOURCE: Final[Mapping[str, Matcher]] = {"requestPrincipals": _principal}

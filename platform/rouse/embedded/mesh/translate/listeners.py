@@ -182,7 +182,6 @@ def _manager(name: str, filters: list[Object]) -> Object:
         "http_filters": filters,
         "early_header_mutation_extensions": [_NO_SPOOFING],
         "normalize_path": True,
-        "strip_trailing_host_dot": True,
         "server_header_transformation": "APPEND_IF_ABSENT",
         "stream_idle_timeout": _IDLE,
         "request_headers_timeout": "30s",
