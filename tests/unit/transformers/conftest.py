@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -127,6 +128,13 @@ def response(array: np.ndarray[Any, Any], *, raw: bool = True, name: str = "pred
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
+    async with serving() as asked:
+        yield asked
+
+
+@asynccontextmanager
+async def serving(credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[Server]:
+    """A server on a free port, with TLS where it has credentials."""
     asked = Server()
     aio = grpc.aio.server()
     handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
@@ -135,7 +143,10 @@ async def server() -> AsyncIterator[Server]:
     }
     service = grpc.method_handlers_generic_handler("inference.GRPCInferenceService", handlers)
     aio.add_generic_rpc_handlers((service,))
-    asked.port = aio.add_insecure_port("127.0.0.1:0")
+    if credentials is None:
+        asked.port = aio.add_insecure_port("127.0.0.1:0")
+    else:
+        asked.port = aio.add_secure_port("127.0.0.1:0", credentials)
     await aio.start()
     yield asked
     await aio.stop(0)

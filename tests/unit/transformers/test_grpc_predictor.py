@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from predictors.serving.errors import (
     DeadlineError,
@@ -25,7 +32,7 @@ from predictors.serving.grpc.messages import (
 )
 from predictors.serving.inference import InferenceRequest, InferenceResponse, RequestedOutput
 from predictors.serving.tensors import Tensor
-from tests.unit.transformers.conftest import Context, Server, response, v1
+from tests.unit.transformers.conftest import Context, Server, response, serving, v1
 from transformers_pre import Transformer
 from transformers_pre.errors import PredictorError, UnreachableError
 from transformers_pre.grpc_predictor import GrpcPredictor
@@ -272,6 +279,45 @@ async def test_streams_that_fail_say_why(predictor: Make, server: Server) -> Non
 async def test_explanations_have_no_call(predictor: Make) -> None:
     with pytest.raises(UnsupportedError, match="--predictor_protocol v1 or v2"):
         await ask(predictor(), explain=True)
+
+
+async def test_a_predictor_with_tls(
+    predictor: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key, certificate = self_signed()
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    async with serving(grpc.ssl_server_credentials([(key, certificate)])) as server:
+        asked = predictor(host=f"127.0.0.1:{server.port}", tls=True)
+        assert (await ask(asked)).outputs[0].array.tolist() == [[7]]
+        monkeypatch.delenv("SSL_CERT_FILE")
+        stranger = predictor(host=f"127.0.0.1:{server.port}", tls=True, retries=0)
+        with pytest.raises(UnreachableError, match="cannot be reached over gRPC"):
+            await ask(stranger)
+
+
+def self_signed() -> tuple[bytes, bytes]:
+    """Key and certificate of 127.0.0.1, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "predictor")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    form = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(pem, *form), certificate.public_bytes(pem)
 
 
 async def test_tls_wants_certificates_that_can_be_read(
