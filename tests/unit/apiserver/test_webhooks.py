@@ -10,7 +10,10 @@ import httpx
 import pytest
 
 from rouse.embedded.apiserver.memory import memory_api
+from rouse.embedded.apiserver.server import ApiServer
+from rouse.embedded.apiserver.webhooks.configurations import VALIDATING
 from tests.unit.apiserver.hooks import (
+    ANY_CONFIG_MAP,
     CONFIG_MAPS,
     CONFIGURATIONS,
     Object,
@@ -103,6 +106,10 @@ async def new_name(_request: Object) -> Object:
     return json_patch({"op": "replace", "path": "/metadata/name", "value": "b"})
 
 
+async def odd_warnings(_request: Object) -> Object:
+    return {"allowed": True, "warnings": 3}
+
+
 async def silent(_request: Object) -> Object:
     await asyncio.Event().wait()
     raise AssertionError
@@ -113,6 +120,7 @@ async def silent(_request: Object) -> Object:
     [
         ("Validating", "gone", None, "it answers HTTP 404"),
         ("Validating", "uid", other_uid, "expected response.uid"),
+        ("Validating", "odd", odd_warnings, "response.warnings must be a list"),
         ("Validating", "silent", silent, "no answer within 1 s"),
         ("Mutating", "patch", bad_patch, "its patch does not fit"),
         ("Mutating", "name", new_name, "its patch changes metadata.name"),
@@ -235,6 +243,16 @@ async def test_a_server_starts_whatever_webhooks_say(tmp_path: Path) -> None:
         assert 'failed calling webhook "gone.example.com"' in refused.json()["message"]
 
 
+async def test_what_was_stored_unseen_is_not_followed(
+    server: ApiServer, api: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as hooks:
+        configuration = hooks.configuration("Validating", "old", rules=[{"resources": [3]}])
+    await server.state.store.put(VALIDATING, configuration)
+    assert (await api.post(CONFIG_MAPS, json=config_map())).status_code == 201
+    assert "validating-old is not followed: webhooks[0].rules[0].operations" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
@@ -257,6 +275,14 @@ async def test_a_server_starts_whatever_webhooks_say(tmp_path: Path) -> None:
         ),
         ({"sideEffects": "Some"}, "sideEffects", "supported values"),
         ({"failurePolicy": "Maybe"}, "failurePolicy", "supported values"),
+        ({"rules": [{**ANY_CONFIG_MAP, "resources": [3]}]}, "rules[0].resources", "list of texts"),
+        ({"objectSelector": {"matchLabels": 3}}, "objectSelector", "no label selector"),
+        (
+            {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}},
+            "namespaceSelector",
+            "no label selector",
+        ),
+        ({"timeoutSeconds": 0}, "timeoutSeconds", "between 1 and 30"),
         ({"timeoutSeconds": 31}, "timeoutSeconds", "between 1 and 30"),
         ({"admissionReviewVersions": ["v1beta1"]}, "admissionReviewVersions", "must include v1"),
     ],

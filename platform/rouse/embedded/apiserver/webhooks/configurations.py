@@ -39,6 +39,7 @@ MOST_S: Final = 30
 """The longest that a webhook may be waited for, in seconds."""
 _NO_EFFECTS: Final = ("None", "NoneOnDryRun")
 _REVIEW: Final = "v1"
+_RULE_LISTS: Final = ("operations", "apiGroups", "apiVersions", "resources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _hook(webhook: Object, *, mutating: bool) -> Hook:
         objects=webhook.get("objectSelector") or {},
         equivalent=webhook.get("matchPolicy", "Equivalent") != "Exact",
         fails_closed=webhook.get("failurePolicy", "Fail") != "Ignore",
-        timeout_s=webhook.get("timeoutSeconds") or _DEFAULT_S,
+        timeout_s=webhook.get("timeoutSeconds", _DEFAULT_S),
     )
 
 
@@ -156,8 +157,34 @@ def _wrong(webhook: Object) -> Iterator[tuple[str, str]]:
         if (said := webhook.get(name, default)) not in values:
             listed = ", ".join(f'"{value}"' for value in values)
             yield name, f"Unsupported value: {said!r}: supported values: {listed}"
-    if not 1 <= (webhook.get("timeoutSeconds") or _DEFAULT_S) <= MOST_S:
+    if not 1 <= webhook.get("timeoutSeconds", _DEFAULT_S) <= MOST_S:
         yield "timeoutSeconds", "Invalid value: the timeout value must be between 1 and 30 seconds"
+    for index, rule in enumerate(webhook.get("rules") or ()):
+        for name in _RULE_LISTS:
+            if not _is_texts(rule.get(name)):
+                yield f"rules[{index}].{name}", "Required value: a list of texts"
+    for name in ("namespaceSelector", "objectSelector"):
+        if not _is_selector(webhook.get(name) or {}):
+            yield name, "Invalid value: no label selector"
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and all(isinstance(one, str) for one in value)
+
+
+def _is_selector(selector: Object) -> bool:
+    labels, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions") or []
+    if not isinstance(labels, dict) or not isinstance(expressions, list):
+        return False
+    return all(
+        isinstance(each, dict)
+        and isinstance(each.get("key"), str)
+        and (
+            each.get("operator") in ("Exists", "DoesNotExist")
+            or (each.get("operator") in ("In", "NotIn") and _is_texts(each.get("values")))
+        )
+        for each in expressions
+    )
 
 
 def _wrong_address(config: Object) -> Iterator[tuple[str, str]]:

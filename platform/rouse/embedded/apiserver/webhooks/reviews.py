@@ -93,7 +93,10 @@ def read_answer(body: bytes, uid: str) -> Answer:
     status = response.get("status") or {}
     if not isinstance(response.get("allowed"), bool) or not isinstance(status, dict):
         raise ReviewError("response.allowed must be a boolean, response.status an object")
-    warnings = [str(each)[:_WARNING_CHARS] for each in response.get("warnings") or ()]
+    said = response.get("warnings") or []
+    if not isinstance(said, list):
+        raise ReviewError("response.warnings must be a list")
+    warnings = [str(each)[:_WARNING_CHARS] for each in said]
     patch = _patch(response)
     return Answer(response["allowed"], status, patch, tuple(warnings[:_MOST_WARNINGS]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from rouse.embedded.apiserver.errors import Object, StatusError, internal
@@ -15,6 +15,7 @@ from rouse.embedded.apiserver.webhooks.configurations import (
     MUTATING,
     VALIDATING,
     Hook,
+    findings,
     hooks_of,
 )
 from rouse.embedded.apiserver.webhooks.matching import Question, version_for
@@ -123,14 +124,16 @@ class Webhooks:
             self._hooks = tuple(self._read())
         return self._hooks
 
-    def _read(self) -> list[Hook]:
-        """Return every webhook that is called, by the configurations' names."""
-        return [
-            hook
-            for bucket in (MUTATING, VALIDATING)
-            for record in self._store.records(bucket)
-            for hook in hooks_of(record.object(), mutating=bucket == MUTATING)
-        ]
+    def _read(self) -> Iterator[Hook]:
+        """Yield every webhook that is called, by the configurations' names."""
+        for bucket in (MUTATING, VALIDATING):
+            for record in self._store.records(bucket):
+                configuration = record.object()
+                # One that was stored by a version that did not look.
+                if wrong := findings(configuration):
+                    _log.error("%s is not followed: %s", record.key.name, wrong[0])
+                    continue
+                yield from hooks_of(configuration, mutating=bucket == MUTATING)
 
     def _on_change(self, change: Change) -> None:
         if self._has_begun and change.bucket in (MUTATING, VALIDATING):
