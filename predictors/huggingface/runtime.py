@@ -32,6 +32,7 @@ class HuggingFaceRuntime:
         """Import torch, tokenizers and what every model of transformers needs."""
         wait_passively()
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        importlib.import_module("predictors.huggingface.diet").import_transformers()
         importlib.import_module("predictors.huggingface.loading")
         importlib.import_module("predictors.huggingface.encoders")
 

@@ -23,7 +23,7 @@ _CONNECTIONS: Final = 4096
 
 # Granian's own configuration of logs closes the handlers of this process, and visits every logger
 # of it three times: 4 MB of the pages that a forked replica would share.
-common.configure_logging = lambda *_: None
+common.configure_logging = lambda *_: None  # type: ignore[attr-defined]
 logging.getLogger("_granian").setLevel(logging.ERROR)
 
 
