@@ -29,10 +29,9 @@ from predictors.storage.budget import BUDGET, RESERVED, Budget
 from predictors.storage.download import bring, told
 from predictors.storage.entries import Entry, read_entry, settle, write_manifest
 from predictors.storage.errors import BudgetError, DiskFullError, OfflineError, TransientError
-from predictors.storage.fetching import KEPT, Progress
+from predictors.storage.fetching import Progress
 from predictors.storage.kept import (
     digest_of,
-    kept_entry,
     key_of,
     latest_entry,
     latest_name,
@@ -87,16 +86,12 @@ class Cache:
         """The entry of a location, fetched first when there is none of its present revision.
 
         A location that fixes its bytes is looked up without any network. For others the origin is
-        asked for its revision; when it cannot be reached, what was had last is used. So it is,
-        without asking, where an agent asks origins (ROUSE_MODEL_CACHE_KEPT). None when
-        the model is not there and the cache cannot be written to. Raises `StorageError`.
+        asked for its revision; when it cannot be reached, what was had last is used. None when the
+        model is not there and the cache cannot be written to. Raises `StorageError`.
         """
         uri = resolved(uri, env)
         settings = TransferSettings.from_env(env)
         key = latest_name(key_of(uri, env), self._scope)
-        kept = kept_entry(self.root, uri, env) if env.get(KEPT) else None
-        if kept is not None:
-            return kept
         with source_of(uri, env, settings) as source:
             try:
                 revision = (

@@ -36,8 +36,8 @@ def fetched(
 
     A local path is yielded as it is. With ROUSE_MODEL_CACHE the folder of the cache's entry is
     yielded, fetched first if it has none: it stays and must not be written to. Otherwise, or when
-    the cache is read-only and has no entry, the model is downloaded to ``scratch`` (the system's
-    temporary folder when None) and gone afterwards.
+    the cache has no entry and is read-only or an agent's, the model is downloaded to ``scratch``
+    (the system's temporary folder when None) and gone afterwards.
 
     ``progress`` is told bytes done and bytes in all (0: unknown) now and then, by any thread. It
     blocks: call it from a thread, not from an event loop. Raises `StorageError` naming the
@@ -53,22 +53,21 @@ def fetched(
             f"{uri}: a pvc:// volume is mounted by the platform, and the server is given the "
             "folder; pass the mounted folder with --model_dir."
         )
-    if env.get(CACHE):
-        roots = [Path(each) for each in env[CACHE].split(os.pathsep) if each]
-        if env.get(KEPT):
-            from predictors.storage.kept import kept_entry
+    roots = [Path(each) for each in env.get(CACHE, "").split(os.pathsep) if each]
+    entry = None
+    if roots and env.get(KEPT):
+        # What an agent keeps it alone writes, whether the mount holds others to that or not.
+        from predictors.storage.kept import kept_entry
 
-            for root in roots:
-                kept = kept_entry(root, uri, env)
-                if kept is not None:
-                    yield kept.folder
-                    return
+        found = (kept_entry(root, uri, env) for root in roots)
+        entry = next((each for each in found if each is not None), None)
+    elif roots:
         from predictors.storage.cache import Cache
 
         entry = Cache(roots[0]).fetch(uri, env=env, progress=progress)
-        if entry is not None:
-            yield entry.folder
-            return
+    if entry is not None:
+        yield entry.folder
+        return
     from tempfile import TemporaryDirectory
 
     from predictors.storage.download import download

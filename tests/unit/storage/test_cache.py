@@ -66,19 +66,23 @@ def test_the_server_reads_it_in_place(origin: Origin, cache: Cache) -> None:
     assert folder.exists()
 
 
-def test_where_an_agent_keeps_it_nobody_else_asks_the_origin(origin: Origin, cache: Cache) -> None:
+def test_where_an_agent_keeps_it_nobody_else_asks_or_writes(origin: Origin, cache: Cache) -> None:
     uri = f"{origin.url}/m.bin"
-    env = {"ROUSE_MODEL_CACHE_KEPT": "true"}
-    first = cache.fetch(uri, env=env)
-    origin.requests.clear()
-    assert cache.fetch(uri, env=env) == first
-    assert not origin.requests
+    env = {"ROUSE_MODEL_CACHE": str(cache.root), "ROUSE_MODEL_CACHE_KEPT": "true"}
+    with fetched(uri, env=env) as folder:
+        assert not folder.is_relative_to(cache.root)
+    assert not cache.root.exists()
+    first = cache.fetch(uri, env={})
     assert first is not None
-    # A damaged copy is fetched again.
+    origin.requests.clear()
+    with fetched(uri, env=env) as folder:
+        assert folder == first.folder
+    assert not origin.requests
+    # A damaged copy is left to the agent: the process gets one of its own.
     (first.folder / "m.bin").write_bytes(b"")
-    again = cache.fetch(uri, env=env)
-    assert again is not None
-    assert (again.folder / "m.bin").read_bytes() == BODY
+    with fetched(uri, env=env) as folder:
+        assert (folder / "m.bin").read_bytes() == BODY
+    assert (first.folder / "m.bin").read_bytes() == b""
 
 
 def test_a_new_revision_keeps_the_old_until_it_is_removed(origin: Origin, cache: Cache) -> None:
