@@ -154,7 +154,7 @@ async def test_grpc_clients_tunnel_to_every_form_of_a_host(
         return b"a said " + data
 
     server = grpc.aio.server()
-    method = grpc.unary_unary_rpc_method_handler(answer)
+    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("inference", {"Ask": method}),)
     )
