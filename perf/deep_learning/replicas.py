@@ -33,11 +33,13 @@ _MODULE: Final = b"predictors.huggingface"
 
 @dataclass
 class Wakes:
-    """Seconds from the request to the answer, milliseconds by phase, seconds of plain starts."""
+    """Seconds from the request to the answer, milliseconds by phase, seconds of plain starts, and
+    of ``import torch`` alone."""
 
     seconds: list[float] = field(default_factory=list)
     phases: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     plain: list[float] = field(default_factory=list)
+    torch: list[float] = field(default_factory=list)
 
     def told(self) -> str:
         """The medians of the phases."""
@@ -59,6 +61,7 @@ def wake_ups(folder: Path, rounds: int, services: int) -> Wakes:
                 for phase, milliseconds in phases.items():
                     made.phases[phase].append(milliseconds)
             made.plain.append(_plain_start(folder))
+            made.torch.append(_import_torch())
             print(f"round {number + 1}  wake {statistics.median(made.seconds) * 1e3:.0f} ms")
     return made
 
@@ -137,6 +140,13 @@ def _descendants(ancestor: int) -> set[int]:
         found |= children
         more = bool(children)
     return found
+
+
+def _import_torch() -> float:
+    """Seconds of a Python that does nothing else: no start can be faster."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import torch"], check=True, timeout=_START_S)
+    return time.perf_counter() - began
 
 
 def _plain_start(folder: Path) -> float:

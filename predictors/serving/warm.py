@@ -96,6 +96,7 @@ class _Parent:
         self._runtime = runtime
         self._entry = entry
         self._children: dict[int, str] = {}
+        self._expects = runtime if isinstance(runtime, _ExpectsOthers) else None
         self._latest: Spawn | None = None
         self._spare: _Spare | None = None
         self._refill_at = math.inf
@@ -147,10 +148,10 @@ class _Parent:
     def _expect(self) -> None:
         """Have the next children share what the latest has read for itself, if it lived."""
         latest, self._latest = self._latest, None
-        if latest is None or not isinstance(self._runtime, _ExpectsOthers):
+        if self._expects is None or latest is None:
             return
         if latest.id in self._children.values():
-            self._runtime.expect(latest.args, latest.env)
+            self._expects.expect(latest.args, latest.env)
 
     def _patience(self) -> float | None:
         """Seconds until a spare is due; None when there is one or none is due yet."""
