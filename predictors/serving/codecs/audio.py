@@ -84,7 +84,7 @@ def _read(data: bytes, where: str) -> Audio:
 def _by_soundfile(data: bytes, where: str, why: WavError) -> Audio:
     kind = next((name for magic, at, name in _OTHERS if data.startswith(magic, at)), None)
     try:
-        import soundfile  # type: ignore[import-not-found, unused-ignore]
+        import soundfile  # type: ignore[import-untyped, unused-ignore]
     except ModuleNotFoundError:
         told = f"it looks like {kind}" if kind else str(why)
         raise InvalidInputError(
@@ -99,9 +99,11 @@ def _by_soundfile(data: bytes, where: str, why: WavError) -> Audio:
                     f"{_MOST_SAMPLES} together are taken."
                 )
             return Audio(file.read(dtype="float32", always_2d=True), int(file.samplerate))
-    except RuntimeError as error:
-        told = f" It looks like {kind}, which is not read here." if kind else ""
-        raise InvalidInputError(f"{where} is no sound file: {error}.{told}") from None
+    except soundfile.LibsndfileError as error:
+        # Its text would name an object of ours instead of the sound.
+        told = f" It looks like {kind}." if kind else ""
+        reason = error.error_string.removeprefix("Error : ").rstrip(".")
+        raise InvalidInputError(f"{where} cannot be read as a sound: {reason}.{told}") from None
 
 
 def _wav(sound: Audio) -> bytes:

@@ -149,7 +149,7 @@ def test_images(height: int, width: int, random: Any) -> None:
         ("base64", np.array(["aGk=", "%"], dtype=object), "x[1] is not base64"),
         ("datetime", np.array(["yesterday"], dtype=object), "x[0] is 'yesterday'"),
         ("json", np.array(["{"], dtype=object), "x[0] is not valid JSON"),
-        ("audio", np.array(["aGk="], dtype=object), "x[0] is no WAV file"),
+        ("audio", np.array(["aGk="], dtype=object), "x[0] cannot be read as a sound"),
         ("audio", np.array([1.0]), "x[0] is float"),
         ("pillow_image", np.array(["aGk="], dtype=object), "x[0] is no image"),
         ("pillow_image", np.zeros((2, 2)), "x: content type pillow_image needs BYTES"),

@@ -28,6 +28,7 @@ from predictors.serving.openapi.examples import v1_example, v2_example
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 transformers: Any = pytest.importorskip("transformers")
+soundfile: Any = pytest.importorskip("soundfile")
 
 SMALL: dict[str, Any] = {
     "hidden_size": 16,
@@ -204,7 +205,11 @@ async def test_speech(ctc: Path, serve: Any, v1_ask: Any, v2_ask: Any) -> None:
     assert got["text"] == want
     outputs = await v2_ask(model, {"audio": [sound]})
     assert outputs["text"]["data"] == [want]
-    with pytest.raises(InvalidInputError, match=r"no WAV file \(it looks like MP3\), and"):
+    packed = io.BytesIO()
+    soundfile.write(packed, rounded, 16000, format="FLAC", subtype="PCM_16")
+    [same] = await v1_ask(model, {"instances": [b64encode(packed.getvalue()).decode()]})
+    assert same["text"] == want
+    with pytest.raises(InvalidInputError, match=r"cannot be read as a sound: .* looks like MP3\."):
         await v1_ask(model, {"instances": [b64encode(b"ID3 mp3").decode()]})
     example = v2_example(model)["inputs"][0]
     assert await v2_ask(model, {"audio": example["data"]})
