@@ -27,7 +27,7 @@ def test_what_a_predictor_becomes() -> None:
     )
     [container] = template["spec"]["containers"]
     assert container["ports"] == [{"containerPort": 8080, "protocol": "TCP"}]
-    assert container["readinessProbe"] == {"tcpSocket": {"port": 8080}}
+    assert container["readinessProbe"] == {"tcpSocket": {"port": 8080}, **PACE}
     service = found(result, "Service")
     assert service["spec"]["selector"] == {"app": "isvc.iris-predictor"}
     assert service["spec"]["ports"] == [
@@ -58,11 +58,14 @@ def test_the_objects_fit_kubernetes_own_schemas(autoscaler: str) -> None:
             assert schema.validate(obj) == []
 
 
+PACE: Object = {"periodSeconds": 1, "failureThreshold": 30}
+
+
 @pytest.mark.parametrize(
     ("probe", "wanted"),
     [
-        ({"httpGet": {"path": "/ready"}}, {"httpGet": {"path": "/ready", "port": 9000}}),
-        ({"httpGet": {"path": "/r", "port": 1}}, {"httpGet": {"path": "/r", "port": 1}}),
+        ({"httpGet": {"path": "/ready"}}, {"httpGet": {"path": "/ready", "port": 9000}, **PACE}),
+        ({"httpGet": {"path": "/r", "port": 1}}, {"httpGet": {"path": "/r", "port": 1}, **PACE}),
         ({"periodSeconds": 3}, {"periodSeconds": 3, "tcpSocket": {"port": 9000}}),
         ({"exec": {"command": ["true"]}}, {"exec": {"command": ["true"]}}),
     ],
