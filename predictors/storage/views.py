@@ -53,6 +53,8 @@ def share(root: Path, wanted: Mapping[str, Reading]) -> list[str]:
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no view of a cache")
     keys = keys_by_digest(root)
+    # Who makes it first owns it: a kubelet that mounts a namespace's view would, as root.
+    (root / VIEWS / "namespaces").mkdir(parents=True, exist_ok=True)
     # A volume of what all may read is mounted before there is anything in it.
     there = {_ALL, *(str(folder.relative_to(root / VIEWS)) for folder in _views(root))}
     problems = []

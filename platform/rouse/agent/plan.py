@@ -129,13 +129,16 @@ def decide(
 
 
 def source_of(uri: str, scope: str = "") -> str:
-    """What a location is called with whose credentials open it; no location has a line's end."""
-    return f"{uri}\n{scope}" if scope else uri
+    """What a location is called with whose credentials open it.
+
+    No two pairs have one name, whatever a location says: a namespace has no line's end in it.
+    """
+    return f"{scope}\n{uri}" if scope or "\n" in uri else uri
 
 
 def sources_of(run: Run) -> tuple[str, ...]:
     """The sources whose copies a pod can have read."""
-    return tuple(dict.fromkeys((run.uri, source_of(run.uri, run.namespace))))
+    return tuple(dict.fromkeys((source_of(run.uri), source_of(run.uri, run.namespace))))
 
 
 def _in_use(known: Mapping[str, Known], there: Mapping[str, Copy], runs: Iterable[Run]) -> set[str]:

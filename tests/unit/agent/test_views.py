@@ -57,6 +57,15 @@ def test_views(case: str, wishes: list[Wish], runs: list[Run], wanted: dict[str,
     assert make_views(wishes, known, copies, runs) == wanted, case
 
 
+@pytest.mark.parametrize("location", [f"{A}\nteam-a", f"team-a\n{A}", f"\n{A}", f"{A}\n"])
+def test_no_location_can_be_worded_like_anothers_credentials(location: str) -> None:
+    known = {source_of(A, "team-a"): Known("own")}
+    wishes = [Wish("b", location, readers=frozenset(["team-b"]))]
+    assert make_views(wishes, known, [Copy("own", 1)], [Run(location, 0.0, "team-b")]) == {
+        TEAM_B: View()
+    }
+
+
 def test_a_former_revision_is_held() -> None:
     found = make_views([Wish("a", A)], {A: Known("new", ("old", "gone"))}, [Copy("old", 1)], [])
     assert found == {"shared": View(set(), {"old"})}

@@ -99,6 +99,7 @@ def test_a_finding_names_the_field_and_what_to_do(change: Object, path: str, mes
         ("pvc://", "names no location"),
         ("pvc://Models/iris", "is no name of a PersistentVolumeClaim"),
         ("pvc://models/../etc", "leaves the claim"),
+        ("s3://models/iris\nteam-b", "'s3://models/iris\\nteam-b' has a line's end"),
     ],
 )
 def test_a_bad_location_is_explained(uri: str, message: str) -> None:

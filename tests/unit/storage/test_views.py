@@ -58,6 +58,12 @@ def test_a_namespace_reads_its_own_and_nothing_else(tmp_path: Path, uri: str) ->
     assert bodies(tmp_path) == [BODY]
 
 
+def test_folders_are_the_agents_before_a_kubelet_mounts_below_them(tmp_path: Path) -> None:
+    assert share(tmp_path, {}) == []
+    found = {str(path.relative_to(tmp_path / "views")) for path in tmp_path.glob("views/*")}
+    assert found == {"shared", "namespaces"}
+
+
 def test_pods_look_into_their_own_folder_and_that_of_all(tmp_path: Path, uri: str) -> None:
     entry = fetch(tmp_path, uri)
     share(tmp_path, {ALL: reading(entry), A: Reading()})

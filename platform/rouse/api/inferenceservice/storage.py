@@ -27,6 +27,7 @@ SCHEMES = (
 )
 
 _NAMED = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CLAIM = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
@@ -57,6 +58,8 @@ def explain_uri(uri: str) -> str | None:
 
 def explain_location(uri: str) -> str | None:
     """Say what is wrong with the form of a location, of any scheme; None when it is right."""
+    if _CONTROL.search(uri):
+        return f"{uri!r} has a line's end or another control character in it; remove it"
     named = _NAMED.fullmatch(uri)
     if named is None:
         return (
