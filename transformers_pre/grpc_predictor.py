@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -89,36 +89,43 @@ class GrpcPredictor:
             raise UnsupportedError(
                 "Explanations have no gRPC call. Give --predictor_protocol v1 or v2."
             )
-        async with self._calling(deadline) as left_s:
+        until = self._until(deadline)
+        async with self._place(until):
             for host, is_last in self._hosts(headers):
-                channel = await self._connected(host, patient=is_last)
+                channel = await self._connected(host, until, patient=is_last)
+                is_sent = channel.get_state() is State.READY
                 call: _Unary = channel.unary_unary(_INFER)
+                told = self._metadata(headers)
                 try:
-                    data = await call(body, metadata=self._metadata(headers), timeout=left_s())
+                    data = await call(body, metadata=told, timeout=_left_s(until))
                 except AioRpcError as error:
-                    self._refuse(error, channel, host, is_last=is_last)
+                    self._refuse(error, channel, host, is_last=is_last, is_sent=is_sent)
                 else:
                     return _read(answered, data, host)
         raise AssertionError("unreachable: the last host answers or refuses")
 
     async def stream(
         self, body: bytes, headers: Mapping[str, str], *, deadline: float | None = None
-    ) -> AsyncIterator[InferenceResponse]:
+    ) -> AsyncGenerator[InferenceResponse, None]:
         """Call ModelStreamInfer with one request and return its answers as they come."""
-        begun = False
-        async with self._calling(deadline) as left_s:
+        # No timeout is open at a yield: it would end whoever waits for the next part there.
+        until = self._until(deadline)
+        async with self._place(until):
             for host, is_last in self._hosts(headers):
-                channel = await self._connected(host, patient=is_last)
-                call: _Stream = channel.stream_stream(_STREAM)
+                channel = await self._connected(host, until, patient=is_last)
+                is_sent = channel.get_state() is State.READY
+                ask: _Stream = channel.stream_stream(_STREAM)
                 told = (*self._metadata(headers), _FORM)
+                call = ask(iter((body,)), metadata=told, timeout=_left_s(until))
                 try:
-                    async for data in call(iter((body,)), metadata=told, timeout=left_s()):
-                        begun = True
+                    async for data in call:
                         yield _read(streamed, data, host)
                 except AioRpcError as error:
-                    self._refuse(error, channel, host, is_last=is_last or begun)
+                    self._refuse(error, channel, host, is_last=is_last, is_sent=is_sent)
                 else:
                     return
+                finally:
+                    call.cancel()
 
     async def close(self) -> None:
         """Close the connections; calls that are under way are cancelled."""
@@ -141,32 +148,37 @@ class GrpcPredictor:
             if value.isascii() and value.isprintable() and not name.endswith("-bin")
         )
 
+    def _until(self, deadline: float | None) -> float:
+        until = asyncio.get_running_loop().time() + self._settings.timeout_s
+        return until if deadline is None else min(until, deadline)
+
     @asynccontextmanager
-    async def _calling(self, deadline: float | None) -> AsyncIterator[Callable[[], float]]:
-        """Wait for a free place among the calls; gives the seconds left. Raises `DeadlineError`."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._settings.timeout_s
-        if deadline is not None:
-            until = min(until, deadline)
+    async def _place(self, until: float) -> AsyncIterator[None]:
+        """Wait for a free place among the calls. Raises `DeadlineError`."""
         try:
-            async with asyncio.timeout_at(until), self._free:
-                yield lambda: until - loop.time()
+            async with asyncio.timeout_at(until):
+                await self._free.acquire()
         except TimeoutError:
             raise _late(self._settings.host) from None
+        try:
+            yield
+        finally:
+            self._free.release()
 
-    async def _connected(self, host: str, *, patient: bool) -> Channel:
-        """The channel of a host, once it is connected or has failed often enough."""
+    async def _connected(self, host: str, until: float, *, patient: bool) -> Channel:
+        """The channel of a host, once it is connected or has failed often enough.
+
+        Raises `DeadlineError`.
+        """
         channel = self._channels.get(host)
         if channel is None:
             channel = self._channels[host] = self._opened(host)
         patience = _PAUSE_S * (2**self._settings.retries - 1) if patient else 0.0
-        loop = asyncio.get_running_loop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None) as limit:
-                while (state := channel.get_state(try_to_connect=True)) is not State.READY:
-                    if state is State.TRANSIENT_FAILURE and limit.when() is None:
-                        limit.reschedule(loop.time() + patience)
-                    await channel.wait_for_state_change(state)
+        try:
+            async with asyncio.timeout_at(until):
+                await _settled(channel, patience)
+        except TimeoutError:
+            raise _late(host) from None
         return channel
 
     def _opened(self, host: str) -> Channel:
@@ -176,14 +188,16 @@ class GrpcPredictor:
             return grpc.aio.insecure_channel(target, options=_OPTIONS)
         return grpc.aio.secure_channel(target, self._credentials, options=_OPTIONS)
 
-    def _refuse(self, error: AioRpcError, channel: Channel, host: str, *, is_last: bool) -> None:
+    def _refuse(
+        self, error: AioRpcError, channel: Channel, host: str, *, is_last: bool, is_sent: bool
+    ) -> None:
         """Raise what the client is told; nothing where another host is to be asked."""
         code = error.code()
+        # A gateway says so of a host that it does not have, in gRPC's words for a 404.
+        if not is_last and (not is_sent or code is StatusCode.UNIMPLEMENTED):
+            return
         # What a server itself answers leaves its connection as it was.
         answered = channel.get_state() is State.READY
-        if not is_last and (not answered or code is StatusCode.UNIMPLEMENTED):
-            # A gateway says so of a host that it does not have, in gRPC's words for a 404.
-            return
         said = (error.details() or code.name)[:_MESSAGE]
         if code is StatusCode.DEADLINE_EXCEEDED:
             raise _late(host) from error
@@ -206,6 +220,20 @@ def _credentials() -> grpc.ChannelCredentials:
         return grpc.ssl_channel_credentials(Path(named).read_bytes() if named else None)
     except OSError as error:
         raise ModelLoadError(f"SSL_CERT_FILE: {named} cannot be read: {error.strerror}.") from error
+
+
+async def _settled(channel: Channel, patience: float) -> None:
+    """Wait until a channel is connected, or ``patience`` seconds from its first failure on."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(None) as limit:
+            while (state := channel.get_state(try_to_connect=True)) is not State.READY:
+                if state is State.TRANSIENT_FAILURE and limit.when() is None:
+                    limit.reschedule(asyncio.get_running_loop().time() + patience)
+                await channel.wait_for_state_change(state)
+
+
+def _left_s(until: float) -> float:
+    return until - asyncio.get_running_loop().time()
 
 
 def _late(host: str) -> DeadlineError:

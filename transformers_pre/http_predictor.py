@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
@@ -86,7 +86,7 @@ class HttpPredictor:
 
     async def stream(
         self, body: bytes, headers: Mapping[str, str], *, deadline: float | None = None
-    ) -> AsyncIterator[dict[str, Any] | InferenceResponse]:
+    ) -> AsyncGenerator[dict[str, Any] | InferenceResponse, None]:
         """The whole answer as its only part."""
         yield await self.ask(body, headers, deadline=deadline)
 

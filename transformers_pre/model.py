@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from time import perf_counter
 from typing import Any, Final
 
@@ -51,8 +52,10 @@ class TransformerModel(RequestModel):
     async def stream(self, request: InferenceRequest) -> AsyncIterator[InferenceResponse]:
         """Answer one request by the parts of the predictor's answer, each postprocessed."""
         body = await self._prepared(request)
-        async for part in self._predictor.stream(body, request.headers, deadline=request.deadline):
-            yield await self._finished(part, request)
+        parts = self._predictor.stream(body, request.headers, deadline=request.deadline)
+        async with aclosing(parts):
+            async for part in parts:
+                yield await self._finished(part, request)
 
     async def _through(self, request: InferenceRequest, *, explain: bool) -> InferenceResponse:
         started = perf_counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -72,7 +72,7 @@ class Predictor(Protocol):
 
     def stream(
         self, body: bytes, headers: Mapping[str, str], *, deadline: float | None = None
-    ) -> AsyncIterator[dict[str, Any] | InferenceResponse]:
+    ) -> AsyncGenerator[dict[str, Any] | InferenceResponse, None]:
         """Send a message and return the parts of the answer as they come; raises as `ask`."""
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -326,3 +327,48 @@ async def test_tls_wants_certificates_that_can_be_read(
     monkeypatch.setenv("SSL_CERT_FILE", "/none/at/all.pem")
     with pytest.raises(ModelLoadError, match=r"SSL_CERT_FILE: /none/at/all\.pem cannot be read"):
         predictor(tls=True)
+
+
+async def test_who_is_slow_to_read_a_stream_is_told_of_the_deadline_and_not_cancelled(
+    predictor: Make, server: Server
+) -> None:
+    server.parts = [response(np.array([[number]])) for number in range(2)]
+    asked = predictor(connections=1)
+    loop = asyncio.get_running_loop()
+    parts = asked.stream(asked.encode(request()), {}, deadline=loop.time() + 0.1)
+    assert (await anext(parts)).outputs[0].array.tolist() == [[0]]
+    await asyncio.sleep(0.15)  # until the deadline is over
+    with suppress(DeadlineError, StopAsyncIteration):
+        await anext(parts)
+    await parts.aclose()
+    # Its place among the calls is free again.
+    await ask(asked, deadline=loop.time() + 5)
+
+
+async def test_what_may_have_arrived_is_not_sent_to_the_other_side(
+    predictor: Make, server: Server
+) -> None:
+    """A side that breaks off in the middle of a call may have done what it was asked."""
+    calls = []
+
+    async def breaks_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        settings, headers = b"\x04", b"\x01"
+        writer.write(bytes(3) + settings + bytes(5))
+        await reader.readexactly(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+        kind = b""
+        while kind != headers:
+            head = await reader.readexactly(9)
+            kind = head[3:4]
+            await reader.readexactly(int.from_bytes(head[:3], "big"))
+        calls.append(kind)
+        writer.close()
+
+    async with await asyncio.start_server(breaks_off, "127.0.0.1", 0) as side:
+        host = f"predictor.invalid:{server.port}"
+        asked = predictor(host=host)
+        port = side.sockets[0].getsockname()[1]
+        asked._channels[host] = grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
+        asked._channels[f"prev-{host}"] = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        with pytest.raises(UnreachableError, match=f"prev-{host}"):
+            await ask(asked, {"rouse-lineage": "prev"})
+    assert (len(calls), server.sent) == (1, [])
