@@ -298,8 +298,8 @@ def test_a_failed_load_is_one_clear_line(start: Callable[..., Any], tmp_path: Pa
     ("flags", "code", "reason"),
     [
         (["--workers=0"], 2, "0 is less than 1"),
-        (["--http_port=70000"], 2, "70000 is not a port"),
-        (["--http_port=x"], 2, "invalid"),
+        (["--http_port=70000"], 2, '"70000" is not a port'),
+        (["--http_port=x"], 2, '"x" is not a port'),
         (["--warm"], 1, "--warm needs ROUSE_WARM_FD"),
     ],
 )
