@@ -23,6 +23,8 @@ TRANSFORMER_CONTAINER = "transformer-container"
 
 _MODEL_PORT = 8085
 """Of the model server, where it would listen on the transformer's port."""
+_GRPC_PORTS = (GRPC_PORT, 8086, 8087)
+"""Where it serves gRPC: the first that neither its HTTP nor the transformer has, in one pod."""
 
 # Knative takes these of the one container that requests enter by, and ports beside it of no other.
 _OF_THE_ENTRANCE = ("livenessProbe", "ports", "readinessProbe", "startupProbe")
@@ -38,7 +40,7 @@ def collocate(isvc: InferenceService, pod: Object) -> Object:
     port = _port(transformer)
     server, server_port = _moved(server, port)
     if asks_grpc(transformer.get("args") or ()):
-        server, server_port = _with_grpc(server, server_port)
+        server, server_port = _with_grpc(server, server_port, taken=port)
     arguments = caller_arguments(isvc, f"localhost:{server_port}")
     arguments[HTTP_PORT_ARGUMENT] = str(port)
     transformer = add_arguments(transformer, arguments)
@@ -76,7 +78,7 @@ def _readiness(server: Object, former: int, port: int) -> Object:
     return {"readinessProbe": {**probe, handler: told}}
 
 
-def _with_grpc(server: Object, http_port: int) -> tuple[Object, int]:
+def _with_grpc(server: Object, http_port: int, *, taken: int) -> tuple[Object, int]:
     """Return the model server as it serves gRPC as well, and where.
 
     One that does not take KServe's arguments stays as it is: its transformer is told its host.
@@ -87,7 +89,8 @@ def _with_grpc(server: Object, http_port: int) -> tuple[Object, int]:
         return server, int(told)
     if argument(args, HTTP_PORT_ARGUMENT) is None:
         return server, http_port
-    return {**server, "args": [*args, f"{GRPC_PORT_ARGUMENT}={GRPC_PORT}"]}, GRPC_PORT
+    port = next(each for each in _GRPC_PORTS if each not in (http_port, taken))
+    return {**server, "args": [*args, f"{GRPC_PORT_ARGUMENT}={port}"]}, port
 
 
 def _port(container: Object) -> int:

@@ -211,6 +211,43 @@ async def test_deletions_are_asked_about_too(api: httpx.AsyncClient) -> None:
         assert (await api.get(f"{CONFIG_MAPS}/z")).status_code == 200
 
 
+async def test_a_deletion_is_of_what_the_webhook_was_asked_about(api: httpx.AsyncClient) -> None:
+    """Made anew it is another's; changed it is asked about again."""
+    races: list[Any] = []
+
+    async def slow(request: Object) -> Object:
+        # What is done meanwhile is asked about, too.
+        meanwhile, races[:] = races[:], []
+        for write in meanwhile:
+            assert (await write()).is_success
+        labels = (request["oldObject"] or {"metadata": {}})["metadata"].get("labels") or {}
+        return {"allowed": not labels}
+
+    one = f"{CONFIG_MAPS}/a"
+    label = {"metadata": {"labels": {"keep": "yes"}}}
+    async with serving(slow=slow) as hooks:
+        rule = {**ANY_CONFIG_MAP, "operations": ["DELETE"]}
+        await configure(api, hooks.configuration("Validating", "slow", rules=[rule]))
+        await api.post(CONFIG_MAPS, json=config_map())
+        races += [lambda: api.delete(one), lambda: api.post(CONFIG_MAPS, json=config_map())]
+        assert (await api.delete(one)).status_code == 404
+        assert (await api.get(one)).status_code == 200
+        races.append(lambda: api.patch(one, json=label, headers=MERGE))
+        assert (await api.delete(one)).status_code == 400
+        assert (await api.get(one)).json()["metadata"]["labels"] == {"keep": "yes"}
+
+
+async def test_a_warning_is_one_line(api: httpx.AsyncClient) -> None:
+    async def warns(_request: Object) -> Object:
+        return {"allowed": True, "warnings": ["a\r\nx-b: c"]}
+
+    async with serving(warns=warns) as hooks:
+        await configure(api, hooks.configuration("Validating", "warns"))
+        made = await api.post(CONFIG_MAPS, json=config_map())
+        assert made.headers["warning"] == '299 - "a  x-b: c"'
+        assert "x-b" not in made.headers
+
+
 async def test_a_webhook_behind_a_service_is_not_called_and_says_so(
     api: httpx.AsyncClient,
 ) -> None:

@@ -122,6 +122,16 @@ def test_a_collocated_transformer_that_asks_grpc_is_told_its_port(
     assert argument(got["transformer-container"]["args"], "--predictor_host") == host
 
 
+@pytest.mark.parametrize(("transformer", "server"), [("8081", "8080"), ("8080", "8081")])
+def test_a_pods_containers_share_its_ports(transformer: str, server: str) -> None:
+    got = collocated(
+        {"args": [f"--http_port={server}"]},
+        {"args": [f"--http_port={transformer}", "--predictor_protocol=grpc-v2"]},
+    )
+    assert argument(got["kserve-container"]["args"], "--grpc_port") == "8086"
+    assert argument(got["transformer-container"]["args"], "--predictor_host") == "localhost:8086"
+
+
 def test_a_server_of_other_arguments_keeps_them() -> None:
     got = collocated(
         {"args": ["--grpc-port=9000"], "ports": [{"containerPort": 9000}]},

@@ -7,11 +7,13 @@ show them to people as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from rouse.errors import ApiError, FieldError
 
 __all__ = [
+    "ATTEMPTS",
+    "MODIFIED",
     "Object",
     "OutpacedError",
     "StatusError",
@@ -30,6 +32,12 @@ __all__ = [
 ]
 
 Object = dict[str, Any]
+
+ATTEMPTS: Final = 5
+"""As on a cluster: how often what another's write has made void is done again on what is there."""
+MODIFIED: Final = (
+    "the object has been modified; please apply your changes to the latest version and try again"
+)
 
 
 class StatusError(ApiError):

@@ -12,6 +12,7 @@ from typing import Literal
 
 from rouse.embedded.apiserver.admission import Operation, admit
 from rouse.embedded.apiserver.errors import (
+    MODIFIED,
     Object,
     OutpacedError,
     StatusError,
@@ -36,9 +37,6 @@ __all__ = ["FieldValidation", "Write", "begin"]
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
 
 STRICT_GROUP = "serving.kserve.io"
-_MODIFIED = (
-    "the object has been modified; please apply your changes to the latest version and try again"
-)
 
 
 @dataclass(slots=True)
@@ -103,7 +101,7 @@ class Write:
             return old
         await self._judged("UPDATE", new, before)
         if self._waited and state.store.head(resource.bucket, old.key) is not old:
-            raise _outpaced(self.target.conflict(_MODIFIED))
+            raise _outpaced(self.target.conflict(MODIFIED))
         if old.deleting and not new["metadata"].get("finalizers") and _unheld(new, resource.bucket):
             return await self._finish_deletion(new)
         return await self._put(new)
@@ -182,7 +180,7 @@ class Write:
         metadata, target = new["metadata"], self.target
         revision = metadata.get("resourceVersion") or ""
         if revision and revision != str(old.revision):
-            raise target.conflict(_MODIFIED)
+            raise target.conflict(MODIFIED)
         uid = metadata.get("uid") or ""
         if uid and uid != old.uid:
             raise target.conflict(

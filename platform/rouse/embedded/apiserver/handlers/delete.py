@@ -8,7 +8,14 @@ from dataclasses import replace
 from rouse.embedded.apiserver import views
 from rouse.embedded.apiserver.decoding import parse
 from rouse.embedded.apiserver.deletion import Options, Propagation, delete
-from rouse.embedded.apiserver.errors import Object, bad_request, forbidden, success
+from rouse.embedded.apiserver.errors import (
+    ATTEMPTS,
+    MODIFIED,
+    Object,
+    bad_request,
+    forbidden,
+    success,
+)
 from rouse.embedded.apiserver.handlers.read import request_selector, selected
 from rouse.embedded.apiserver.http import Request, Response, json_response
 from rouse.embedded.apiserver.negotiation import output
@@ -70,18 +77,24 @@ async def _consented(
 ) -> Record | None:
     """Return the record as it is once no webhook has anything against its end; None when gone."""
     webhooks = state.webhooks
-    if webhooks.are_none or record.deleting:
-        return record
-    question = question_of(
-        state.store, target, "DELETE", None, record.object(), dry_run=options.dry_run
-    )
-    for mutating in (True, False):
-        if asked := webhooks.find(question, mutating=mutating):
-            await webhooks.validate(asked, question, [])
-    found = state.store.head(target.resource.bucket, record.key)
-    if found is not None:
+    for _ in range(ATTEMPTS):
+        if webhooks.are_none or record.deleting:
+            return record
+        question = question_of(
+            state.store, target, "DELETE", None, record.object(), dry_run=options.dry_run
+        )
+        for mutating in (True, False):
+            if asked := webhooks.find(question, mutating=mutating):
+                await webhooks.validate(asked, question, [])
+        found = state.store.head(target.resource.bucket, record.key)
+        # One of the same name that was made meanwhile is nobody's that was to be deleted.
+        if found is None or found.uid != record.uid:
+            return None
         _check(target, found, options)
-    return found
+        if found is record:
+            return record
+        record = found
+    raise target.conflict(MODIFIED)
 
 
 def _check(target: Target, record: Record, options: Options) -> None:

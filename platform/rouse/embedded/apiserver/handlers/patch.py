@@ -14,6 +14,7 @@ from rouse.embedded.apiserver.decoding import (
     unsupported,
 )
 from rouse.embedded.apiserver.errors import (
+    ATTEMPTS,
     Object,
     OutpacedError,
     StatusError,
@@ -40,13 +41,10 @@ _STRATEGIC = "application/strategic-merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 
 
-_ATTEMPTS = 5
-"""As on a cluster: a patch says what to change, so that it is made again on what is there now."""
-
-
 async def patch_object(state: State, target: Target, request: Request) -> Response:
     """PATCH of an object or of its status, by the Content-Type's rules."""
-    for _ in range(_ATTEMPTS - 1):
+    # A patch says what to change, so that it is made again on what is there now.
+    for _ in range(ATTEMPTS - 1):
         try:
             return await _patch(state, target, request)
         except OutpacedError:

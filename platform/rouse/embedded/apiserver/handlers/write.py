@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rouse.embedded.apiserver import views
 from rouse.embedded.apiserver.decoding import decode
 from rouse.embedded.apiserver.errors import invalid, method_not_allowed
@@ -14,6 +16,8 @@ from rouse.embedded.apiserver.writes import Write, begin
 from rouse.errors import FieldError
 
 __all__ = ["answer", "create_object", "replace_object"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 async def create_object(state: State, target: Target, request: Request) -> Response:
@@ -56,5 +60,5 @@ def answer(write: Write, request: Request, record: Record, status: int) -> Respo
 
 def quoted(text: str) -> str:
     """A quoted-string of HTTP."""
-    plain = text.encode("ascii", "replace").decode()
+    plain = _CONTROL.sub(" ", text.encode("ascii", "replace").decode())
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
