@@ -7,8 +7,8 @@ point, zeros, whole numbers, and numbers of very different sizes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -27,7 +27,10 @@ def rows_near(
     known: list[list[Array]] = [[] for _ in range(width)]
     fixed = _collect(operations, np.arange(width), known)
     drawn = [_column(known[c], c in fixed, count, random) for c in range(width)]
-    return np.column_stack(drawn)
+    rows = np.column_stack(drawn)
+    if not fixed:
+        _near_whole_rows(rows, known, random)
+    return rows
 
 
 def extreme_rows(rows: Array) -> Array:
@@ -70,6 +73,20 @@ def _column(known: Sequence[Array], fixed: bool, count: int, random: np.random.G
     return made
 
 
+def _near_whole_rows(
+    rows: Array, known: Sequence[Sequence[Array]], random: np.random.Generator
+) -> None:
+    """Put half of `rows`, in place, near rows that were learned whole, where some were."""
+    sizes = {len(values[-1]) if values else 0 for values in known}
+    if len(sizes) > 1 or max(sizes) < 2:
+        return
+    chosen = random.random(len(rows)) < 0.5
+    examples = np.column_stack([values[-1] for values in known])
+    near = examples[random.integers(len(examples), size=int(chosen.sum()))]
+    noise = random.normal(size=near.shape) * np.ptp(examples, axis=0) / 8
+    rows[chosen] = near + noise * (random.random(len(near)) < 0.8)[:, None]
+
+
 def _collect(
     operations: Sequence[Operation], columns: Array, known: Sequence[list[Array]]
 ) -> set[int]:
@@ -95,16 +112,12 @@ def _collect(
             _near(known, columns, told["values"] * scale + shift)
         elif name == "take":
             columns, scale, shift = (each[told["columns"]] for each in (columns, scale, shift))
-        elif name == "trees":
-            _near_thresholds(known, columns, scale, shift, told["feature"], told["threshold"])
-            return set()
         elif name in ("onehot", "ordinal"):
             for column, values in zip(columns, told["categories"], strict=True):
                 known[column].append(values)
             return {int(column) for column in columns}
-        elif name == "gaussian":
-            spread = np.sqrt(told["variances"])
-            _near(known, columns, *(told["means"] + spread), *(told["means"] - spread))
+        elif name in _LEARNED:
+            _LEARNED[name](known, columns, scale, shift, told)
             return set()
         elif name == "columns":
             inner = [(columns[each["take"]], each["steps"]) for each in told["branches"]]
@@ -125,11 +138,41 @@ def _near_thresholds(
     columns: Array,
     scale: Array,
     shift: Array,
-    feature: Array,
-    threshold: Array,
+    told: Mapping[str, Any],
 ) -> None:
+    feature, threshold = told["feature"], told["threshold"]
     order = np.argsort(feature, kind="stable")
     bounds = np.searchsorted(feature[order], np.arange(len(columns) + 1))
     for index, column in enumerate(columns):
         mine = threshold[order[bounds[index] : bounds[index + 1]]].astype(np.float64)
         known[column].append(np.unique(mine) * scale[index] + shift[index])
+
+
+def _near_means(
+    known: Sequence[list[Array]],
+    columns: Array,
+    _scale: Array,
+    _shift: Array,
+    told: Mapping[str, Any],
+) -> None:
+    spread = np.sqrt(told["variances"])
+    _near(known, columns, *(told["means"] + spread), *(told["means"] - spread))
+
+
+def _near_examples(
+    known: Sequence[list[Array]],
+    columns: Array,
+    scale: Array,
+    shift: Array,
+    told: Mapping[str, Any],
+) -> None:
+    for index, column in enumerate(columns):
+        known[column].append(told["vectors"][:, index] * scale[index] + shift[index])
+
+
+_LEARNED: Final[Mapping[str, Callable[..., None]]] = {
+    "trees": _near_thresholds,
+    "gaussian": _near_means,
+    "machine": _near_examples,
+}
+"""Operations that know where the columns that they are given live."""

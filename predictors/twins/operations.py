@@ -7,6 +7,7 @@ answer as the original would, it leaves to the original by raising `AskTheOrigin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
@@ -39,13 +40,22 @@ def chained(operations: Sequence[Operation]) -> Step:
 
 
 def _made(operation: Operation) -> Step:
-    make = _MAKERS.get(operation.name)
+    make = _MAKERS.get(operation.name) or _later(operation.name)
     if make is None:
         raise BadTwinError(f"it has an operation {operation.name} that is not known here")
     try:
         return make(**operation.parameters)
     except (TypeError, ValueError, IndexError, AttributeError) as error:
         raise BadTwinError(f"its operation {operation.name} is damaged: {error}") from error
+
+
+def _later(name: str) -> Callable[..., Step] | None:
+    """What makes an operation that few models need: its module is imported only for these."""
+    module = _LATER.get(name)
+    if module is None:
+        return None
+    made: Callable[..., Step] = getattr(import_module(f"predictors.twins.{module}"), name)
+    return made
 
 
 def _minus(by: Array) -> Step:
@@ -307,3 +317,11 @@ _MAKERS: Final[Mapping[str, Callable[..., Step]]] = {
     "flat": lambda: np.ravel,
     "same": lambda: lambda rows: rows,
 }
+
+_LATER: Final[Mapping[str, str]] = {
+    "machine": "kernels",
+    "voted": "kernels",
+    "versus_rest": "kernels",
+    "coupled": "kernels",
+}
+"""Further operations, and the modules that have a function of that name."""

@@ -27,7 +27,7 @@ from predictors.twins.artifact import BadTwinError, packed, unpacked
 
 __all__ = ["TRANSLATOR", "Found", "Mode", "Place"]
 
-TRANSLATOR: Final = 1
+TRANSLATOR: Final = 2
 """Raise it whenever a translation or the arithmetic changes."""
 
 _FOLDER: Final = ".rouse-twins"

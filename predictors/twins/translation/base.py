@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from predictors.serving.tensors import Array
 from predictors.twins.artifact import Operation
 
-__all__ = ["Heads", "Translated", "UntranslatableError", "kind", "operation", "reals"]
+__all__ = [
+    "Heads",
+    "Translated",
+    "UntranslatableError",
+    "classes_of",
+    "kind",
+    "operation",
+    "reals",
+]
+
+_KEPT: Final = frozenset({"<i8", "<f8", "|b1"})
+"""Dtypes of classes that come back from a twin's file as they were."""
 
 Heads = Mapping[str, Sequence[Sequence[Operation]]]
 """For each method the operations from the scores to its answer; several to choose among."""
@@ -53,3 +64,15 @@ def reals(owner: Any, attribute: str) -> Array:
     if array.dtype != np.float64:
         raise UntranslatableError(f"{attribute} of {type(owner).__name__} is {array.dtype}")
     return array
+
+
+def classes_of(estimator: Any) -> Array:
+    """The labels. Raises `UntranslatableError` where a twin would not give them alike."""
+    classes = estimator.classes_
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+        raise UntranslatableError(f"{type(estimator).__name__} has several outputs")
+    if classes.dtype.kind == "O" and not all(isinstance(each, str) for each in classes):
+        raise UntranslatableError(f"the classes of {type(estimator).__name__} are no strings")
+    if classes.dtype.kind not in "OU" and classes.dtype.str not in _KEPT:
+        raise UntranslatableError(f"its classes are {classes.dtype}")
+    return classes

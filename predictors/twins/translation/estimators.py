@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from predictors.serving.tensors import Array
 from predictors.twins.artifact import Operation
+from predictors.twins.translation import machines
 from predictors.twins.translation.base import (
     Heads,
     Translated,
     UntranslatableError,
+    classes_of,
     kind,
     operation,
     reals,
@@ -26,9 +27,6 @@ from predictors.twins.translation.ensembles import (
 from predictors.twins.translation.transformers import transforming
 
 __all__ = ["translate"]
-
-_KEPT: Final = frozenset({"<i8", "<f8", "|b1"})
-"""Dtypes of classes that come back from a twin's file as they were."""
 
 _LINKS: Final = {"PoissonRegressor": "exp", "GammaRegressor": "exp"}
 
@@ -71,7 +69,7 @@ def _weighted(estimator: Any) -> list[Operation]:
 
 
 def _classifier(estimator: Any) -> Translated:
-    classes = _classes(estimator)
+    classes = classes_of(estimator)
     binary = len(classes) <= 2  # with weights of one or of two dimensions
     label = operation("above" if binary else "best", classes=classes)
     heads: dict[str, list[list[Operation]]] = {
@@ -87,17 +85,6 @@ def _classifier(estimator: Any) -> Translated:
     return Translated(_weighted(estimator), heads)
 
 
-def _classes(estimator: Any) -> Array:
-    classes = estimator.classes_
-    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
-        raise UntranslatableError(f"{type(estimator).__name__} has several outputs")
-    if classes.dtype.kind == "O" and not all(isinstance(each, str) for each in classes):
-        raise UntranslatableError(f"the classes of {type(estimator).__name__} are no strings")
-    if classes.dtype.kind not in "OU" and classes.dtype.str not in _KEPT:
-        raise UntranslatableError(f"its classes are {classes.dtype}")
-    return classes
-
-
 def _naive_bayes(estimator: Any) -> Translated:
     base = operation(
         "gaussian",
@@ -106,7 +93,7 @@ def _naive_bayes(estimator: Any) -> Translated:
         priors=np.log(reals(estimator, "class_prior_")),
     )
     heads: Heads = {
-        "predict": [[operation("best", classes=_classes(estimator))]],
+        "predict": [[operation("best", classes=classes_of(estimator))]],
         "predict_proba": [[operation("log_normalized"), operation("exp")]],
         "predict_log_proba": [[operation("log_normalized")]],
     }
@@ -126,7 +113,7 @@ def _network(estimator: Any) -> list[Operation]:
 
 
 def _network_classifier(estimator: Any) -> Translated:
-    classes = _classes(estimator)
+    classes = classes_of(estimator)
     if estimator.out_activation_ == "softmax":
         label, proba = operation("best", classes=classes), [operation("same")]
     elif estimator.n_outputs_ == 1:
@@ -156,7 +143,7 @@ def _forest_classifier(estimator: Any) -> Translated:
 
 def _voted(estimator: Any, base: Operation) -> Translated:
     heads = {
-        "predict": [[operation("best", classes=_classes(estimator))]],
+        "predict": [[operation("best", classes=classes_of(estimator))]],
         "predict_proba": [[operation("same")]],
         "predict_log_proba": [[operation("log")]],
     }
@@ -173,7 +160,7 @@ def _histogram_classifier(estimator: Any) -> Translated:
 
 def _scored(estimator: Any, base: Operation, *, inclusive: bool) -> Translated:
     """Labels and probabilities from the raw scores of boosted trees."""
-    classes = _classes(estimator)
+    classes = classes_of(estimator)
     if len(classes) == 2:
         label = operation("above", classes=classes, inclusive=inclusive)
         # The exponential loss's scores are half of the log odds.
@@ -204,6 +191,11 @@ _ESTIMATORS: Final[Mapping[str, Callable[[Any], Translated]]] = {
     "GaussianNB": _naive_bayes,
     "MLPClassifier": _network_classifier,
     "MLPRegressor": _network_regressor,
+    "SVC": machines.classifier,
+    "NuSVC": machines.classifier,
+    "SVR": machines.regressor,
+    "NuSVR": machines.regressor,
+    "OneClassSVM": machines.one_class,
     "DecisionTreeClassifier": _tree_classifier,
     "ExtraTreeClassifier": _tree_classifier,
     "RandomForestClassifier": _forest_classifier,

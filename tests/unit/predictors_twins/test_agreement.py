@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,9 +54,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from predictors.lightgbm.model import BoosterModel as LightgbmModel
 from predictors.serving.tensors import Tensor
 from predictors.sklearn.model import SklearnModel
-from predictors.twins.artifact import packed, unpacked
-from predictors.twins.making import Verdict, make
-from predictors.twins.model import TwinModel
+from predictors.twins.making import make
 from predictors.xgboost.model import BoosterModel
 
 # scikit-learn warns of logarithms of zero and of unknown categories.
@@ -71,6 +67,7 @@ PHASES = (Phase.explicit, Phase.generate)
 """Shrinking fits models by the hundred, and tells nothing that the name and seed do not."""
 
 Make = Callable[[], Any]
+Judged = Callable[..., Any]
 
 CLASSIFIERS: dict[str, Make] = {
     "logistic": lambda: LogisticRegression(max_iter=50),
@@ -103,25 +100,6 @@ REGRESSORS: dict[str, Make] = {
 }
 
 
-def judged(estimator: Any, rows: Any, wanted: Any, checks: int = 100) -> tuple[Verdict, TwinModel]:
-    """The verdict on a fitted estimator's twin, and the twin as a server would have it."""
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        warnings.simplefilter("ignore")
-        estimator.fit(rows, wanted)
-        file = Path(folder, "model.joblib")
-        joblib.dump(estimator, file)
-        original = SklearnModel("m", file)
-        original.load()
-        verdict = make(original, file, Path(folder), checks=checks)
-        assert verdict.description is not None, verdict.reason
-        kept = Path(folder, "kept.twin")
-        kept.write_bytes(packed(verdict.description))
-        twin = TwinModel("m", file, unpacked(kept), lambda _: original)
-        twin.load()
-        twin.unload()
-        return verdict, twin
-
-
 def table(seed: int, size: int, width: int) -> Any:
     random = np.random.default_rng(seed)
     # Whole numbers beside others: many rows then lie on a threshold exactly.
@@ -141,7 +119,7 @@ def table(seed: int, size: int, width: int) -> Any:
     words=st.booleans(),
 )
 def test_twins_of_random_classifiers_agree(
-    name: str, seed: int, width: int, classes: int, words: bool
+    judged: Judged, name: str, seed: int, width: int, classes: int, words: bool
 ) -> None:
     rows = table(seed, 60, width)
     labels = np.arange(60) % classes
@@ -161,7 +139,7 @@ def test_twins_of_random_classifiers_agree(
 
 @settings(max_examples=8, deadline=None, phases=PHASES)
 @given(name=st.sampled_from(sorted(REGRESSORS)), seed=st.integers(0, 1000))
-def test_twins_of_random_regressors_agree(name: str, seed: int) -> None:
+def test_twins_of_random_regressors_agree(judged: Judged, name: str, seed: int) -> None:
     rows = table(seed, 60, 3)
     wanted = np.abs(rows @ np.arange(3.0))
     estimator = REGRESSORS[name]()
@@ -170,7 +148,7 @@ def test_twins_of_random_regressors_agree(name: str, seed: int) -> None:
     np.testing.assert_allclose(answer, estimator.predict(rows), rtol=1e-9)
 
 
-def test_columns_are_encoded_as_the_original_does() -> None:
+def test_columns_are_encoded_as_the_original_does(judged: Judged) -> None:
     rows = table(0, 60, 4)
     rows[:, 2], rows[:, 3] = np.arange(60) % 4, np.arange(60) % 3
     estimator = make_pipeline(

@@ -1,0 +1,77 @@
+"""Twins of real fitted models of many kinds: every method that has one, and how it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
+
+from predictors.serving.tensors import Tensor
+
+# scikit-learn warns of logarithms of zero, and of SVC's probabilities.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::RuntimeWarning:sklearn"),
+    pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning"),
+]
+
+ROWS, LABELS = load_iris(return_X_y=True)
+PAIR: Final = LABELS > 0
+AMOUNT_ROWS, AMOUNTS = (part[:120] for part in load_diabetes(return_X_y=True))
+
+CLASSIFIERS: dict[str, Any] = {
+    "svc": SVC(gamma=0.001, C=100.0),
+    "svc-linear": SVC(kernel="linear", decision_function_shape="ovo"),
+    "svc-poly": SVC(kernel="poly", coef0=0.5, degree=5),
+    "svc-sigmoid": make_pipeline(StandardScaler(), SVC(kernel="sigmoid")),
+    "svc-proba": SVC(probability=True, random_state=0),
+    "svc-ties": SVC(break_ties=True),
+    "nusvc": NuSVC(nu=0.1),
+}
+REGRESSORS: dict[str, Any] = {
+    "svr": SVR(C=10.0),
+    "svr-poly": SVR(kernel="poly"),
+    "nusvr": NuSVR(),
+}
+OUTLIERS: dict[str, Any] = {"one-class": OneClassSVM(nu=0.1)}
+
+Judged = Callable[..., Any]
+
+
+def check(judged: Judged, estimator: Any, rows: Any, wanted: Any) -> set[str]:
+    """Hold the twin against the estimator; the methods that it has."""
+    verdict, twin = judged(estimator, rows, wanted)
+    for method in verdict.description["heads"]:
+        for some in (rows[:1], rows):
+            given = twin.predict([Tensor("input", some)], (method,))[0].array
+            told = np.asarray(getattr(estimator, method)(some))
+            if told.dtype.kind == "f":
+                np.testing.assert_allclose(given, told, rtol=1e-9, atol=1e-12)
+            else:
+                np.testing.assert_array_equal(given, told)
+    return set(verdict.description["heads"])
+
+
+@pytest.mark.parametrize("pair", [False, True])
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_classifiers_have_twins_in_all_methods(judged: Judged, name: str, pair: bool) -> None:
+    estimator = CLASSIFIERS[name]
+    offered = {"predict", "predict_proba", "predict_log_proba", "decision_function"}
+    found = check(judged, estimator, ROWS, PAIR if pair else LABELS)
+    assert found == {method for method in offered if hasattr(estimator, method)}
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_regressors_have_twins(judged: Judged, name: str) -> None:
+    assert check(judged, REGRESSORS[name], AMOUNT_ROWS, AMOUNTS) == {"predict"}
+
+
+@pytest.mark.parametrize("name", OUTLIERS)
+def test_outlier_detectors_have_twins_in_all_methods(judged: Judged, name: str) -> None:
+    found = check(judged, OUTLIERS[name], ROWS, None)
+    assert found == {"predict", "decision_function", "score_samples"}
