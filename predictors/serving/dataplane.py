@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 from predictors.serving.endpoint import Endpoint
@@ -27,20 +35,31 @@ from predictors.serving.repository.states import IndexEntry, State, States, age,
 from predictors.serving.scheduling.running import infer
 from predictors.serving.settings import PlaneSettings
 
-__all__ = ["DataPlane", "IndexEntry", "infer"]
+__all__ = ["DataPlane", "Fellows", "IndexEntry", "infer"]
 
 _log = logging.getLogger(__name__)
 
 _UNLOAD_SECONDS: Final = 60.0
 
 
+class Fellows(Protocol):
+    """The other processes that serve the same model."""
+
+    def changing(self, *, unloaded: bool) -> AbstractAsyncContextManager[None]:
+        """What is done here within the block is done by them too, unless it fails.
+
+        Raises `RequestError` where one of them could not.
+        """
+
+
 class DataPlane:
     """The models of a server, by name and version; without a version the newest one answers.
 
     `names` are there from the start and answer once their model was published; further ones come
-    from `repository`, and a server that has yet to look into it unsets `settled`; one process of
-    several that serve the same models unsets `alone`. Protocols tell
-    `observers`, where there are any, of each call. All methods run in one event loop.
+    from `repository`, and a server that has yet to look into it unsets `settled`. One process of
+    several that serve the same models sets `fellows`, or unsets `alone` where they cannot be
+    told of changes. Protocols tell `observers`, where there are any, of each call. All methods run
+    in one event loop.
     """
 
     def __init__(
@@ -57,12 +76,13 @@ class DataPlane:
         self.observers: Observers | None = None
         self.settled = True
         self.alone = True
+        self.fellows: Fellows | None = None
         self._repository = repository
         self._latest: dict[str, Endpoint | None] = dict.fromkeys(names)
         self._versions: dict[str, dict[str, Endpoint]] = {name: {} for name in names}
         self._states = States()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._latest)
@@ -82,8 +102,12 @@ class DataPlane:
             told(model)
 
     def ready(self) -> bool:
-        """Whether loading is over and some model answers, or none was asked for."""
-        if not self.settled or self._states.any(State.LOADING):
+        """Whether loading is over and some model answers, or none was asked for.
+
+        One that is loaded again answers meanwhile.
+        """
+        loading = (entry.name for entry in self._states if entry.state == State.LOADING)
+        if not self.settled or not all(self._latest.get(name) for name in loading):
             return False
         if self._repository is None:
             return None not in self._latest.values()
@@ -174,26 +198,45 @@ class DataPlane:
             return []
         sources = await asyncio.to_thread(self._repository.find)
         for source in sources:
-            if not self._states.of(source.name):
+            if source.name not in self._latest and not self._states.of(source.name):
                 self._states.put(source.name, source.version, State.UNAVAILABLE, "not loaded")
         return list(dict.fromkeys(source.name for source in sources))
+
+    async def first(self, name: str, loading: Awaitable[Model]) -> None:
+        """Publish the model that a server starts with; who loads or unloads it waits for that.
+
+        Raises what `loading` raises.
+        """
+        async with self._locked(name):
+            self.publish(await loading)
+
+    def withhold(self, name: str) -> None:
+        """Start without one of `names`: it was unloaded before this process began."""
+        del self._latest[name]
+        self._versions.pop(name)
+        self._states.put(name, "1", State.UNAVAILABLE, "unloaded")
 
     async def load(self, name: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Load a model of the repository, or load it again; what ran before answers meanwhile.
 
         Raises `ModelNotFoundError`, or `LoadFailedError` saying why.
         """
-        repository = self._check_repository()
         self._check_alone()
+        await self._whole(self.load_here, name, unloaded=False)
+
+    async def load_here(self, name: str) -> None:
+        """Do so in this process alone."""
+        if self._repository is None:
+            raise UnsupportedError("This server has no model repository.")
         async with self._locked(name):
-            sources = await asyncio.to_thread(repository.find)
+            sources = await asyncio.to_thread(self._repository.find)
             wanted = [source for source in sources if source.name == name]
             if not wanted:
                 raise ModelNotFoundError(f"The repository has no model {name}.")
             failed = [
                 error
                 for source in wanted
-                if (error := await self._load(repository, source)) is not None
+                if (error := await self._load(self._repository, source)) is not None
             ]
             if failed:
                 raise failed[0]
@@ -202,12 +245,12 @@ class DataPlane:
                 self._leave(self._versions[name].pop(version))
 
     async def unload(self, name: str) -> None:
-        """Take a model away, after its requests in flight.
-
-        Raises `ModelNotFoundError`, and `UnsupportedError` where it could not be loaded again.
-        """
-        self._check_repository()
+        """Take a model away, after its requests in flight. Raises `ModelNotFoundError`."""
         self._check_alone()
+        await self._whole(self.unload_here, name, unloaded=True)
+
+    async def unload_here(self, name: str) -> None:
+        """Do so in this process alone."""
         async with self._locked(name):
             self.endpoint(name)
             del self._latest[name]
@@ -218,7 +261,7 @@ class DataPlane:
         """Take all models down, for good; those that do not let themselves in time are left."""
         endpoints = [found for each in self._versions.values() for found in each.values()]
         closing = [asyncio.ensure_future(found.close(seconds)) for found in endpoints]
-        waiting = {*closing, *self._leaving}
+        waiting = {*closing, *self._tasks}
         if waiting:
             await asyncio.wait(waiting, timeout=seconds)
         for endpoint, closed in zip(endpoints, closing, strict=True):
@@ -243,14 +286,17 @@ class DataPlane:
         _log.info("model %s version %s is ready", name, version)
         return None
 
-    def _check_repository(self) -> Repository:
-        """The repository. Raises `UnsupportedError` where the server has none."""
-        if self._repository is None:
-            raise UnsupportedError(
-                "This server has no model repository: it serves one model until it stops. Start it "
-                "with --model_repository to load and unload models."
-            )
-        return self._repository
+    async def _whole(
+        self, here: Callable[[str], Awaitable[None]], name: str, *, unloaded: bool
+    ) -> None:
+        """Do it here and everywhere, though who asked for it may go away meanwhile."""
+        fellows = self.fellows
+
+        async def change() -> None:
+            async with fellows.changing(unloaded=unloaded) if fellows else nullcontext():
+                await here(name)
+
+        await asyncio.shield(self._kept(asyncio.create_task(change())))
 
     def _check_alone(self) -> None:
         """Raises `UnsupportedError` where a change would not reach the other workers."""
@@ -269,9 +315,12 @@ class DataPlane:
 
     def _leave(self, endpoint: Endpoint) -> asyncio.Task[None]:
         """Take a version down once nobody asks it any more."""
-        task = asyncio.get_running_loop().create_task(self._left(endpoint))
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        return self._kept(asyncio.create_task(self._left(endpoint)))
+
+    def _kept(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        """A task that `close` waits for."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
     async def _left(self, endpoint: Endpoint) -> None:

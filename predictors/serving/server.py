@@ -29,13 +29,15 @@ from predictors.serving.model import Model, Runtime
 from predictors.serving.notify import Notifier
 from predictors.serving.observation import Observers
 from predictors.serving.observers import observers_of
-from predictors.serving.repository.loading import FolderRepository
+from predictors.serving.repository.loading import FolderRepository, LoneModel
+from predictors.serving.repository.source import Repository
 from predictors.serving.router import Router
 from predictors.serving.settings import Settings
 from predictors.serving.twins import TwinChoice, TwinRuntime
 from predictors.storage import fetched, redacted
 
 if TYPE_CHECKING:
+    from predictors.serving.fellows import Worker
     from predictors.serving.grpc.server import GrpcServer
     from predictors.serving.metrics.shared import WorkerText
 
@@ -77,17 +79,18 @@ def run(
     notifier: Notifier,
     sock: Any,
     shared: Callable[[ServerMetrics], WorkerText] | None = None,
+    worker: Worker | None = None,
     *,
     late: bool = False,
 ) -> int:
     """Serve on a listening socket.
 
-    Among workers `shared` makes the text of their metrics, and one that is `late` takes no
-    connection from the others before its model is loaded.
+    Among workers `shared` makes the text of their metrics, `worker` is this one, and one that is
+    `late` takes no connection from the others before its model is loaded.
     """
     # Never closed: that would wait for the loop's threads, and user code may hang in one of them.
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    return runner.run(_Server(settings, runtime, notifier, shared).run(sock, late=late))
+    return runner.run(_Server(settings, runtime, notifier, shared, worker).run(sock, late=late))
 
 
 class _Server:
@@ -97,23 +100,24 @@ class _Server:
         runtime: Runtime,
         notifier: Notifier,
         shared: Callable[[ServerMetrics], WorkerText] | None,
+        worker: Worker | None,
     ) -> None:
         self._settings = settings
         self._runtime = runtime
         self._notifier = notifier
-        names, repository = [settings.model_name], None
-        if settings.repository:
-            folder = Path(settings.repository.removeprefix("file://"))
-            names, repository = (
-                [],
-                FolderRepository(folder, runtime, _fetched, all_versions=settings.all_versions),
-            )
+        names = [] if settings.repository else [settings.model_name]
         self._metrics = ServerMetrics(names, on_answer=self._answered)
         self._plane = DataPlane(
-            names, metrics=self._metrics, settings=settings.plane, repository=repository
+            names,
+            metrics=self._metrics,
+            settings=settings.plane,
+            repository=_repository(settings, runtime),
         )
         self._plane.settled = settings.repository is None
-        self._plane.alone = settings.workers == 1
+        self._plane.alone = settings.workers == 1 or settings.repository is None
+        self._worker = None if settings.repository else worker
+        self._plane.fellows = self._worker
+        self._following: asyncio.Task[None] | None = None
         self._plane.observers = observers_of(os.environ, access_log=settings.access_log)
         self._tracing: asyncio.Task[None] | None = None
         self._choice: TwinChoice | None = None
@@ -154,6 +158,8 @@ class _Server:
             raise
         finally:
             sweeper.cancel()
+            if self._following is not None:
+                self._following.cancel()
 
     async def _sweep(self) -> None:
         """What is done once a second, as long as the server runs."""
@@ -234,10 +240,16 @@ class _Server:
         )
 
     async def _single(self) -> None:
-        model = await _in_daemon(self._load)
-        self._metrics.phase_seconds.update(self._notifier.phases)
-        self._plane.publish(model)
-        _log.info("model %s is ready", model.name)
+        name, worker = self._settings.model_name, self._worker
+        told = worker.told if worker is not None else 0
+        if told % 2:
+            self._plane.withhold(name)
+        else:
+            await self._plane.first(name, _in_daemon(self._load))
+            self._metrics.phase_seconds.update(self._notifier.phases)
+            _log.info("model %s is ready", name)
+        if worker is not None:
+            self._following = asyncio.create_task(worker.follow(self._plane, name, told))
 
     async def _repository(self) -> None:
         """Load all that the repository has; a model that fails is in its index with the reason."""
@@ -350,6 +362,13 @@ async def _in_daemon(work: Callable[[], Model]) -> Model:
 
     threading.Thread(target=target, name="load", daemon=True).start()
     return await done
+
+
+def _repository(settings: Settings, runtime: Runtime) -> Repository:
+    if not settings.repository:
+        return LoneModel(settings.model_name, settings.source, runtime, _fetched)
+    folder = Path(settings.repository.removeprefix("file://"))
+    return FolderRepository(folder, runtime, _fetched, all_versions=settings.all_versions)
 
 
 def _fetched(location: str) -> AbstractContextManager[Path]:

@@ -26,6 +26,7 @@ from time import monotonic
 from typing import Final, NoReturn
 
 from predictors.serving.errors import StartupError
+from predictors.serving.fellows import SharedChanges, Worker
 from predictors.serving.metrics.shared import SharedTexts
 from predictors.serving.model import PlacesWorkers, Runtime
 from predictors.serving.notify import Notifier
@@ -104,6 +105,7 @@ class _Supervisor:
         self._drain_seconds = settings.drain_seconds
         self._workers = [_Worker(index) for index in range(settings.workers)]
         self._texts = SharedTexts(settings.workers)
+        self._changes = SharedChanges(settings.workers)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._ready_read, self._ready_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._ready = 0
@@ -193,6 +195,7 @@ class _Supervisor:
             if self._ready < len(self._workers):
                 raise StartupError(f"worker {worker.index} ended with {code}; see the log above.")
             self._texts.bury(worker.index)
+            self._changes.bury(worker.index)
             now = monotonic()
             young = now - worker.started < _STEADY_SECONDS
             worker.pause = min(worker.pause * 2, _LONGEST_PAUSE) if young else _FIRST_PAUSE
@@ -243,7 +246,9 @@ class _Supervisor:
             if self.place is not None:
                 self.place(index)
             notifier = _WorkerNotifier(self._ready_write, index)
-            code = self._run(notifier, self._sock.dup(), self._texts.of(index), late=late)
+            fellow = Worker(self._changes, index)
+            shared = self._texts.of(index)
+            code = self._run(notifier, self._sock.dup(), shared, fellow, late=late)
         except StartupError as error:
             _log.error("worker %d: %s", index, error)
         except SystemExit as stop:

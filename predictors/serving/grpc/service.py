@@ -145,6 +145,7 @@ class Service:
 
     async def _repository_index(self, data: bytes) -> Message:
         message = _read(RepositoryIndexRequest, data)
+        await self._plane.discover()
         response = RepositoryIndexResponse()
         for entry in self._plane.index(ready_only=message.ready):
             response.models.add(

@@ -13,8 +13,9 @@ from predictors.serving.model import Model, Runtime
 from predictors.serving.repository.folder import find_models
 from predictors.serving.repository.source import ModelSource
 from predictors.serving.twins import TwinRuntime
+from predictors.storage import redacted
 
-__all__ = ["FolderRepository", "runtime_of"]
+__all__ = ["FolderRepository", "LoneModel", "runtime_of"]
 
 Fetched = Callable[[str], AbstractContextManager[Path]]
 
@@ -46,21 +47,41 @@ class FolderRepository:
 
     def load(self, source: ModelSource) -> Model:
         """The loaded model. Raises `StartupError`."""
-        runtime = runtime_of(source.implementation, self._runtime)
-        with ExitStack() as stack:
-            folder = stack.enter_context(self._fetched(str(source.location)))
-            try:
-                model = _model(runtime, source.name, folder)
-                model.version = source.version
-                if source.batching is not None:
-                    model.batching = source.batching
-                model.load()
-            except StartupError:
-                raise
-            except Exception as error:
-                where = f"{source.location}: {type(error).__name__}: {error}"
-                raise ModelLoadError(where) from error
-        return model
+        return _loaded(source, runtime_of(source.implementation, self._runtime), self._fetched)
+
+
+class LoneModel:
+    """The repository of a server that has only one model: its name, and where it is."""
+
+    def __init__(self, name: str, location: str, runtime: Runtime, fetched: Fetched) -> None:
+        self._source = ModelSource(name, "1", location)
+        self._runtime = runtime
+        self._fetched = fetched
+
+    def find(self) -> Sequence[ModelSource]:
+        """The model, whether its files are still there or not."""
+        return [self._source]
+
+    def load(self, source: ModelSource) -> Model:
+        """The loaded model. Raises `StartupError`."""
+        return _loaded(source, self._runtime, self._fetched)
+
+
+def _loaded(source: ModelSource, runtime: Runtime, fetched: Fetched) -> Model:
+    with ExitStack() as stack:
+        folder = stack.enter_context(fetched(str(source.location)))
+        try:
+            model = _model(runtime, source.name, folder)
+            model.version = source.version
+            if source.batching is not None:
+                model.batching = source.batching
+            model.load()
+        except StartupError:
+            raise
+        except Exception as error:
+            where = f"{redacted(str(source.location))}: {type(error).__name__}: {error}"
+            raise ModelLoadError(where) from error
+    return model
 
 
 def _model(runtime: Runtime, name: str, folder: Path) -> Model:

@@ -44,10 +44,6 @@ class States:
         """The versions of a model."""
         return [entry for entry in self if entry.name == name]
 
-    def any(self, state: State) -> bool:
-        """Whether some version is in `state`."""
-        return any(entry.state == state for entry in self)
-
 
 def age(version: str) -> tuple[bool, int, str]:
     """What sorts versions, oldest first: names before numbers, each by their order."""

@@ -281,12 +281,60 @@ async def test_names_that_anybody_makes_up_are_not_kept(make: Any) -> None:
     assert not plane._locks
 
 
-async def test_a_lone_model_stays(make: Any) -> None:
+async def test_a_server_whose_model_is_loaded_again_stays_ready(make: Any) -> None:
+    gate, loads = threading.Event(), threading.Event()
+
+    def slow(source: ModelSource) -> Model:
+        loads.set()
+        assert gate.wait(20)
+        made: Model = make()
+        return made
+
+    plane = DataPlane(["double"], repository=Shelf(slow, ModelSource("double", "1", ".")))
+    first = asyncio.get_running_loop().create_future()
+    starting = asyncio.create_task(plane.first("double", first))
+    await asyncio.sleep(0)
+    assert await plane.discover() == ["double"]
+    assert plane.index() == [IndexEntry("double", "", "LOADING")]
+    again = asyncio.create_task(plane.load("double"))
+    await asyncio.sleep(0)
+    assert not plane.ready()
+    assert not loads.is_set()  # the start comes first
+    first.set_result(make())
+    await starting
+    assert await asyncio.to_thread(loads.wait, 10)
+    assert plane.index() == [IndexEntry("double", "1", "LOADING")]
+    assert plane.ready()
+    assert (await plane.infer("double", None, _ask(1))).outputs
+    gate.set()
+    await again
+    assert plane.get("double") is not first.result()
+
+
+async def test_a_change_is_whole_though_its_client_goes_away(make: Any) -> None:
+    model = make("m")
+    plane = DataPlane(repository=Shelf(lambda _: model, ModelSource("m", "1", ".")))
+    await plane.load("m")
+    model.unload = lambda: model.gate.wait(20) and model.unloaded.set()
+    model.gate.clear()
+    asking = asyncio.create_task(plane.unload("m"))
+    async with asyncio.timeout(10):
+        while plane.index()[0].state != "UNLOADING":
+            await asyncio.sleep(0)
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    model.gate.set()
+    async with asyncio.timeout(10):
+        while plane.index() != [IndexEntry("m", "1", "UNAVAILABLE", "unloaded")]:
+            await asyncio.sleep(0)
+
+
+async def test_a_plane_without_a_repository_loads_nothing(make: Any) -> None:
     plane = DataPlane()
     plane.publish(make())
-    with pytest.raises(UnsupportedError, match=r"no model repository.*--model_repository"):
-        await plane.unload("double")
-    assert plane.ready()
+    with pytest.raises(UnsupportedError, match="no model repository"):
+        await plane.load("double")
 
 
 async def test_a_call_that_outlasts_its_request_ends_before_the_model_is_unloaded(
