@@ -19,7 +19,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from predictors.serving.cli import _parser
+from predictors.serving.cli import parser_of
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/model-server.md").read_text()
@@ -92,7 +92,7 @@ def test_every_flag_is_in_the_table() -> None:
     told = set(re.findall(r"^\| `(--\w+)`", PAGE, re.MULTILINE))
     known = {
         option
-        for action in _parser("sklearn", {})._actions
+        for action in parser_of("sklearn", {})._actions
         for option in action.option_strings
         if option.startswith("--") and option != "--help"
     }
