@@ -79,7 +79,8 @@ def _rbf(vectors: Array, gamma: float, _coef0: float, _degree: int) -> Step:
         apart *= apart
         made = apart.sum(axis=1)
         made *= -gamma
-        return np.exp(made, out=made)
+        similar: Array = np.exp(made, out=made)
+        return similar
 
     return values
 

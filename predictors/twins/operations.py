@@ -277,6 +277,11 @@ def _logsumexp(scores: Array) -> Array:
     return answer
 
 
+def _halved(depths: Array) -> Array:
+    answer: Array = -(2 ** -depths.ravel())
+    return answer
+
+
 def _log(values: Array) -> Array:
     with np.errstate(divide="ignore"):
         answer: Array = np.log(values)
@@ -313,6 +318,7 @@ _MAKERS: Final[Mapping[str, Callable[..., Step]]] = {
     "exp": lambda: np.exp,
     "log": lambda: _log,
     "expit": lambda: _expit,
+    "halved": lambda: _halved,
     "single": lambda: lambda values: values.astype(np.float32),
     "flat": lambda: np.ravel,
     "same": lambda: lambda rows: rows,
@@ -323,5 +329,7 @@ _LATER: Final[Mapping[str, str]] = {
     "voted": "kernels",
     "versus_rest": "kernels",
     "coupled": "kernels",
+    "each_best": "several",
+    "each_padded": "several",
 }
 """Further operations, and the modules that have a function of that name."""

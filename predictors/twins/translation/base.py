@@ -16,6 +16,7 @@ __all__ = [
     "UntranslatableError",
     "classes_of",
     "kind",
+    "labels_of",
     "operation",
     "reals",
 ]
@@ -68,8 +69,14 @@ def reals(owner: Any, attribute: str) -> Array:
 
 def classes_of(estimator: Any) -> Array:
     """The labels. Raises `UntranslatableError` where a twin would not give them alike."""
-    classes = estimator.classes_
-    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+    if not isinstance(estimator.classes_, np.ndarray):
+        raise UntranslatableError(f"{type(estimator).__name__} has several outputs")
+    return labels_of(estimator, estimator.classes_)
+
+
+def labels_of(estimator: Any, classes: Array) -> Array:
+    """The labels of one output. Raises `UntranslatableError` as `classes_of` does."""
+    if classes.ndim != 1:
         raise UntranslatableError(f"{type(estimator).__name__} has several outputs")
     if classes.dtype.kind == "O" and not all(isinstance(each, str) for each in classes):
         raise UntranslatableError(f"the classes of {type(estimator).__name__} are no strings")

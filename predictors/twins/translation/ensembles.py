@@ -11,7 +11,16 @@ from predictors.serving.tensors import Array
 from predictors.twins.artifact import Operation
 from predictors.twins.translation.base import UntranslatableError, operation
 
-__all__ = ["Nodes", "forest", "gradient_boosting", "histogram_boosting", "table", "tree"]
+__all__ = [
+    "Nodes",
+    "forest",
+    "gradient_boosting",
+    "histogram_boosting",
+    "isolation",
+    "isolation_depth",
+    "table",
+    "tree",
+]
 
 _MOST_NODES: Final = 20_000_000
 
@@ -29,13 +38,13 @@ class Nodes(NamedTuple):
 
 
 def tree(estimator: Any) -> Operation:
-    """A decision tree of one output."""
+    """A decision tree; the values of its outputs lie side by side."""
     nodes = _nodes(estimator)
     return table([nodes], np.zeros(nodes.values.shape[1]), single=True)
 
 
 def forest(estimator: Any) -> Operation:
-    """The mean of decision trees of one output."""
+    """The mean of decision trees."""
     trees = [_nodes(each) for each in estimator.estimators_]
     return table(trees, np.zeros(trees[0].values.shape[1]), single=True, mean=True)
 
@@ -80,6 +89,33 @@ def histogram_boosting(estimator: Any) -> Operation:
     return table(trees, initial, single=False)
 
 
+def isolation(estimator: Any) -> Operation:
+    """The depths at which the trees of an `IsolationForest` set a row apart, added up."""
+    trees = []
+    learned = zip(
+        estimator.estimators_,
+        estimator.estimators_features_,
+        estimator._decision_path_lengths,
+        estimator._average_path_length_per_tree,
+        strict=True,
+    )
+    for each, columns, lengths, averages in learned:
+        nodes = _nodes(each)
+        depths = (np.asarray(lengths) + np.asarray(averages) - 1.0)[:, None]
+        trees.append(nodes._replace(feature=np.asarray(columns)[nodes.feature], values=depths))
+    return table(trees, np.zeros(1), single=True)
+
+
+def isolation_depth(estimator: Any) -> float:
+    """What the depths of an `IsolationForest` are held against."""
+    from sklearn.ensemble._iforest import _average_path_length
+
+    expected = float(_average_path_length([estimator._max_samples])[0])
+    if not expected > 0:
+        raise UntranslatableError("IsolationForest learned from one row")
+    return len(estimator.estimators_) * expected
+
+
 def table(
     trees: Sequence[Nodes],
     initial: Array,
@@ -115,8 +151,6 @@ def table(
 
 def _nodes(estimator: Any) -> Nodes:
     inner = estimator.tree_
-    if inner.n_outputs != 1:
-        raise UntranslatableError(f"{type(estimator).__name__} has several outputs")
     leaf = inner.children_left < 0
     itself = np.arange(inner.node_count)
     missing = getattr(inner, "missing_go_to_left", np.zeros(inner.node_count))
@@ -126,7 +160,7 @@ def _nodes(estimator: Any) -> Nodes:
         np.where(leaf, itself, inner.children_left),
         np.where(leaf, itself, inner.children_right),
         np.asarray(missing).astype(bool),
-        np.asarray(inner.value[:, 0, :], dtype=np.float64),
+        np.asarray(inner.value, dtype=np.float64).reshape(inner.node_count, -1),
     )
 
 

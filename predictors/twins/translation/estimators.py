@@ -7,14 +7,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from predictors.serving.tensors import Array
 from predictors.twins.artifact import Operation
-from predictors.twins.translation import machines
+from predictors.twins.translation import bayes, machines
 from predictors.twins.translation.base import (
-    Heads,
     Translated,
     UntranslatableError,
     classes_of,
     kind,
+    labels_of,
     operation,
     reals,
 )
@@ -22,6 +23,8 @@ from predictors.twins.translation.ensembles import (
     forest,
     gradient_boosting,
     histogram_boosting,
+    isolation,
+    isolation_depth,
     tree,
 )
 from predictors.twins.translation.transformers import transforming
@@ -85,21 +88,6 @@ def _classifier(estimator: Any) -> Translated:
     return Translated(_weighted(estimator), heads)
 
 
-def _naive_bayes(estimator: Any) -> Translated:
-    base = operation(
-        "gaussian",
-        means=reals(estimator, "theta_"),
-        variances=reals(estimator, "var_"),
-        priors=np.log(reals(estimator, "class_prior_")),
-    )
-    heads: Heads = {
-        "predict": [[operation("best", classes=classes_of(estimator))]],
-        "predict_proba": [[operation("log_normalized"), operation("exp")]],
-        "predict_log_proba": [[operation("log_normalized")]],
-    }
-    return Translated([base], heads)
-
-
 def _network(estimator: Any) -> list[Operation]:
     layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
     made = []
@@ -142,12 +130,38 @@ def _forest_classifier(estimator: Any) -> Translated:
 
 
 def _voted(estimator: Any, base: Operation) -> Translated:
+    if isinstance(estimator.classes_, list):
+        return _voted_each(base, [labels_of(estimator, each) for each in estimator.classes_])
     heads = {
         "predict": [[operation("best", classes=classes_of(estimator))]],
         "predict_proba": [[operation("same")]],
         "predict_log_proba": [[operation("log")]],
     }
     return Translated([base], heads)
+
+
+def _voted_each(base: Operation, classes: list[Array]) -> Translated:
+    padded = operation("each_padded", counts=[len(each) for each in classes])
+    heads = {
+        "predict": [[operation("each_best", classes=classes)]],
+        "predict_proba": [[padded]],
+        "predict_log_proba": [[padded, operation("log")]],
+    }
+    return Translated([base], heads)
+
+
+def _isolated(estimator: Any) -> Translated:
+    depths = operation("over", by=isolation_depth(estimator))
+    score = [depths, operation("halved")]
+    offset = float(estimator.offset_)
+    decision = [*score, operation("minus", by=offset)]
+    label = operation("above", classes=np.array([-1, 1]), inclusive=True)
+    heads = {
+        "predict": [[*decision, label]],
+        "decision_function": [decision],
+        "score_samples": [score],
+    }
+    return Translated([isolation(estimator)], heads)
 
 
 def _boosted_classifier(estimator: Any) -> Translated:
@@ -182,13 +196,18 @@ def _regressed(make: Callable[[Any], Operation]) -> Callable[[Any], Translated]:
     def translated(estimator: Any) -> Translated:
         # A loss of counts or amounts has a logarithm between its scores and the prediction.
         ways = [[operation("flat")], [operation("flat"), operation("exp")]]
+        if getattr(estimator, "n_outputs_", 1) > 1:
+            ways = [[operation("same")]]
         return Translated([make(estimator)], {"predict": ways})
 
     return translated
 
 
 _ESTIMATORS: Final[Mapping[str, Callable[[Any], Translated]]] = {
-    "GaussianNB": _naive_bayes,
+    "GaussianNB": bayes.gaussian,
+    "MultinomialNB": bayes.multinomial,
+    "ComplementNB": bayes.complement,
+    "BernoulliNB": bayes.bernoulli,
     "MLPClassifier": _network_classifier,
     "MLPRegressor": _network_regressor,
     "SVC": machines.classifier,
@@ -202,6 +221,7 @@ _ESTIMATORS: Final[Mapping[str, Callable[[Any], Translated]]] = {
     "ExtraTreesClassifier": _forest_classifier,
     "GradientBoostingClassifier": _boosted_classifier,
     "HistGradientBoostingClassifier": _histogram_classifier,
+    "IsolationForest": _isolated,
     "DecisionTreeRegressor": _regressed(tree),
     "ExtraTreeRegressor": _regressed(tree),
     "RandomForestRegressor": _regressed(forest),

@@ -8,9 +8,12 @@ from typing import Any, Final
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.ensemble import ExtraTreesRegressor, IsolationForest, RandomForestClassifier
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from predictors.serving.tensors import Tensor
 
@@ -32,13 +35,27 @@ CLASSIFIERS: dict[str, Any] = {
     "svc-proba": SVC(probability=True, random_state=0),
     "svc-ties": SVC(break_ties=True),
     "nusvc": NuSVC(nu=0.1),
+    "multinomial": MultinomialNB(),
+    "complement": ComplementNB(),
+    "bernoulli": BernoulliNB(binarize=1.5),
 }
 REGRESSORS: dict[str, Any] = {
     "svr": SVR(C=10.0),
     "svr-poly": SVR(kernel="poly"),
     "nusvr": NuSVR(),
 }
-OUTLIERS: dict[str, Any] = {"one-class": OneClassSVM(nu=0.1)}
+OUTLIERS: dict[str, Any] = {
+    "one-class": OneClassSVM(nu=0.1),
+    "isolation": IsolationForest(n_estimators=20, max_features=0.5, random_state=0),
+}
+SEVERAL: dict[str, Any] = {
+    "tree": DecisionTreeClassifier(max_depth=4),
+    "forest": RandomForestClassifier(5, random_state=0),
+}
+SEVERAL_AMOUNTS: dict[str, Any] = {
+    "tree": DecisionTreeRegressor(),
+    "extra-trees": ExtraTreesRegressor(5, random_state=0),
+}
 
 Judged = Callable[..., Any]
 
@@ -75,3 +92,22 @@ def test_regressors_have_twins(judged: Judged, name: str) -> None:
 def test_outlier_detectors_have_twins_in_all_methods(judged: Judged, name: str) -> None:
     found = check(judged, OUTLIERS[name], ROWS, None)
     assert found == {"predict", "decision_function", "score_samples"}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_trees_of_several_outputs_have_twins(judged: Judged, name: str) -> None:
+    estimator, wanted = SEVERAL[name], np.column_stack([LABELS, PAIR.astype(int)])
+    verdict, twin = judged(estimator, ROWS, wanted)
+    assert set(verdict.description["heads"]) == {"predict", "predict_proba", "predict_log_proba"}
+    asked = [Tensor("input", ROWS)]
+    np.testing.assert_array_equal(twin.predict(asked, ())[0].array, estimator.predict(ROWS))
+    given = twin.predict(asked, ("predict_proba",))[0].array
+    for output, told in enumerate(estimator.predict_proba(ROWS)):
+        np.testing.assert_allclose(given[:, output, : told.shape[1]], told, rtol=1e-9)
+    assert np.isnan(given[:, 1, 2]).all()  # the second output has two classes
+
+
+@pytest.mark.parametrize("name", SEVERAL_AMOUNTS)
+def test_trees_of_several_amounts_have_twins(judged: Judged, name: str) -> None:
+    wanted = np.column_stack([AMOUNTS, -AMOUNTS, np.sqrt(AMOUNTS)])
+    assert check(judged, SEVERAL_AMOUNTS[name], AMOUNT_ROWS, wanted) == {"predict"}
