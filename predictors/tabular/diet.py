@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from threading import Lock
 from types import ModuleType
 from typing import Any, Final
 
@@ -43,7 +44,8 @@ def lean_imports() -> Iterator[None]:
         yield
     finally:
         for name in absent:
-            del sys.modules[name]
+            if sys.modules.get(name, name) is _MISSING:
+                del sys.modules[name]
 
 
 def use_now(name: str) -> None:
@@ -104,6 +106,8 @@ class _SubmoduleFinder(MetaPathFinder, Loader):
 
 
 _FINDER: Final = _SubmoduleFinder()
+_REPLACING: Final = Lock()
+"""Two threads may ask for a module at once: the second must not take away the first one's."""
 
 
 def _defer(name: str) -> None:
@@ -133,8 +137,9 @@ def _spec_of(name: str) -> ModuleSpec | None:
 
 def _loaded(name: str) -> ModuleType:
     """The real module, in the place of the one that stands for it."""
-    if isinstance(sys.modules.get(name), _Deferred):
-        del sys.modules[name]
+    with _REPLACING:
+        if isinstance(sys.modules.get(name), _Deferred):
+            del sys.modules[name]
     return importlib.import_module(name)
 
 

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 _LABELLED: Final = f"{LABEL}=true"
 _LOOK_S: Final = 0.05
 _FORBIDDEN: Final = 403
+_LOST_S: Final = 180.0
+"""A watch that runs has a bookmark every minute: a copy that was refused for longer is old."""
 
 
 class KeyCopies:
@@ -44,7 +46,7 @@ class KeyCopies:
     def of(self, secret: ObjectKey) -> Sequence[Key] | None:
         """Return the keys of a Secret, none where it is not there; None where nobody can tell."""
         informer = self._informers.get("", self._informers.get(secret.namespace))
-        if informer is None or not informer.is_synced:
+        if informer is None or not informer.is_synced or self._is_lost(informer):
             return None
         return self._keys.get(secret, ())
 
@@ -86,8 +88,14 @@ class KeyCopies:
 
     @staticmethod
     def _is_refused(namespace: str, informer: Informer) -> bool:
-        error = informer.last_error
-        return bool(namespace) and isinstance(error, ApiError) and error.status == _FORBIDDEN
+        return bool(namespace) and _is_forbidden(informer)
+
+    @staticmethod
+    def _is_lost(informer: Informer) -> bool:
+        """Whether the right to read was taken back: keys may be revoked, and nobody tells."""
+        since = informer.heard_at
+        now = asyncio.get_running_loop().time()
+        return since is not None and now - since > _LOST_S and _is_forbidden(informer)
 
     def _on_secret(self, type_: EventType, obj: Object) -> None:
         key = key_of(obj)
@@ -102,3 +110,8 @@ class KeyCopies:
                 key,
                 ", ".join(unreadable),
             )
+
+
+def _is_forbidden(informer: Informer) -> bool:
+    error = informer.last_error
+    return isinstance(error, ApiError) and error.status == _FORBIDDEN

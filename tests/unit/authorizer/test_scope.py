@@ -13,6 +13,7 @@ from rouse.api.apikeys import Key, encode_hashes, hash_of
 from rouse.authorizer import Authorizer
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.embedded.apiserver.transport import ApiServerTransport
+from rouse.errors import RejectedError
 from rouse.installer.authorizer import AuthorizerScope, option_of
 from rouse.installer.selection import Selection, select
 from rouse.kube.client import KubeClient
@@ -147,6 +148,19 @@ async def test_keys_of_other_namespaces_are_not_read(caplog: pytest.LogCaptureFi
         assert not rights.refused
         assert not authorizer.unsynced
         assert "may not be read" not in caplog.text
+
+
+async def test_keys_are_unknown_some_time_after_the_right_to_read_them_is_gone() -> None:
+    """Whoever revokes one then cannot be heard."""
+    async with installed(AuthorizerScope(("a", "b")), "a", "b") as (authorizer, _):
+        (copy,) = [each for name, each in authorizer._keys._informers.items() if name == "a"]
+        copy.last_error = RejectedError("forbidden", status=403)
+        assert status(authorizer, "a") == 200
+        assert copy.heard_at is not None
+        copy.heard_at -= 200.0
+        assert [status(authorizer, "a"), status(authorizer, "b")] == [503, 200]
+        copy.last_error = None
+        assert status(authorizer, "a") == 200
 
 
 async def test_a_namespace_that_is_gone_holds_up_no_other(

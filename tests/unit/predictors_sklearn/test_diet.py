@@ -33,6 +33,26 @@ from sklearn.preprocessing import QuantileTransformer
 made = QuantileTransformer(n_quantiles=5, output_distribution="normal")
 assert abs(made.fit_transform(np.arange(11.0)[:, None])[5, 0]) < 1e-6
 """,
+    "blocks may be nested, and what came meanwhile stays": """
+from predictors.tabular.diet import lean_imports
+with lean_imports():
+    with lean_imports():
+        pass
+    import pandas
+assert sys.modules["pandas"] is pandas
+""",
+    "several threads may ask at once": """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+import scipy.stats
+stats, together = scipy.stats, Barrier(8)
+sys.setswitchinterval(1e-6)
+def ask(_):
+    together.wait(10)
+    return stats.norm
+with ThreadPoolExecutor(8) as threads:
+    assert len({id(each) for each in threads.map(ask, range(8))}) == 1
+""",
     "an optimizer works": """
 from scipy.optimize import rosen, shgo
 assert type(sys.modules["scipy.optimize._shgo"]).__name__ == "_Deferred"
