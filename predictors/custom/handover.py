@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from predictors.custom.runtime import CustomRuntime
 from predictors.serving import cli
 from predictors.serving.errors import ModelLoadError
 from predictors.serving.model import Model
+
+if TYPE_CHECKING:
+    from predictors.custom.kserve_model import KServeModel
 
 __all__ = ["Ended", "serve_models", "taken_over"]
 
@@ -68,13 +71,19 @@ class _Handed(CustomRuntime):
     def __init__(self, made: Mapping[str, Any]) -> None:
         super().__init__()
         self._objects = made
+        self._models: dict[str, KServeModel] = {}
 
     def model(self, name: str, folder: Path) -> Model:
         """The object of that name as a model."""
         from predictors.custom.kserve_model import KServeModel
 
         made = self._objects[name]
-        return KServeModel(name, type(made), folder, made)
+        before = self._models.get(name)
+        if before is not None:
+            before.leave_made()
+        model = KServeModel(name, type(made), folder, made, again=before is not None)
+        self._models[name] = model
+        return model
 
 
 def _listed(models: Any) -> list[Any]:

@@ -23,16 +23,21 @@ __all__ = ["KServeModel"]
 class KServeModel(UserModel):
     """V1 bodies are handed over as dicts, V2 and gRPC requests as ``kserve.InferRequest``.
 
-    `made` is an object that the user's own file has made, and loaded where it wants to.
+    `made` is an object that the user's own file has made, and loaded where it wants to; it is
+    told to load where it was served `again`.
     """
 
     platform: ClassVar[str] = "kserve"
     takes_payload = True
 
-    def __init__(self, name: str, kind: type, folder: Path, made: Any = None) -> None:
+    def __init__(
+        self, name: str, kind: type, folder: Path, made: Any = None, *, again: bool = False
+    ) -> None:
         super().__init__(name, kind, folder)
         self._made = made
         self._own = made is not None
+        self._again = again
+        self._left = False
         self._kserve: Any = None
         self._headers_wanted = False
 
@@ -41,6 +46,8 @@ class KServeModel(UserModel):
         if self._made is None:
             self._made = construct(self._kind, {"name": self.name})
         made = self._made
+        if self._again:
+            await self._calls(made.load)
         if not made.ready:
             if self._own:
                 # As KServe's server does with what it is given: `start`, where there is one.
@@ -60,8 +67,13 @@ class KServeModel(UserModel):
     def _batched(self) -> object:
         return self._made
 
+    def leave_made(self) -> None:
+        """Leave the user's object running: another model serves it from now on."""
+        self._left = True
+
     async def _unload(self) -> None:
-        await self._called(self._made, "stop")
+        if not self._left:
+            await self._called(self._made, "stop")
 
     async def _infer(self, request: InferenceRequest) -> InferenceResponse:
         response, headers, timings = await self._asked(request, "predict")

@@ -15,6 +15,7 @@ from predictors.serving.lanes import V1, V1_EXPLAIN, V2, Lane, Verb
 from predictors.serving.model import Model
 from predictors.serving.protocols import v2
 from predictors.serving.repository.endpoints import Action, action
+from predictors.serving.repository.states import State
 from predictors.serving.routes import Described, Route
 
 __all__ = ["JSON", "Page", "Router", "Target"]
@@ -58,6 +59,7 @@ class Router:
             "/v2/health/ready": self._ready,
             "/v2/models": self._models,
             "/openapi.json": self._openapi,
+            "/docs": self._all_docs,
             "/metrics": lambda: (_PROMETHEUS, self._text()),
         }
         self.lanes: dict[str, Lane] = {}
@@ -201,6 +203,15 @@ class Router:
 
             told += described(model)
         return told
+
+    def _all_docs(self) -> tuple[str, bytes]:
+        """The page of the only model, or links to all of them."""
+        entries = self._plane.index()
+        if [entry.state for entry in entries] == [State.READY]:
+            return self._docs(entries[0].name)
+        from predictors.serving.openapi import contents
+
+        return _HTML, contents(entries).encode()
 
     def _docs(self, name: str, version: str | None = None) -> tuple[str, bytes]:
         from predictors.serving.openapi import page

@@ -6,6 +6,6 @@ asked for and import nothing but this package.
 
 from predictors.serving.openapi.document import document
 from predictors.serving.openapi.examples import v1_example, v2_example
-from predictors.serving.openapi.page import page
+from predictors.serving.openapi.page import contents, page
 
-__all__ = ["document", "page", "v1_example", "v2_example"]
+__all__ = ["contents", "document", "page", "v1_example", "v2_example"]

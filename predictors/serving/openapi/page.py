@@ -17,10 +17,11 @@ import orjson
 
 from predictors.serving.model import Model
 from predictors.serving.openapi.examples import v1_example, v2_example
+from predictors.serving.repository.states import IndexEntry, State
 from predictors.serving.routes import Described
 from predictors.serving.tensors import TensorSpec
 
-__all__ = ["page"]
+__all__ = ["contents", "page"]
 
 _FIELD: Final = re.compile(r"\{\{(\w+)\}\}")
 
@@ -56,6 +57,28 @@ def page(model: Model, base: str = "", described: Iterable[Described] = ()) -> s
     }
     # In one pass: what a model is called may look like a field of the template.
     return _FIELD.sub(lambda match: fields[match[1]], template)
+
+
+def contents(entries: Iterable[IndexEntry]) -> str:
+    """The HTML of ``/docs`` where there is not one model: a link to the page of each."""
+    lines = "".join(f"<li>{_entry(entry)}" for entry in entries)
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width, initial-scale=1'>"
+        "<meta name=color-scheme content='light dark'><link rel=icon href='data:,'>"
+        "<title>Models</title><style>body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; "
+        "font: 16px/1.6 system-ui, sans-serif; overflow-wrap: anywhere; }</style><h1>Models</h1>"
+        f"<ul>{lines}</ul><p>{'' if lines else 'There is none. '}"
+        "<a href='/openapi.json'>OpenAPI document</a>"
+    )
+
+
+def _entry(entry: IndexEntry) -> str:
+    name = escape(f"{entry.name} {entry.version}".strip())
+    if entry.state != State.READY:
+        return escape(f"{entry.name} {entry.version}: {entry.state} {entry.reason}".strip())
+    path = f"/v2/models/{quote(entry.name, safe='')}/versions/{quote(entry.version, safe='')}/docs"
+    return f"<a href='{path}'>{name}</a>"
 
 
 def _table(specs: tuple[TensorSpec, ...]) -> str:

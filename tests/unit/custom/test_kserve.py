@@ -157,6 +157,11 @@ async def test_a_file_that_starts_a_server_starts_ours(tmp_path: Path, models: i
                 await _ready(client, process, name)
                 answer = await client.post(f"/v1/models/{name}:predict", json=ROWS)
                 assert answer.json() == {"predictions": [4.0, 10.0]}
+            for verb, status in (("load", 200), ("unload", 404), ("load", 200)):
+                changed = await client.post(f"/v2/repository/models/means/{verb}")
+                assert changed.status_code == 200, changed.text
+                answer = await client.post("/v1/models/means:predict", json=ROWS)
+                assert answer.status_code == status, answer.text
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 20) == 0
     finally:

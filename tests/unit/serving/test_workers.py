@@ -9,19 +9,23 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import grpc
 import httpx
 import joblib
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from predictors.serving.grpc.messages import RepositoryIndexResponse, ServerReadyResponse
 from predictors.serving.metrics import ServerMetrics
 from predictors.serving.metrics.shared import SharedTexts, added
 
 ROOT = Path(__file__).parents[3]
 V1 = "/v1/models/line:predict"
+_PATIENCE = 90  # for what takes two seconds on a machine that does nothing else
 
 
 @contextmanager
@@ -57,12 +61,12 @@ def _children(pid: int) -> list[int]:
 
 
 async def _ask(url: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         return await client.post(V1, json={"instances": [[2.0]]})
 
 
 async def _logged(log: Path, text: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(_PATIENCE):
         while text not in log.read_text():
             await asyncio.sleep(0.02)
 
@@ -99,33 +103,158 @@ async def test_workers_die_with_a_parent_that_is_killed(line: Path, tmp_path: Pa
                 await asyncio.sleep(0.02)
 
 
+@pytest.mark.timeout(300)
 async def test_a_worker_that_stands_still_is_replaced_and_its_counts_stay(
     line: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    flags = ("--workers=2", "--hang_seconds=2", f"--model_dir={line}")
+    # Long enough for a busy machine not to keep a worker that moves from its next sign of life.
+    flags = ("--workers=2", "--hang_seconds=6", f"--model_dir={line}")
     with _server(*flags, log=log) as (process, url):
         await _logged(log, "2 workers are ready")
         for _ in range(8):
             assert (await _ask(url)).status_code == 200
-        await _answered_count(url, 8.0)
-        stuck = _children(process.pid)[0]
+        # Who tells eight knows the other's part from where that one has left it, for good; its
+        # own part it may have yet to leave.
+        telling = await _answered_count(url, 8.0, _children(process.pid))
+        (stuck,) = {*_children(process.pid)} - {telling}
         os.kill(stuck, signal.SIGSTOP)
-        await _logged(log, f"(process {stuck}) stood still for 2 s and is killed")
-        async with asyncio.timeout(20):
-            while len(_children(process.pid)) < 2:
+        await _logged(log, f"(process {stuck}) stood still for 6 s and is killed")
+        async with asyncio.timeout(_PATIENCE):
+            while stuck in (now := _children(process.pid)) or len(now) < 2:
                 await asyncio.sleep(0.02)
         for _ in range(4):
             assert (await _ask(url)).status_code == 200
-        await _answered_count(url, 12.0)
+        await _answered_count(url, 12.0, _children(process.pid))
 
 
-async def _answered_count(url: str, count: float) -> None:
-    """Wait until a scrape tells so many answers; it lags by a second."""
-    async with asyncio.timeout(20), httpx.AsyncClient(base_url=url, timeout=10) as client:
+async def _answered_count(url: str, count: float, workers: list[int]) -> int:
+    """Wait until a scrape tells so many answers; the worker that has told them."""
+    async with asyncio.timeout(_PATIENCE), httpx.AsyncClient(base_url=url, timeout=60) as client:
         told = f'model_infer_request_success_total{{model="line",version="1"}} {count:g}\n'
-        while told not in (await client.get("/metrics")).text:
+        while told not in (answer := await client.get("/metrics")).text:
             await asyncio.sleep(0.05)
+        _, port = answer.extensions["network_stream"].get_extra_info("client_addr")
+        mine = _socket_to(port)
+        (telling,) = (pid for pid in workers if _has_open(pid, mine))
+        return telling
+
+
+def _socket_to(port: int) -> str:
+    """The server's end of the connection that comes from `port`, as in a process's files."""
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        columns = row.split()
+        if columns[2] == f"0100007F:{port:04X}":
+            return f"socket:[{columns[9]}]"
+    raise AssertionError(f"no connection from port {port}")
+
+
+def _has_open(pid: int, name: str) -> bool:
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since
+            if os.readlink(file) == name:
+                return True
+    return False
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_the_only_model_is_unloaded_loaded_and_loaded_again(
+    line: Path, tmp_path: Path, workers: int
+) -> None:
+    log = tmp_path / "log"
+    with _server(f"--workers={workers}", f"--model_dir={line}", log=log) as (process, url):
+        await _logged(log, f"{workers} workers are ready" if workers > 1 else "line is ready")
+        assert await _change(url, "unload") == (200, {"name": "line", "unload": True})
+        assert await _states(url) == {("line", "UNAVAILABLE", "unloaded")}
+        assert {answer.status_code for answer in await _asked(url)} == {404}
+        assert (await _change(url, "unload"))[0] == 404
+        for path, status in (("/v2/health/ready", 200), ("/v2/models/line/ready", 404)):
+            assert (await _get(url, path)).status_code == status
+        if workers > 1:  # one that starts now starts without the model
+            os.kill(_children(process.pid)[0], signal.SIGKILL)
+            await _logged(log, "another starts in")
+            async with asyncio.timeout(_PATIENCE):
+                while len(_children(process.pid)) < workers:
+                    await asyncio.sleep(0.02)
+            assert {answer.status_code for answer in await _asked(url)} == {404}
+        assert await _change(url, "load") == (200, {"name": "line", "load": True})
+        assert await _states(url) == {("line", "READY", "")}
+        assert _predictions(await _asked(url)) == {5.0}
+
+        file = line / "model.joblib"
+        joblib.dump(LinearRegression().fit([[0.0], [1.0]], [0.0, 7.0]), file)
+        loading = asyncio.create_task(_change(url, "load"))
+        meanwhile = []
+        while not loading.done():
+            meanwhile += await _asked(url, times=2)
+        assert (await loading)[0] == 200
+        assert _predictions(meanwhile) <= {5.0, 14.0}  # no request fails
+        assert _predictions(await _asked(url)) == {14.0}
+
+        file.write_bytes(b"no model")
+        status, told = await _change(url, "load")
+        assert status == 400
+        assert "model.joblib cannot be loaded" in told["error"]
+        assert _predictions(await _asked(url)) == {14.0}
+        assert (await _change(url, "load", "other"))[0] == 404
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 20) == 0
+
+
+@pytest.mark.timeout(300)
+async def test_the_only_model_is_unloaded_and_loaded_over_grpc(line: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    flags = ("--workers=2", f"--grpc_port={port}", f"--model_dir={line}")
+    with _server(*flags, log=log) as (_, url):
+        await _logged(log, "2 workers are ready")
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+
+            async def call(method: str, data: bytes = b"") -> bytes:
+                path = f"/inference.GRPCInferenceService/{method}"
+                asking: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
+                asking = channel.unary_unary(path)
+                return await asking(data, timeout=60, wait_for_ready=True)
+
+            await call("RepositoryModelUnload", b"\x12\x04line")
+            assert {answer.status_code for answer in await _asked(url)} == {404}
+            index = RepositoryIndexResponse.FromString(await call("RepositoryIndex"))
+            assert [(e.state, e.reason) for e in index.models] == [("UNAVAILABLE", "unloaded")]
+            assert ServerReadyResponse.FromString(await call("ServerReady")).ready
+            await call("RepositoryModelLoad", b"\x12\x04line")
+            assert _predictions(await _asked(url)) == {5.0}
+
+
+async def _asked(url: str, times: int = 24) -> list[httpx.Response]:
+    """The answers to requests of a connection each, so that all workers are asked."""
+    return [await _ask(url) for _ in range(times)]
+
+
+def _predictions(answers: list[httpx.Response]) -> set[float]:
+    return {round(answer.json()["predictions"][0], 6) for answer in answers}
+
+
+async def _change(url: str, verb: str, name: str = "line") -> tuple[int, Any]:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        answer = await client.post(f"/v2/repository/models/{name}/{verb}")
+        return answer.status_code, answer.json()
+
+
+async def _states(url: str) -> set[tuple[str, str, str]]:
+    """What the indices of all workers tell."""
+    told = set()
+    for _ in range(12):
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+            index = (await client.post("/v2/repository/index")).json()
+        told |= {(entry["name"], entry["state"], entry["reason"]) for entry in index}
+    return told
+
+
+async def _get(url: str, path: str) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        return await client.get(path)
 
 
 def _runs(pid: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any
 
 import httpx
@@ -13,7 +14,8 @@ from hypothesis.errors import Unsatisfiable
 from jsonschema import Draft202012Validator
 
 from predictors.serving.model import Model
-from predictors.serving.openapi import document, page
+from predictors.serving.openapi import contents, document, page
+from predictors.serving.repository.states import IndexEntry
 
 
 def examples(models: list[Model]) -> Any:
@@ -60,6 +62,19 @@ def test_the_page_is_self_contained_and_escaped(url: str) -> None:
     assert "in &lt;b&gt;cm&lt;/b&gt;" in answer.text
     assert "src=" not in answer.text
     assert "{{" not in answer.text
+
+
+def test_all_pages_are_found_from_one(url: str) -> None:
+    answer = httpx.get(f"{url}/docs")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    paths = re.findall(r"<a href='(/v2/[^']+)'", answer.text)
+    assert paths
+    for path in paths:
+        assert httpx.get(f"{url}{path}").status_code == 200
+    listed = contents([IndexEntry("<b>&", "1", "READY"), IndexEntry("i", "2", "LOADING", "<i>")])
+    assert "<a href='/v2/models/%3Cb%3E%26/versions/1/docs'>&lt;b&gt;&amp; 1</a>" in listed
+    assert "<li>i 2: LOADING &lt;i&gt;" in listed
+    assert "There is none." in contents([])
 
 
 def test_a_hostile_name_stays_text() -> None:
