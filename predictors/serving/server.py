@@ -193,7 +193,7 @@ class _Server:
         loading.result()
         # A standby's start begins when it is told what to serve.
         begun = float(os.environ.get("ROUSE_BEGUN_AT") or started_at())
-        self._metrics.start_seconds = max(0.0, time.time() - begun)
+        self._metrics.started(max(0.0, time.time() - begun))
         self._notifier.ready()
         if not self._settings.notify_socket:  # a node that listens tells it itself
             self._application.tell_start(self._notifier.phases, self._metrics.start_seconds)

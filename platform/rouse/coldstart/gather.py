@@ -15,12 +15,15 @@ from rouse.coldstart.activation import Activation
 
 __all__ = ["REPORTED", "UNSEEN", "ended_sleep", "gather", "parse_report", "time_of", "was_there"]
 
-REPORTED: Final = ("import", "fetch", "load", "warmup", "total")
-"""What a model server reports of its start; ``total`` is from its process to its being ready."""
+_PARTS: Final = ("import", "fetch", "load", "warmup")
+REPORTED: Final = (*_PARTS, "total", "asked", "answered")
+"""What a model server reports of its start: seconds of phases; ``total`` is from its process to its
+being ready, ``asked`` and ``answered`` from then to the first request that it answered, and to the
+end of that."""
 
 UNSEEN: Final = ("queue", "answer")
 """Phases that the API tells nothing of: how long requests were held before there was a pod, and how
-long the first of them took then."""
+long the first of them took then. Of the second the model server may tell."""
 
 _MAIN: Final = "kserve-container"
 _INITIALIZER: Final = "storage-initializer"
@@ -29,9 +32,14 @@ _PULLED: Final = re.compile(
 )
 _PART: Final = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_QUEUE_PROXY: Final = "queue-proxy"
+_LATE_S: Final = 5.0
+"""A first request that comes so much after the pod was ready is not the one that woke it."""
 _SAMPLE: Final = re.compile(
-    r'^(?:startup_phase_seconds|cold_start_seconds_sum)\{[^}]*?phase="(\w+)"[^}]*\} (\S+)'
+    r"^(?:startup_phase_seconds|cold_start_seconds_sum|first_answer_seconds)"
+    r'\{[^}]*?(?:phase|part)="(\w+)"[^}]*\} (\S+)'
 )
+_WORKERS: Final = re.compile(r'^cold_start_seconds_count\{[^}]*?phase="total"[^}]*\} (\d+)')
 
 
 def gather(
@@ -40,7 +48,7 @@ def gather(
     node: Mapping[str, Any] | None = None,
     server_report: Mapping[str, float] | None = None,
 ) -> Activation | None:
-    """Return how a pod came to be ready; None while it is not, or when its start was disturbed.
+    """Return how a pod came to answer; None while it is not ready, or its start was disturbed.
 
     ``events`` are those about the pod, ``node`` is the one it runs on, ``server_report`` has the
     seconds of `REPORTED`, as far as they are known. A container that was restarted tells nothing
@@ -55,11 +63,14 @@ def gather(
     scheduled = _within(created, _since(pod, "PodScheduled") or created, started)
     phases = _placing(created, scheduled, noted, node)
     phases |= _containers(pod, scheduled, started, noted)
-    phases |= _serving(_seconds(started, max(started, ready)), server_report or {})
-    total = _seconds(created, max(started, ready))
-    told = {name: seconds for name, seconds in phases.items() if seconds > 0}
+    whole = _seconds(started, max(started, ready))
+    # Knative's activator asks the pod itself: its first answer may come long before `Ready`.
+    held = bool(_container(pod, "containerStatuses", _QUEUE_PROXY))
+    served, unknown = _serving(whole, server_report or {}, held=held)
+    told = {name: seconds for name, seconds in (phases | served).items() if seconds > 0}
+    total = _seconds(created, started) + sum(served.values())
     name = str(_metadata(pod).get("name", ""))
-    return Activation(created, total, told, pod=name, unknown=UNSEEN)
+    return Activation(created, total, told, pod=name, unknown=unknown)
 
 
 def ended_sleep(
@@ -92,9 +103,15 @@ def was_there(other: Mapping[str, Any], time: datetime, name: str) -> bool:
 
 
 def parse_report(exposition: str) -> dict[str, float]:
-    """Read `REPORTED` from a model server's /metrics; what it does not tell is absent."""
+    """Read `REPORTED` from a model server's /metrics; what it does not tell is absent.
+
+    The totals of several workers of a server are added up there; here is their mean.
+    """
     found: dict[str, float] = {}
+    workers = 1
     for line in exposition.splitlines():
+        count = _WORKERS.match(line)
+        workers = max(1, int(count[1])) if count is not None else workers
         sample = _SAMPLE.match(line)
         if sample is None or sample[1] not in REPORTED:
             continue
@@ -104,7 +121,7 @@ def parse_report(exposition: str) -> dict[str, float]:
             continue
         if 0 <= seconds < float("inf"):
             found[sample[1]] = seconds
-    return found
+    return {name: s / workers if name == "total" else s for name, s in found.items()}
 
 
 def _placing(
@@ -165,18 +182,32 @@ def _pulls(events: Iterable[Mapping[str, Any]]) -> float:
     return total
 
 
-def _serving(whole: float, report: Mapping[str, float]) -> dict[str, float]:
-    """From the container's start to the pod's being ready: what the server reported, and the rest.
+def _serving(
+    whole: float, report: Mapping[str, float], *, held: bool
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """From the container's start to the first answer, and the phases of which nothing is known.
 
-    Without a report all of it is ``process``: who made it may say no more.
+    ``whole`` is from the container's start to the pod's being ready, to the second. Where requests
+    are ``held`` until the server answers, they do not wait for that: what came after the server was
+    ready is known from its first answer alone. Without a report all of it is ``process``: who made
+    it may say no more.
     """
-    told = {name: max(0.0, report[name]) for name in REPORTED[:-1] if name in report}
+    told = {name: max(0.0, report[name]) for name in _PARTS if name in report}
     known = sum(told.values())
     if known == 0:
-        return {"process": whole}
+        return {"process": whole}, (*UNSEEN, "ready") if held else UNSEEN
     own = max(known, report.get("total", known))
+    told["process"] = own - known
     # A report is exact and the pod's times are not: it may be longer than what they span.
-    return told | {"process": own - known, "ready": max(0.0, whole - own)}
+    ready = max(0.0, whole - own)
+    asked, answered = report.get("asked"), report.get("answered")
+    if not held:
+        return told | {"ready": min(ready, answered if answered is not None else ready)}, UNSEEN
+    if asked is None or answered is None:
+        return told, (*UNSEEN, "ready")
+    if asked > ready + _LATE_S:
+        return told | {"ready": ready}, UNSEEN
+    return told | {"ready": asked, "answer": max(0.0, answered - asked)}, UNSEEN[:1]
 
 
 def _metadata(obj: Mapping[str, Any]) -> Mapping[str, Any]:

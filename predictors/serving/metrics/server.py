@@ -6,6 +6,7 @@ Everything here is observed from the event loop only, so nothing is locked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
 
 from predictors.serving.inference import InferenceResponse
 from predictors.serving.metrics.custom import custom_lines
@@ -42,7 +43,7 @@ class VersionMetrics:
 class ModelMetrics:
     """Latencies and outcomes of one model; those of its versions are added up.
 
-    ``on_answer`` is called once, with its first answer.
+    ``on_answer`` is called once, with its first answer, and told the seconds that it took.
     """
 
     __slots__ = (
@@ -62,7 +63,7 @@ class ModelMetrics:
         "versions",
     )
 
-    def __init__(self, name: str, on_answer: Callable[[], None] | None = None) -> None:
+    def __init__(self, name: str, on_answer: Callable[[float], None] | None = None) -> None:
         self.name = name
         self.on_answer = on_answer
         self.labels = labelled({"model_name": name})
@@ -82,7 +83,7 @@ class ModelMetrics:
         """Observe the timings of an answered request."""
         if self.on_answer is not None:
             told, self.on_answer = self.on_answer, None
-            told()
+            told(response.preprocess + response.queue + response.predict)
         self.preprocess.observe(response.preprocess)
         self.predict.observe(response.predict)
         self.postprocess.observe(response.postprocess)
@@ -114,25 +115,42 @@ class ModelMetrics:
 class ServerMetrics:
     """All a server counts; `in_flight` is read when the text is asked for.
 
-    `phase_seconds` are the phases of its start, `start_seconds` all of it, 0 before it is over.
-    ``on_answer`` is called with the first answer of each model.
+    `phase_seconds` are the phases of its start; ``on_answer`` is called with the first answer of
+    each model.
     """
 
     def __init__(
         self, names: Sequence[str] = (), *, on_answer: Callable[[], None] | None = None
     ) -> None:
         self._on_answer = on_answer
-        self.models = {name: ModelMetrics(name, on_answer) for name in names}
+        self._first: tuple[float, float] | None = None
+        """When the first request that was answered came, and when it was, by `perf_counter`."""
+        self._ready_at = 0.0
+        self.models = {name: ModelMetrics(name, self._answered) for name in names}
         self.in_flight = 0
         self.phase_seconds: dict[str, float] = {}
         self.start_seconds = 0.0
+        """All of the start; 0 before it is over."""
+
+    def started(self, seconds: float) -> None:
+        """Take in that the start is over, and how long it took."""
+        self.start_seconds = seconds
+        self._ready_at = perf_counter()
 
     def model(self, name: str) -> ModelMetrics:
         """The metrics of a model, from now on shown."""
         metrics = self.models.get(name)
         if metrics is None:
-            metrics = self.models[name] = ModelMetrics(name, self._on_answer)
+            metrics = self.models[name] = ModelMetrics(name, self._answered)
         return metrics
+
+    def _answered(self, took: float) -> None:
+        """Take in the first answer of a model; `took` are its seconds."""
+        if self._first is None:
+            now = perf_counter()
+            self._first = (now - took, now)
+        if self._on_answer is not None:
+            self._on_answer()
 
     def text(self) -> bytes:
         """The exposition, version 0.0.4."""
@@ -204,6 +222,12 @@ class ServerMetrics:
         yield from head("startup_phase_seconds", "gauge", "Seconds each phase of the start took.")
         for phase, seconds in self.phase_seconds.items():
             yield f'startup_phase_seconds{{phase="{phase}"}} {seconds!r}'
+        text = "Seconds from the end of the start to the first answered request, and to its answer."
+        yield from head("first_answer_seconds", "gauge", text)
+        if self._first is not None and self.start_seconds:
+            for part, at in zip(("asked", "answered"), self._first, strict=True):
+                # Of several models one may answer before the start is over.
+                yield f'first_answer_seconds{{part="{part}"}} {max(0.0, at - self._ready_at)!r}'
 
 
 _HISTOGRAMS = {

@@ -30,7 +30,8 @@ _LARGEST: Final = frozenset(
         "vllm:kv_cache_usage_perc",
     }
 )
-"""Gauges of which the largest counts; all others are added up."""
+"""Gauges of which the largest counts; all others but `_SMALLEST` are added up."""
+_SMALLEST: Final = frozenset({"first_answer_seconds"})
 _GROWING: Final = frozenset({"counter", "histogram", "summary"})
 
 
@@ -103,7 +104,9 @@ class WorkerText:
 
 
 def added(texts: Sequence[bytes]) -> bytes:
-    """Expositions as one: samples of the same name and labels summed, but for `_LARGEST`."""
+    """Expositions as one: samples of the same name and labels summed, but for `_LARGEST` and
+    `_SMALLEST`.
+    """
     families: dict[str, list[str]] = {}
     samples: dict[str, dict[str, float]] = {}
     for text in texts:
@@ -150,6 +153,8 @@ def _collect(
         before = known.get(key, 0.0)
         if family in _LARGEST:
             known[key] = max(before, float(value))
+        elif family in _SMALLEST:
+            known[key] = min(known.get(key, float(value)), float(value))
         else:
             known[key] = before + float(value)
 

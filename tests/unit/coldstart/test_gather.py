@@ -24,7 +24,9 @@ def pod(
     ready: int = 4,
     fetched: tuple[int, int] | None = None,
     restarts: int = 0,
+    knative: bool = False,
 ) -> Json:
+    proxy = {"name": "queue-proxy", "state": {"running": {"startedAt": at(started)}}}
     ended = fetched and {"startedAt": at(fetched[0]), "finishedAt": at(fetched[1])}
     return {
         "metadata": {"name": "iris-1", "creationTimestamp": at(0)},
@@ -39,7 +41,7 @@ def pod(
             if ended
             else [],
             "containerStatuses": [
-                {"name": "queue-proxy", "state": {"running": {"startedAt": at(started)}}},
+                *([proxy] if knative else []),
                 {
                     "name": "kserve-container",
                     "restartCount": restarts,
@@ -77,7 +79,10 @@ class Case:
     events: list[Json] = field(default_factory=list)
     node: Json | None = None
     report: dict[str, float] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ("queue", "answer")
 
+
+SERVED = {"import": 0.5, "load": 0.25, "total": 1.0}
 
 CASES = {
     "nothing but the pod": Case(pod(), {"container": 2, "process": 2}),
@@ -139,6 +144,58 @@ CASES = {
         {"node": 60, "schedule": 5, "container": 2, "process": 1},
         node=node(40, 60),
     ),
+    "Knative: the first answer came long before the pod was ready": Case(
+        pod(ready=12, knative=True),
+        {
+            "container": 2,
+            "process": 0.25,
+            "import": 0.5,
+            "load": 0.25,
+            "ready": 0.25,
+            "answer": 0.5,
+        },
+        report={**SERVED, "asked": 0.25, "answered": 0.75},
+        unknown=("queue",),
+    ),
+    "Knative: a first answer that takes long": Case(
+        pod(ready=4, knative=True),
+        {
+            "container": 2,
+            "process": 0.25,
+            "import": 0.5,
+            "load": 0.25,
+            "ready": 1.5,
+            "answer": 28.5,
+        },
+        report={**SERVED, "asked": 1.5, "answered": 30},
+        unknown=("queue",),
+    ),
+    "Knative: who woke it went away": Case(
+        pod(ready=4, knative=True),
+        {"container": 2, "process": 0.25, "import": 0.5, "load": 0.25, "ready": 1},
+        report={**SERVED, "asked": 70, "answered": 71},
+    ),
+    "Knative: nothing is answered yet": Case(
+        pod(ready=12, knative=True),
+        {"container": 2, "process": 0.25, "import": 0.5, "load": 0.25},
+        report=SERVED,
+        unknown=("queue", "answer", "ready"),
+    ),
+    "Knative: a server that tells nothing": Case(
+        pod(ready=12, knative=True),
+        {"container": 2, "process": 10},
+        unknown=("queue", "answer", "ready"),
+    ),
+    "an answer before the second in which the pod was ready": Case(
+        pod(ready=4),
+        {"container": 2, "process": 0.25, "import": 0.5, "load": 0.25, "ready": 0.5},
+        report={**SERVED, "asked": 0.25, "answered": 0.5},
+    ),
+    "an answer later than the pod was ready": Case(
+        pod(ready=4),
+        {"container": 2, "process": 0.25, "import": 0.5, "load": 0.25, "ready": 1},
+        report={**SERVED, "asked": 3, "answered": 4},
+    ),
     "an old node": Case(
         pod(scheduled=3), {"schedule": 2, "container": 0, "process": 2}, node=node(-20, 0)
     ),
@@ -152,11 +209,11 @@ def test_phases(case: Case) -> None:
     wanted = {name: seconds for name, seconds in case.wanted.items() if seconds}
     assert found.phases == pytest.approx(wanted)
     assert found.pod == "iris-1"
+    assert found.unknown == case.unknown
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if "longer" not in name])
-def test_phases_add_up(name: str) -> None:
-    case = CASES[name]
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_phases_add_up(case: Case) -> None:
     found = gather(case.pod, case.events, case.node, case.report)
     assert found is not None
     assert sum(found.phases.values()) == pytest.approx(found.total_s)
@@ -184,6 +241,15 @@ cold_start_seconds_sum{phase="warmup"} what
 """
     assert parse_report(told) == {"import": 0.83, "load": 0.006, "total": 1.7}
     assert parse_report("<html>") == {}
+
+
+def test_report_of_a_server_of_several_workers_that_has_answered() -> None:
+    told = """cold_start_seconds_sum{phase="total"} 3.5
+cold_start_seconds_count{phase="total"} 2
+first_answer_seconds{part="asked"} 0.25
+first_answer_seconds{part="answered"} 0.5
+"""
+    assert parse_report(told) == {"total": 1.75, "asked": 0.25, "answered": 0.5}
 
 
 def revision(ready: int, status: str = "True") -> Json:

@@ -48,7 +48,7 @@ def section(title: str) -> dict[str, tuple[str, set[str]]]:
 def model_server() -> str:
     metrics = ServerMetrics(["iris"])
     metrics.phase_seconds = {"load": 1.0}
-    metrics.start_seconds = 1.0
+    metrics.started(1.0)
     metrics.model("iris").succeeded(InferenceResponse(()))
     metrics.model("iris").failed(503)
     return metrics.text().decode()

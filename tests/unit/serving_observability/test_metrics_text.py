@@ -89,7 +89,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> None:
 def _text(name: str = "a") -> str:
     server = metrics.ServerMetrics()
     server.phase_seconds = {"import": 0.2, "load": 0.3}
-    server.start_seconds = 0.6
+    server.started(0.6)
     model = server.model(name)
     version = model.version("1")
     for seconds in (0.00001, 0.002, 30.0):
@@ -114,6 +114,21 @@ def test_the_format_is_prometheus_own(name: str) -> None:
     families = parsed(_text(name))
     assert families["seen_total"].kind == "counter"
     assert families["cold_start_seconds"].samples["cold_start_seconds_count", 'phase="total"'] == 1
+
+
+def test_the_first_answer_is_told_from_the_end_of_the_start() -> None:
+    server = metrics.ServerMetrics()
+    assert not parsed(server.text().decode())["first_answer_seconds"].samples
+    server.started(0.6)
+    server.model("a").version("1").succeeded(InferenceResponse((), predict=100.0))
+    server.model("b").version("1").succeeded(InferenceResponse(()))
+    told = parsed(server.text().decode())["first_answer_seconds"].samples
+    assert told["first_answer_seconds", 'part="asked"'] == 0  # it came before the start was over
+    assert 0 < told["first_answer_seconds", 'part="answered"'] < 60
+    first, again = _text().encode(), _text("b").encode()
+    workers = parsed(added([first, again]).decode())["first_answer_seconds"].samples
+    each = [parsed(one.decode())["first_answer_seconds"].samples for one in (first, again)]
+    assert workers == {key: min(one[key] for one in each) for key in workers}
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
