@@ -7,7 +7,7 @@ tells is which other pods there were: none but a sleep leaves a Deployment witho
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from rouse.coldstart.gather import time_of, was_there
 __all__ = ["TEMPLATE_HASH_LABEL", "Cause", "cause_of", "deployment_of", "was_standby"]
 
 TEMPLATE_HASH_LABEL: Final = "pod-template-hash"
+_ENDED: Final = "NewReplicaSetAvailable"
 _YOUNG: Final = timedelta(seconds=60)
 """A Deployment that is younger when a pod is made has not slept yet."""
 
@@ -47,7 +48,9 @@ def cause_of(
 
     ``others`` are the service's pods, the pod itself may be among them. A pod of another template
     means a roll-out, one of the same a further replica; without any the Deployment was at zero, and
-    what its metric stands for was waiting.
+    what its metric stands for was waiting: unless its last roll-out ended after the pod was made,
+    for then those that it replaced are gone already. Not every engine without ReplicaSets tells a
+    roll-out from scaling, so that there the pods alone say it.
     """
     metadata = pod.get("metadata") or {}
     created = time_of(metadata.get("creationTimestamp"))
@@ -60,14 +63,31 @@ def cause_of(
         return Cause.SCALE_UP
     if there or created - born < _YOUNG:
         return Cause.ROLL_OUT
+    if _replica_sets_of(pod) and created <= _rolled_out(deployment):
+        return Cause.ROLL_OUT
     return Cause.WAKE
 
 
 def was_standby(pod: Mapping[str, Any]) -> bool:
     """Say whether its ReplicaSet adopted the pod: then it bears the name of another."""
-    metadata = pod.get("metadata") or {}
-    owners = [one for one in metadata.get("ownerReferences") or () if one["kind"] == "ReplicaSet"]
-    return any(not str(metadata.get("name", "")).startswith(f"{one['name']}-") for one in owners)
+    name = str((pod.get("metadata") or {}).get("name", ""))
+    return any(not name.startswith(f"{one}-") for one in _replica_sets_of(pod))
+
+
+def _replica_sets_of(pod: Mapping[str, Any]) -> list[str]:
+    owners = (pod.get("metadata") or {}).get("ownerReferences") or ()
+    return [str(one["name"]) for one in owners if one["kind"] == "ReplicaSet"]
+
+
+def _rolled_out(deployment: Mapping[str, Any]) -> datetime:
+    """When the last roll-out ended, which scaling does not move; never for one that goes on."""
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "Progressing":
+            ended = time_of(condition.get("lastUpdateTime"))
+            if condition.get("reason") == _ENDED and ended is not None:
+                return ended
+            return datetime.max.replace(tzinfo=UTC)
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def _hash_of(pod: Mapping[str, Any]) -> str:

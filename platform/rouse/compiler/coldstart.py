@@ -19,6 +19,7 @@ from rouse.api.inferenceservice.lifecycle import COLD_START_WITHIN_BUDGET, Findi
 
 __all__ = [
     "KEPT",
+    "KEPT_STARTS",
     "LAST_COLD_START",
     "budget_findings",
     "make_cold_starts",
@@ -33,7 +34,8 @@ where they are known pod and traceId."""
 KEPT: Final = 32
 """Wake-ups in the history: enough for a p95, and a few kilobytes."""
 
-_KEPT_STARTS: Final = 8
+KEPT_STARTS: Final = 8
+"""Starts that ended no sleep."""
 
 _OPTIONAL: Final = ("pod", "traceId", "phases")
 
@@ -88,7 +90,7 @@ def make_starts(
     for record in gathered:
         if record.get("cause"):
             known.setdefault(_identity(record), dict(record))
-    return sorted(known.values(), key=_time)[-_KEPT_STARTS:]
+    return sorted(known.values(), key=_time)[-KEPT_STARTS:]
 
 
 def new_cold_starts(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Any]:

@@ -316,5 +316,45 @@ async def test_the_first_pod_of_a_new_deployment_woke_nobody(deployed: World) ->
     assert found["cause"] == "roll-out"
 
 
+@pytest.mark.parametrize(
+    ("progress", "cause"),
+    [
+        ({"reason": "NewReplicaSetAvailable", "lastUpdateTime": at(2)}, None),
+        ({"reason": "NewReplicaSetAvailable", "lastUpdateTime": at(17)}, "roll-out"),
+        ({"reason": "ReplicaSetUpdated", "lastUpdateTime": at(2)}, "roll-out"),
+    ],
+)
+async def test_pods_that_were_replaced_may_be_gone_already(
+    deployed: World, progress: Object, cause: str | None
+) -> None:
+    live = deployed.sources.owned[DEPLOYMENTS].get(Key("default", "iris-predictor"))
+    assert live is not None
+    live["status"] = {"conditions": [{"type": "Progressing", "status": "True", **progress}]}
+    deployed.has(deployed.sources.owned[DEPLOYMENTS], live)
+    [found] = await deployed.looked_at(standard("iris-predictor-1f-a", 10))
+    assert found.get("cause") == cause
+
+
+async def test_a_cause_is_what_it_was_when_the_pod_became_ready(deployed: World) -> None:
+    pods = deployed.sources.pods
+    deployed.gatherer.connect(lambda _key, **_: None)
+    old = standard("iris-predictor-0a-x", 1, "iris-predictor-0a")
+    new = standard("iris-predictor-1f-a", 20)
+    waiting = {**new, "status": {**new["status"], "conditions": []}}
+    pods._changed(old)
+    pods._changed(waiting)
+    pods._changed(new)
+    pods._removed(key_of(old), old)
+    [found] = await deployed.looked_at(new)
+    assert found["cause"] == "roll-out"
+
+
+async def test_a_start_that_is_no_longer_kept_is_no_news(deployed: World) -> None:
+    starts = [{"pod": f"p{at}", "time": f"2026-11-21T09:00:0{at}Z"} for at in range(8)]
+    deployed.has(deployed.sources.services, {**service(), "status": {"starts": starts}})
+    assert await deployed.looked_at(standard("iris-predictor-1f-a", 10)) == []
+    assert deployed.asked == []
+
+
 async def test_a_standby_pod_tells_of_no_start(deployed: World) -> None:
     assert await deployed.looked_at(standard("rouse-standby-7-2d-q", 10)) == []

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import condition_of
 from rouse.coldstart import ANNOTATION
 from rouse.coldstart.causes import Cause, cause_of, deployment_of, was_standby
-from rouse.coldstart.gather import ended_sleep, gather
+from rouse.coldstart.gather import ended_sleep, gather, time_of
+from rouse.compiler.coldstart import KEPT_STARTS
 from rouse.compiler.names import SERVICE_LABEL
 from rouse.controllers.coldstart.report import Ask
 from rouse.controllers.coldstart.traces import Traces
@@ -65,6 +66,8 @@ class Gatherer:
         self._foreseen = foreseen
         self._found: dict[Key, dict[Key, Object]] = {}
         """By service and pod."""
+        self._causes: dict[Key, Cause | None] = {}
+        """Of pods of the mode Standard that were seen to become ready, while they are there."""
 
     def connect(self, enqueue: Callable[..., None]) -> None:
         """Let every pod that becomes ready be looked at, a little later."""
@@ -72,7 +75,10 @@ class Gatherer:
         def on_pod(type_: EventType, pod: Object, before: Object | None) -> None:
             if type_ is EventType.DELETED:
                 self._forget(pod)
+                self._causes.pop(key_of(pod), None)
             elif _is_ready(pod) and (before is None or not _is_ready(before)):
+                if before is not None:
+                    self._judge(pod)
                 enqueue(key_of(pod), after_s=SETTLE_S)
 
         self._in.pods.add_change_handler(on_pod)
@@ -107,12 +113,12 @@ class Gatherer:
             return True
         status = live.get("status") or {}
         recent = (status.get("coldStart") or {}).get("recent") or ()
-        told = any(
-            one.get("pod") == key_of(pod).name for one in (*recent, *(status.get("starts") or ()))
-        )
-        if told:
+        starts = status.get("starts") or ()
+        told = any(one.get("pod") == key_of(pod).name for one in (*recent, *starts))
+        if told or _is_before(pod, starts):
             self._forget(pod)
-        return told
+            return True
+        return False
 
     def _woken(self, pod: Object, service: Key) -> Object | None:
         """What a record says of a pod of Knative that ended a sleep; None where it did not."""
@@ -137,11 +143,18 @@ class Gatherer:
         deployment = self._in.owned[DEPLOYMENTS].get(Key(service.namespace, name))
         if deployment is None or was_standby(pod):
             return None
-        cause = cause_of(pod, self._pods_of(service), deployment)
+        cause = self._causes.get(key_of(pod)) or cause_of(pod, self._pods_of(service), deployment)
         if cause is None:
             return None
         about = {"revision": name}
         return about if cause is Cause.WAKE else {**about, "cause": str(cause)}
+
+    def _judge(self, pod: Object) -> None:
+        """Note why a pod started, as soon as it is ready: those that it replaces go then."""
+        service = _service_of(pod)
+        deployment = self._in.owned[DEPLOYMENTS].get(Key(key_of(pod).namespace, deployment_of(pod)))
+        if service is not None and deployment is not None and key_of(pod) not in self._causes:
+            self._causes[key_of(pod)] = cause_of(pod, self._pods_of(service), deployment)
 
     def _pods_of(self, service: Key) -> list[Object]:
         live = self._in.services.get(service)
@@ -158,6 +171,15 @@ class Gatherer:
 
 def _is_ready(pod: Object) -> bool:
     return bool(condition_of(pod, "Ready").get("status") == "True")
+
+
+def _is_before(pod: Object, starts: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a pod is older than all starts that are kept: its own was told once, and went."""
+    created = time_of(pod["metadata"].get("creationTimestamp"))
+    times = [time for one in starts if (time := time_of(one.get("time"))) is not None]
+    if created is None or len(times) < KEPT_STARTS:
+        return False
+    return created < min(times)
 
 
 def _revision(pod: Object) -> str:
