@@ -122,7 +122,7 @@ def _collect(
         elif name == "columns":
             inner = [(columns[each["take"]], each["steps"]) for each in told["branches"]]
             return set().union(*(_collect(steps, taken, known) for taken, steps in inner))
-        elif name != "clip":
+        elif name not in ("clip", "same"):
             return set()
     return set()
 
@@ -174,5 +174,7 @@ _LEARNED: Final[Mapping[str, Callable[..., None]]] = {
     "trees": _near_thresholds,
     "gaussian": _near_means,
     "machine": _near_examples,
+    "nearest": _near_examples,
+    "neighbours": _near_examples,
 }
 """Operations that know where the columns that they are given live."""

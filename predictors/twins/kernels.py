@@ -14,12 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from predictors.serving.tensors import Array
+from predictors.twins.distances import in_blocks, squares
 from predictors.twins.operations import AskTheOriginal, Step
 
 __all__ = ["coupled", "machine", "versus_rest", "voted"]
 
-_VALUES: Final = 1 << 19
-"""Differences between rows and support vectors in one go: bounds the memory of a large request."""
 _NEAR: Final = 1e-11
 """Of the sum of all weights: far above what the order of additions changes."""
 _FEW: Final = 8
@@ -48,7 +47,6 @@ def machine(
     bounded = kernel in ("rbf", "sigmoid")
     amounts, shift = np.abs(weights).sum(axis=0) * _NEAR, np.abs(intercept) * _NEAR
     near = amounts + shift
-    at_once = max(1, _VALUES // max(1, vectors.size))
 
     def block(rows: Array) -> Array:
         similar = values(rows)
@@ -62,22 +60,14 @@ def machine(
                 raise AskTheOriginal
         return scores
 
-    def decide(rows: Array) -> Array:
-        if len(rows) <= at_once:
-            return block(rows)
-        parts = [rows[begin : begin + at_once] for begin in range(0, len(rows), at_once)]
-        return np.concatenate([block(part) for part in parts])
-
-    return decide
+    return in_blocks(block, vectors.size)
 
 
 def _rbf(vectors: Array, gamma: float, _coef0: float, _degree: int) -> Step:
-    turned = np.ascontiguousarray(vectors.T)
+    measured = squares(vectors)
 
     def values(rows: Array) -> Array:
-        apart = rows[:, :, None] - turned
-        apart *= apart
-        made = apart.sum(axis=1)
+        made = measured(rows)
         made *= -gamma
         similar: Array = np.exp(made, out=made)
         return similar

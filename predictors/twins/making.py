@@ -57,8 +57,9 @@ def _made(original: Model, file: Path, scratch: Path, checks: int) -> Verdict:
     if not original.batchable:
         raise UntranslatableError("it holds classes that are not its framework's own")
     random = np.random.default_rng(0)
+    first = next(iter(translated.heads.get(methods[0], ())), ())
     with np.errstate(all="ignore"):
-        rows = rows_near(translated.base, columns.count, checks, random)
+        rows = rows_near([*translated.base, *first], columns.count, checks, random)
         heads = _heads(original, methods, translated, rows, tolerance)
     description: dict[str, Any] = {
         "framework": original.platform,

@@ -329,6 +329,9 @@ _LATER: Final[Mapping[str, str]] = {
     "voted": "kernels",
     "versus_rest": "kernels",
     "coupled": "kernels",
+    "distances": "distances",
+    "nearest": "distances",
+    "neighbours": "distances",
     "each_best": "several",
     "each_padded": "several",
 }

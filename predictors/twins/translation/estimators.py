@@ -9,7 +9,7 @@ import numpy as np
 
 from predictors.serving.tensors import Array
 from predictors.twins.artifact import Operation
-from predictors.twins.translation import bayes, machines
+from predictors.twins.translation import bayes, machines, nearest
 from predictors.twins.translation.base import (
     Translated,
     UntranslatableError,
@@ -205,6 +205,11 @@ def _regressed(make: Callable[[Any], Operation]) -> Callable[[Any], Translated]:
 
 _ESTIMATORS: Final[Mapping[str, Callable[[Any], Translated]]] = {
     "GaussianNB": bayes.gaussian,
+    "KNeighborsClassifier": nearest.neighbours_classifier,
+    "KNeighborsRegressor": nearest.neighbours_regressor,
+    "NearestCentroid": nearest.centroids,
+    "KMeans": nearest.clusters,
+    "MiniBatchKMeans": nearest.clusters,
     "MultinomialNB": bayes.multinomial,
     "ComplementNB": bayes.complement,
     "BernoulliNB": bayes.bernoulli,

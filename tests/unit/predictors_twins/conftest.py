@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import joblib
@@ -16,27 +14,36 @@ from predictors.twins.artifact import packed, unpacked
 from predictors.twins.making import Verdict, make
 from predictors.twins.model import TwinModel
 
+Judged = Callable[..., tuple[Verdict, TwinModel]]
+
 
 @pytest.fixture(scope="session")
-def judged() -> Callable[..., tuple[Verdict, TwinModel]]:
-    """``judged(estimator, rows, wanted, checks=100)``: the verdict on its twin, and the twin."""
-    return _judged
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
+    """``judged(estimator, rows, wanted, checks=100)``: the verdict on a fitted estimator's twin,
+    and the twin as a server would have it.
+    """
+    twins: list[TwinModel] = []
 
-
-def _judged(estimator: Any, rows: Any, wanted: Any, checks: int = 100) -> tuple[Verdict, TwinModel]:
-    """The verdict on a fitted estimator's twin, and the twin as a server would have it."""
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        warnings.simplefilter("ignore")
-        estimator.fit(rows, wanted)
-        file = Path(folder, "model.joblib")
-        joblib.dump(estimator, file)
-        original = SklearnModel("m", file)
-        original.load()
-        verdict = make(original, file, Path(folder), checks=checks)
+    def judge(
+        estimator: Any, rows: Any, wanted: Any, checks: int = 100
+    ) -> tuple[Verdict, TwinModel]:
+        folder = tmp_path_factory.mktemp("twin")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            estimator.fit(rows, wanted)
+            file = folder / "model.joblib"
+            joblib.dump(estimator, file)
+            original = SklearnModel("m", file)
+            original.load()
+            verdict = make(original, file, folder, checks=checks)
         assert verdict.description is not None, verdict.reason
-        kept = Path(folder, "kept.twin")
+        kept = folder / "kept.twin"
         kept.write_bytes(packed(verdict.description))
         twin = TwinModel("m", file, unpacked(kept), lambda _: original)
         twin.load()
-        twin.unload()
+        twins.append(twin)
         return verdict, twin
+
+    yield judge
+    for twin in twins:
+        twin.unload()

@@ -7,15 +7,19 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import ExtraTreesRegressor, IsolationForest, RandomForestClassifier
 from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from predictors.serving.tensors import Tensor
+from predictors.twins.artifact import Operation
+from predictors.twins.operations import AskTheOriginal, chained
 
 # scikit-learn warns of logarithms of zero, and of SVC's probabilities.
 pytestmark = [
@@ -35,6 +39,9 @@ CLASSIFIERS: dict[str, Any] = {
     "svc-proba": SVC(probability=True, random_state=0),
     "svc-ties": SVC(break_ties=True),
     "nusvc": NuSVC(nu=0.1),
+    "neighbours": KNeighborsClassifier(3),
+    "neighbours-weighted": KNeighborsClassifier(4, weights="distance"),
+    "neighbours-brute": KNeighborsClassifier(5, algorithm="brute"),
     "multinomial": MultinomialNB(),
     "complement": ComplementNB(),
     "bernoulli": BernoulliNB(binarize=1.5),
@@ -43,6 +50,8 @@ REGRESSORS: dict[str, Any] = {
     "svr": SVR(C=10.0),
     "svr-poly": SVR(kernel="poly"),
     "nusvr": NuSVR(),
+    "neighbours": KNeighborsRegressor(3),
+    "neighbours-weighted": KNeighborsRegressor(weights="distance"),
 }
 OUTLIERS: dict[str, Any] = {
     "one-class": OneClassSVM(nu=0.1),
@@ -111,3 +120,21 @@ def test_trees_of_several_outputs_have_twins(judged: Judged, name: str) -> None:
 def test_trees_of_several_amounts_have_twins(judged: Judged, name: str) -> None:
     wanted = np.column_stack([AMOUNTS, -AMOUNTS, np.sqrt(AMOUNTS)])
     assert check(judged, SEVERAL_AMOUNTS[name], AMOUNT_ROWS, wanted) == {"predict"}
+
+
+@pytest.mark.parametrize("estimator", [KMeans(4, n_init=1), MiniBatchKMeans(3, n_init=1)])
+def test_clusters_have_twins(judged: Judged, estimator: Any) -> None:
+    assert check(judged, estimator, ROWS, None) == {"predict", "transform"}
+
+
+def test_a_centroids_labels_have_a_twin(judged: Judged) -> None:
+    assert check(judged, NearestCentroid(), ROWS, LABELS) == {"predict"}
+
+
+def test_between_two_neighbours_the_original_is_asked() -> None:
+    vectors, targets = np.array([[0.0, 1.0], [2.0, 1.0]]), np.array([[0.0], [1.0]])
+    told = {"count": 1, "weighted": False, "expanded": False, "votes": False}
+    step = chained([Operation("neighbours", {"vectors": vectors, "targets": targets, **told})])
+    assert step(np.array([[0.1, 0.2]])) == 0.0
+    with pytest.raises(AskTheOriginal):
+        step(np.array([[0.1, 0.2], [1.0, 1.0]]))
