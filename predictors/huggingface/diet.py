@@ -9,9 +9,10 @@ ever, by who asks for it.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -19,10 +20,13 @@ from typing import Any, Final
 
 __all__ = ["import_transformers"]
 
+_log = logging.getLogger(__name__)
+
 _HEAVY: Final = "transformers.modeling_utils"
 _USERS: Final = (_HEAVY, "transformers.generation.utils", "transformers.masking_utils")
 _COMPILER: Final = "torch._dynamo"
 _TRACING: Final = f"{_COMPILER}._trace_wrapped_higher_order_op"
+_DISTRIBUTED: Final = "is_torch_distributed_available"
 _PREFIX: Final = "models."
 
 Structure = Mapping[frozenset[str], Mapping[str, set[str]]]
@@ -33,16 +37,29 @@ def import_transformers() -> None:
     """Import what every model of transformers needs; what is imported already stays as it is.
 
     To transformers this is then a torch without torch.distributed, which it knows from other
-    systems. With vLLM installed, which may spread a model of transformers over processes, all is
-    imported.
+    systems. With vLLM installed, which may spread a model of transformers over processes, and where
+    another version of transformers wants what is left out, all is imported.
     """
-    if _HEAVY in sys.modules or find_spec("vllm") is not None:
-        importlib.import_module(_HEAVY)
-        return
+    if _HEAVY not in sys.modules and find_spec("vllm") is None:
+        try:
+            _import_lean()
+        except (ImportError, AttributeError) as error:
+            _log.info("transformers is imported with all it asks for: %s", error)
+    for name in _USERS:
+        importlib.import_module(name)
+
+
+def _import_lean() -> None:
     utils = importlib.import_module("transformers.utils")
     known = importlib.import_module("transformers.utils.import_utils")
-    for module in (utils, known):
-        vars(module)["is_torch_distributed_available"] = _absent
+    with ExitStack() as undone:
+        for module in (utils, known):
+            undone.enter_context(_instead(module, _DISTRIBUTED, _absent))
+        _import_parts(utils, known)
+        undone.pop_all()
+
+
+def _import_parts(utils: ModuleType, known: ModuleType) -> None:
     with _instead(known, "define_import_structure", _found_once(known)):
         importlib.import_module("transformers.models")
     with _without_compiler():

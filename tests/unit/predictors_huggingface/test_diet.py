@@ -39,13 +39,34 @@ with masking_utils.TransformGetItemToIndex() as mode:
 
 
 def test_an_encoder_starts_without_the_compiler_and_comes_to_it_later() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", START],
+    done = run(START)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+OTHER_VERSION = """
+import sys
+from predictors.huggingface import diet
+diet._TRACING = "torch._dynamo.elsewhere"
+diet.import_transformers()
+from transformers.models.bert.modeling_bert import BertModel
+assert sys.modules["torch._dynamo"].__file__, "the real one"
+from transformers.utils import is_torch_distributed_available
+assert is_torch_distributed_available()
+"""
+
+
+def test_a_version_that_wants_more_gets_it() -> None:
+    done = run(OTHER_VERSION)
+    assert done.returncode == 0, done.stderr
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         timeout=55,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == []
