@@ -137,6 +137,9 @@ def started(
                 **os.environ,
                 "ROUSE_LISTEN_FD": str(listener.fileno()),
                 "ROUSE_NOTIFY_SOCKET": str(notices.path),
+                # Or one that runs for 5 s leaves a twin beside the model that tests share, and
+                # the next does not import its framework.
+                "ROUSE_TWIN_CACHE": str(home / f"twins{port}"),
                 **(env or {}),
             },
             pass_fds=[listener.fileno()],

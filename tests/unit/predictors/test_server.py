@@ -148,7 +148,7 @@ ROWS = b'{"instances": [[1, 2, 3, 4]]}'
         ("POST", "/v1/models/iris:explain", b"{}", 400, 'The body must have "instances"'),
         ("POST", "/v1/models/iris:explain", ROWS, 501, "Model iris has no explainer."),
         ("POST", "/v1/models/iris:guess", b"{}", 404, "Path /v1/models/iris:guess does not"),
-        ("POST", "/v2/repository/models/iris/load", b"", 501, "This server has no model repo"),
+        ("POST", "/v2/repository/models/no/load", b"", 404, "The repository has no model no."),
         ("PUT", "/nowhere", b"", 404, "Path /nowhere does not exist on this server."),
         ("GET", V1, b"", 405, f"Method GET is not allowed on {V1}. Allowed: POST."),
         ("DELETE", V2, b"", 405, f"Method DELETE is not allowed on {V2}. Allowed: POST."),
