@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -27,6 +28,7 @@ a100:
   topologySpreadConstraints:
     - {maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}
 """
+AT = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 IMAGES = ["repo/b@sha256:12", "repo/a:v1"]
 
 
@@ -36,7 +38,7 @@ def configured(**more: str) -> Config:
 
 
 def test_images_without_a_shell_run_a_program_that_is_brought_along() -> None:
-    made = make_daemon_set("a100", IMAGES, configured(), {})
+    made = make_daemon_set("a100", IMAGES, configured(), {}, AT)
     assert schema_for_builtin("apps", "DaemonSet").validate(made) == []
     assert made["metadata"]["name"] == "rouse-pre-pull-a100"
     assert (images_of(made), pool_of_set(made)) == (IMAGES, "a100")
@@ -58,7 +60,9 @@ def test_the_program_comes_out_of_the_image_that_the_controller_runs() -> None:
     own = "registry.example.com/rouse/controller:v1"
 
     def writer(config: Config) -> str:
-        pod = make_daemon_set("a100", IMAGES, config, {}, own_image=own)["spec"]["template"]["spec"]
+        pod = make_daemon_set("a100", IMAGES, config, {}, AT, own_image=own)["spec"]["template"][
+            "spec"
+        ]
         return str(pod["initContainers"][0]["image"])
 
     assert writer(configured()) == own
@@ -66,18 +70,18 @@ def test_the_program_comes_out_of_the_image_that_the_controller_runs() -> None:
 
 
 def test_it_goes_to_the_nodes_of_its_pool_and_gives_way() -> None:
-    pod = make_daemon_set("a100", IMAGES, configured(), {})["spec"]["template"]["spec"]
+    pod = make_daemon_set("a100", IMAGES, configured(), {}, AT)["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"gpu": "a100", "kubernetes.io/os": "linux"}
     assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
     assert pod["priorityClassName"] == "rouse-balloon"
     assert not {"runtimeClassName", "topologySpreadConstraints"} & pod.keys()
     with pytest.raises(CompileError, match='there is no node pool "lost"'):
-        make_daemon_set("lost", IMAGES, configured(), {})
+        make_daemon_set("lost", IMAGES, configured(), {}, AT)
 
 
 def test_where_there_are_image_volumes_no_program_is_needed() -> None:
     config = configured(prePull="{enabled: true, imageVolumes: true}")
-    made = make_daemon_set("", IMAGES, config, {})
+    made = make_daemon_set("", IMAGES, config, {}, AT)
     assert schema_for_builtin("apps", "DaemonSet").validate(made) == []
     assert (made["metadata"]["name"], pool_of_set(made)) == ("rouse-pre-pull-any-node", "")
     pod = made["spec"]["template"]["spec"]
@@ -90,7 +94,7 @@ def test_where_there_are_image_volumes_no_program_is_needed() -> None:
 
 def test_progress_changes_nothing_that_runs() -> None:
     first, then = (
-        make_daemon_set("", IMAGES, configured(), {"repo/a:v1": {"present": number}})
+        make_daemon_set("", IMAGES, configured(), {"repo/a:v1": {"present": number}}, AT)
         for number in (0, 1)
     )
     assert first["spec"] == then["spec"]

@@ -10,16 +10,18 @@ import pytest
 
 from rouse.controllers.inferenceservice import make_manager
 from rouse.controllers.observability.metrics import Metrics
-from rouse.controllers.prepull.daemonset import PROGRESS, container_name, images_of
+from rouse.controllers.prepull.daemonset import CHANGED, PROGRESS, container_name, images_of
 from rouse.controllers.prepull.reconciler import DAEMON_SETS
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.kube import KubeClient
 from rouse.kube.objects import Object
-from rouse.kube.resources import CONFIG_MAPS, EVENTS, NODES, PODS
+from rouse.kube.resources import CONFIG_MAPS, EVENTS, NODES, PODS, REVISIONS
 
 SYSTEM = "rouse-system"
 NAME = "rouse-pre-pull-any-node"
 IMAGE = "repo.example.com/server@sha256:12"
+
+NEXT = "repo.example.com/next@sha256:34"
 
 
 class Cluster:
@@ -37,7 +39,7 @@ class Cluster:
         config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
         await self.client.apply({**config, "data": {"prePull": text}})
 
-    async def revision(self, name: str, image: str) -> None:
+    async def revision(self, name: str, image: str, *, digest: str = "") -> None:
         labels = {"serving.kserve.io/inferenceservice": "iris"}
         await self.client.apply(
             {
@@ -47,6 +49,11 @@ class Cluster:
                 "spec": {"containers": [{"name": "server", "image": image}]},
             }
         )
+        if digest:
+            resolved = {"containerStatuses": [{"name": "server", "imageDigest": digest}]}
+            await self.client.patch(
+                REVISIONS, name, {"status": resolved}, namespace="default", subresource="status"
+            )
 
     async def node(self, name: str, **images: int) -> None:
         await self.client.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
@@ -172,13 +179,32 @@ async def test_a_program_that_cannot_be_had_holds_up_all_images(cluster: Cluster
 async def test_the_next_canary_comes_along_and_all_goes_with_the_setting(cluster: Cluster) -> None:
     await cluster.revision("iris-1", IMAGE)
     await images(cluster, IMAGE)
-    await cluster.revision("iris-2", "repo.example.com/next")
-    await images(cluster, IMAGE, "repo.example.com/next")
+    await cluster.revision("iris-2", "repo.example.com/next", digest=NEXT)
+    await images(cluster, IMAGE, NEXT)
     await cluster.settings("{enabled: false}")
     async with asyncio.timeout(10):
         while await cluster.sets() or cluster.told[""]:
             await asyncio.sleep(0.01)
     assert (await cluster.client.get(CONFIG_MAPS, "rouse-config", SYSTEM))["data"]
+
+
+async def test_what_is_needed_no_more_waits_also_for_a_new_controller(cluster: Cluster) -> None:
+    await cluster.revision("iris-1", IMAGE)
+    made = await images(cluster, IMAGE)
+    await cluster.client.delete(REVISIONS, "iris-1", "default")
+    await cluster.node("one")  # progress is written at any time
+    await cluster.pod("one", {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
+    await counts(cluster, present=1)
+    async with make_manager(cluster.client, told_pre_pull=cluster.note):
+        cluster.told.clear()
+        await counts(cluster, present=1)
+    live = (await cluster.sets())[NAME]
+    assert live["spec"] == made["spec"]
+    assert live["metadata"]["annotations"][CHANGED] == made["metadata"]["annotations"][CHANGED]
+    await cluster.settings("{enabled: true, settleSeconds: 0}")
+    async with asyncio.timeout(10):
+        while await cluster.sets():
+            await asyncio.sleep(0.01)
 
 
 def test_the_metric_forgets_what_is_gone() -> None:

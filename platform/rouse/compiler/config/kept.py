@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from math import inf
 
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
@@ -35,6 +36,8 @@ class ModelCache:
     host_path: str = ""
     """The folder of the nodes' agents, of which pods read what is their namespace's; empty: they do
     not."""
+    twins: bool = True
+    """Let pods that read that folder keep the twin of their model beside it, for the next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class PrePull:
     max_images: int = 20
     max_bytes: str = "50Gi"
     """A quantity: what they take together on a node, unpacked."""
+    settle_seconds: float = 300.0
+    """How long the images of a pool stay as they are, unless a roll-out needs another one."""
     images: tuple[str, ...] = ()
     """Images that every pool with models gets, before others."""
     image_pull_secrets: tuple[str, ...] = ()
@@ -65,6 +70,10 @@ def kept_rules(cache: ModelCache, pulled: PrePull) -> Iterator[FieldError]:
         yield FieldError("modelCache.copies", f"must be 0 or more, not {cache.copies}")
     if pulled.max_images < 1:
         yield FieldError("prePull.maxImages", f"must be 1 or more, not {pulled.max_images}")
+    if not 0 <= pulled.settle_seconds < inf:
+        yield FieldError(
+            "prePull.settleSeconds", f"must be 0 or more, not {pulled.settle_seconds:g}"
+        )
     try:
         size = amount(pulled.max_bytes)
     except InvalidOperation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -20,6 +21,7 @@ from rouse.compiler.names import MANAGED_BY, shorten
 from rouse.compiler.pools import POOL_ANNOTATION, place
 
 __all__ = [
+    "CHANGED",
     "POOL_LABEL",
     "PROGRESS",
     "container_name",
@@ -32,6 +34,8 @@ POOL_LABEL: Final = "rouse.dev/pre-pull"
 """Of the DaemonSet and its pods: the name of their pool, or `_ANY`."""
 PROGRESS: Final = "rouse.dev/pre-pull-progress"
 """JSON: image -> {"present": nodes, "pulling": nodes, "failed": nodes}."""
+CHANGED: Final = "rouse.dev/pre-pull-changed"
+"""When the images became what they are, RFC 3339."""
 _IMAGES: Final = "rouse.dev/pre-pull-images"
 _ANY: Final = "any-node"
 _MOST_NAME: Final = 63
@@ -46,12 +50,14 @@ def make_daemon_set(
     images: Sequence[str],
     config: Config,
     progress: Mapping[str, Any],
+    changed: datetime,
     *,
     own_image: str = "",
 ) -> Object:
     """Return the DaemonSet of a pool; raises CompileError for a pool that does not exist.
 
-    ``own_image`` is the controller's, as far as it is known.
+    ``changed`` is when its images became these. ``own_image`` is the controller's, as far as it is
+    known.
     """
     name = pool or _ANY
     labels = {"app.kubernetes.io/name": "rouse-pre-pull", POOL_LABEL: name}
@@ -60,7 +66,11 @@ def make_daemon_set(
     pod = place({**_pod(config), **made}, {POOL_ANNOTATION: pool}, config, labels=labels)
     # A GPU's runtime would hand out GPUs to whoever has an image that asks for all of them.
     pod = {key: value for key, value in pod.items() if key not in _UNWANTED}
-    written = orjson.dumps(progress, option=orjson.OPT_SORT_KEYS).decode()
+    annotations = {
+        _IMAGES: orjson.dumps(list(images)).decode(),
+        PROGRESS: orjson.dumps(progress, option=orjson.OPT_SORT_KEYS).decode(),
+        CHANGED: changed.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -68,7 +78,7 @@ def make_daemon_set(
             "name": shorten(f"rouse-pre-pull-{name}", _MOST_NAME),
             "namespace": CONFIG_NAMESPACE,
             "labels": {**MANAGED_BY, **labels},
-            "annotations": {_IMAGES: orjson.dumps(list(images)).decode(), PROGRESS: written},
+            "annotations": annotations,
         },
         "spec": {
             "selector": {"matchLabels": labels},

@@ -22,6 +22,7 @@ from rouse.controllers.prepull.daemonset import (
     pool_of_set,
 )
 from rouse.controllers.prepull.progress import ImageState, Progress, counted, progress_of
+from rouse.controllers.prepull.settle import Settled, settle
 from rouse.controllers.prepull.used import Use, uses_of
 from rouse.errors import NotFoundError
 from rouse.kube.apply import apply_if_differs
@@ -117,19 +118,20 @@ class Reconciler:
             node["metadata"]["name"]: node["status"]["images"]
             for node in self._informers.nodes.list()
         }
-        chosen = await self._choose(config, live, nodes)
+        settled = await self._choose(config, live, nodes)
         self._pace.took(clock() - began, clock())
-        for pool, images in chosen.items():
-            await self._bring(pool, images, config, live.get(pool), nodes)
-        await self._delete({pool: one for pool, one in live.items() if not chosen.get(pool)})
-        return Requeue(_AGAIN_S)
+        for pool, one in settled.items():
+            if one.images:
+                await self._bring(pool, one, config, live.get(pool), nodes)
+        await self._delete({p: one for p, one in live.items() if not settled[p].images})
+        return Requeue(min([_AGAIN_S, *(s.rest_s for s in settled.values() if s.rest_s > 0)]))
 
     async def _choose(
         self,
         config: Config,
         live: Mapping[str, Object],
         nodes: Mapping[str, Mapping[str, int]],
-    ) -> dict[str, list[str]]:
+    ) -> dict[str, Settled]:
         now = self._clock()
         uses: list[Use] = []
         for at, (service, revisions, deployments) in enumerate(self._services()):
@@ -144,21 +146,35 @@ class Reconciler:
         self._sizes = {name: known[name] for name in names & known.keys()}
         present = {pool: images_of(one) for pool, one in live.items()}
         chosen = choose(uses, self._sizes, present, config)
-        return {pool: images for pool, images in chosen.items() if images}
+        wait = config.pre_pull.settle_seconds
+        return {
+            pool: settle(
+                live.get(pool),
+                chosen.get(pool, ()),
+                {use.image for use in uses if use.coming and use.pool == pool},
+                now,
+                # What is no pool any more keeps no images.
+                wait if not pool or pool in config.node_pools else 0.0,
+            )
+            for pool in sorted(chosen.keys() | live.keys())
+        }
 
     async def _bring(
         self,
         pool: str,
-        images: list[str],
+        settled: Settled,
         config: Config,
         live: Object | None,
         nodes: Mapping[str, Mapping[str, int]],
     ) -> None:
         pods = [pod for pod in self._informers.pods.list() if pool_of_set(pod) == pool]
+        images = settled.images
         progress = progress_of(images, pods, nodes)
         counts = counted(images, progress)
         try:
-            wanted = make_daemon_set(pool, images, config, counts, own_image=self._own_image)
+            wanted = make_daemon_set(
+                pool, images, config, counts, settled.changed, own_image=self._own_image
+            )
         except CompileError as error:
             logger.warning("no images are pulled ahead for pool %s: %s", pool, error)
             return

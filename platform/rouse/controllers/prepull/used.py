@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from rouse.api.base import Object
@@ -29,6 +29,8 @@ class Use:
     image: str
     demand: Demand
     weight: float = 1.0
+    coming: bool = False
+    """Whether it is a roll-out's or a canary's: requests are about to go there."""
 
 
 def uses_of(
@@ -40,14 +42,19 @@ def uses_of(
     left out: the DaemonSets are in another one.
     """
     former = 0
-    for at, revision in enumerate(_newest_first(revisions)):
+    ordered = _newest_first(revisions)
+    for at, revision in enumerate(ordered):
         # The newest is the next canary, or serves.
         active = at == 0 or (revision["metadata"].get("labels") or {}).get(_ROUTING) == "active"
         former += not active
         if active or former <= _FORMER_KEPT:
             pod = {"metadata": revision["metadata"], "spec": revision.get("spec") or {}}
-            digests = _digests(revision.get("status") or {})
-            yield from _of_pod(pod, digests, demand, 1.0 if active else _FORMER, config)
+            status = revision.get("status") or {}
+            uses = _of_pod(pod, _digests(status), demand, 1.0 if active else _FORMER, config)
+            # Of a service's first revision the pod that is made with it pulls. Before the digests
+            # are known the image is not the one that pods will ask for.
+            coming = at == 0 and len(ordered) > 1 and bool(status.get("containerStatuses"))
+            yield from (replace(each, coming=coming) for each in uses)
     for deployment in deployments:
         template = (deployment.get("spec") or {}).get("template") or {}
         yield from _of_pod({"metadata": {}, "spec": {}, **template}, {}, demand, 1.0, config)
