@@ -11,6 +11,8 @@
     evict D ...  {"event": "evicted", "digest"} for each
     share        {"event": "shared", "problems"}; asked on standard input, a JSON object
                  {view: {"read": [digest, ...], "hold": [digest, ...]}}, see `views`
+    twins        {"event": "twins", "bytes", "problems"}; asked on standard input, a JSON object
+                 {folder: the most bytes it may hold}, see `twins`
     sweep        {"event": "swept", "downloads", "bytes"}
 
 Reasons: Budget, ChecksumMismatch, DiskFull, OriginUnreachable, Failed.
@@ -44,6 +46,7 @@ from predictors.storage.errors import (
 )
 from predictors.storage.fetching import CACHE
 from predictors.storage.seal import content_of, damaged, drop_unused, is_sealed, seal
+from predictors.storage.twins import keep_twin_folders
 from predictors.storage.views import Reading, share
 
 __all__ = ["main"]
@@ -75,6 +78,8 @@ def main(argv: Sequence[str]) -> int:
             return _evict(cache, given.digests)
         case "share":
             return _share(cache, sys.stdin.buffer.read())
+        case "twins":
+            return _twins(cache, sys.stdin.buffer.read())
         case _:
             _tell("swept", downloads=cache.sweep(given.older_than), bytes=drop_unused(cache.root))
             return 0
@@ -181,6 +186,15 @@ def _share(cache: Cache, asked: bytes) -> int:
     return 0
 
 
+def _twins(cache: Cache, asked: bytes) -> int:
+    try:
+        total, problems = keep_twin_folders(cache.root, orjson.loads(asked))
+    except (OSError, ValueError) as error:
+        return _failed(error)
+    _tell("twins", bytes=total, problems=problems)
+    return 0
+
+
 def _names(cache: Cache) -> Iterator[str]:
     models = cache.root / "models"
     for folder in sorted(models.iterdir()) if models.is_dir() else ():
@@ -229,6 +243,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("digests", nargs="*")
     commands.add_parser("evict", help="remove entries").add_argument("digests", nargs="+")
     commands.add_parser("share", help="let readers' folders have what they may read")
+    commands.add_parser("twins", help="have the folders that pods keep twins in")
     sweep = commands.add_parser("sweep", help="remove downloads that nobody goes on with")
     sweep.add_argument("--older_than", type=float, default=86_400.0, metavar="SECONDS")
     return parser

@@ -79,7 +79,7 @@ def choose(runtime: FileRuntime, name: str, folder: Path, env: Mapping[str, str]
         except ModelLoadError as error:
             reason = str(error)
             _log.warning("model %s: %s", name, reason)
-    wanted = not found.settled and place.writable()
+    wanted = not found.settled and not found.postponed and place.writable()
     return _without(
         mode, name, Choice(None, reason, (runtime.name, file, place) if wanted else None)
     )

@@ -6,9 +6,9 @@
     models/<entry>/twins/<digest>.twin      beside a model in a node's cache
     <model folder>/.rouse-twins/<digest>.twin
 
-``<digest>.none`` tells why there is no twin, so that nobody tries again. A file is published by a
-rename: it is whole or not there. The digest covers the original's bytes and the translator's
-version, so that a changed model or translator finds nothing old.
+``<digest>.none`` tells why there is no twin, so that nobody tries again, or not before a time. A
+file is published by a rename: it is whole or not there. The digest covers the original's bytes and
+the translator's version, so that a changed model or translator finds nothing old.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from time import time
 from typing import Any, Final, NamedTuple, Self
 
 import orjson
@@ -31,6 +32,7 @@ TRANSLATOR: Final = 2
 """Raise it whenever a translation or the arithmetic changes."""
 
 _FOLDER: Final = ".rouse-twins"
+_AGAIN_SECONDS: Final = 6 * 3600.0
 
 
 class Mode(StrEnum):
@@ -55,13 +57,15 @@ class Mode(StrEnum):
 class Found(NamedTuple):
     """A twin's description, or the reason why there is none.
 
-    `settled` when that is for good, `damaged` when there was one that is not usable.
+    `settled` when that is for good, `damaged` when there was one that is not usable, `postponed`
+    when an attempt came to nothing and the next one is to wait.
     """
 
     description: Any
     reason: str = ""
     settled: bool = False
     damaged: bool = False
+    postponed: bool = False
 
 
 class Place(NamedTuple):
@@ -96,12 +100,13 @@ class Place(NamedTuple):
         except (OSError, BadTwinError) as error:
             return Found(None, f"the twin in {self.twin} is not usable: {error}", damaged=True)
         try:
-            reason = orjson.loads(self.verdict.read_bytes())["reason"]
+            told = orjson.loads(self.verdict.read_bytes())
+            reason, until = str(told["reason"]), float(told.get("until", 0.0))
         except FileNotFoundError:
             return Found(None, "there is no twin yet")
         except (OSError, ValueError, KeyError, TypeError) as error:
             return Found(None, f"{self.verdict} cannot be read: {error}", damaged=True)
-        return Found(None, str(reason), settled=True)
+        return Found(None, reason, settled=not until, postponed=until > time())
 
     def writable(self) -> bool:
         """Whether a twin could be put here."""
@@ -120,6 +125,20 @@ class Place(NamedTuple):
         """Note why there is no twin. Raises `OSError`."""
         self._publish(self.verdict, orjson.dumps({"reason": reason}))
         self.twin.unlink(missing_ok=True)
+
+    def begin(self) -> None:
+        """Note that a translation begins; who finds the note later leaves it be for hours.
+
+        It stays where the process is killed, say for the memory that it took. Raises `OSError`.
+        """
+        reason = "a translation of it was begun and did not end"
+        until = time() + _AGAIN_SECONDS
+        self._publish(self.verdict, orjson.dumps({"reason": reason, "until": until}))
+
+    def give_up(self) -> None:
+        """Take the note of `begin` back: that the translation did not end is nobody's fault."""
+        if not self.find().settled:
+            self.verdict.unlink(missing_ok=True)
 
     def _publish(self, target: Path, data: bytes) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

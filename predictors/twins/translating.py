@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from predictors.twins.memory import memory_left, own_memory
 from predictors.twins.store import Found, Place
 
 __all__ = ["translate_later", "translate_now"]
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 _DELAY_SECONDS: Final = 5.0
 """A wake-up's first requests come first."""
 _SECONDS: Final = 300.0
+_LIKE_ITSELF: Final = 1.25
+"""The translation loads what the server has loaded, and holds two answers against each other."""
 _NOW_SECONDS: Final = 120.0
 
 
@@ -50,27 +53,40 @@ async def translate_later(
 ) -> None:
     """Make the twin of `file` for the next start, after `delay` seconds.
 
-    Cancelled, it kills the process and waits for its end.
+    Cancelled, it kills the process and waits for its end. One that ends otherwise without a twin
+    or a reason is not begun again for hours: it may have cost a container its memory.
     """
     await asyncio.sleep(delay)
-    argv = _command(framework, file, place)
+    left = memory_left()
+    if left is not None and left < _LIKE_ITSELF * own_memory():
+        _log.info("no translation of %s: the container's memory has %d bytes left", file, left)
+        return
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        place.begin()
+        told = await _answer(_command(framework, file, place))
+        _log.info("twin: %s", told)
+    except TimeoutError:
+        _log.warning("the translation of %s took more than %g s and was ended", file, _SECONDS)
     except OSError as error:
         _log.warning("no translation of %s: %s", file, error)
-        return
+    except asyncio.CancelledError:
+        place.give_up()
+        raise
+
+
+async def _answer(argv: Sequence[str]) -> str:
+    """What the process said, or its exit code. Raises `TimeoutError`, `OSError`."""
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         async with asyncio.timeout(_SECONDS):
             told, _ = await process.communicate()
-        _log.info("twin: %s", told.decode(errors="replace").strip() or process.returncode)
-    except TimeoutError:
-        _log.warning("the translation of %s took more than %g s and was ended", file, _SECONDS)
+        return told.decode(errors="replace").strip() or f"exit code {process.returncode}"
     finally:
         if process.returncode is None:
             process.kill()

@@ -31,6 +31,7 @@ from rouse.agent.report import (
     make_states,
 )
 from rouse.agent.storage import Event, Storage
+from rouse.agent.twins import twin_folders
 from rouse.agent.views import View, make_views
 from rouse.api.base import Object
 from rouse.api.localmodelnode.names import is_on_demand, model_key
@@ -124,6 +125,10 @@ class Agent:
         self._copies: list[Copy] = []
         self._views: Mapping[str, View] | None = None
         """Who reads what, as it was told the storage last; None: that may be otherwise by now."""
+        self._twins: Mapping[str, int] = {}
+        """The folders of twins as the storage has them, which looks again when that is due."""
+        self._twins_due = 0.0
+        self._twin_bytes = 0
         self._refused: dict[str, Failure] = {}
         self._keyring = Keyring(client)
         self._credentials: dict[str, Credentials] = {}
@@ -179,6 +184,7 @@ class Agent:
             decision = await self._decide(wishes, runs)
             self._start(wishes, decision)
             await self._share(wishes, runs)
+            await self._keep_twins(wishes, runs)
             await self._report(wishes)
             await asyncio.to_thread(self._memory.save)
         except (RouseError, OSError) as error:
@@ -217,7 +223,7 @@ class Agent:
             runs,
             budget=self._storage.budget,
             # Unfinished downloads are of what is missing, and part of what that will take.
-            taken=sum(self._extra.values()) - common,
+            taken=sum(self._extra.values()) + self._twin_bytes - common,
             age=self._memory.age,
         )
         self._memory.age = decision.age
@@ -240,6 +246,21 @@ class Agent:
         except (RouseError, OSError) as error:
             # Pods fetch for themselves meanwhile; what else there is to say is said.
             self._views, problems = None, [str(error)]
+        for problem in problems:
+            logger.warning("node %s: %s", self._node, problem)
+
+    async def _keep_twins(self, wishes: Sequence[Wish], runs: Sequence[Run]) -> None:
+        """Have folders for the twins that pods make, and see now and then what they hold."""
+        folders = twin_folders(wishes, self._memory.all_of(_sources(wishes, runs)), runs)
+        now = self._clock()
+        if folders == self._twins and now < self._twins_due:
+            return
+        self._twins, self._twins_due = folders, now + self._settings.recheck_s
+        try:
+            self._twin_bytes, problems = await self._storage.keep_twins(folders)
+        except (RouseError, OSError) as error:
+            # Whoever writes there holds up nothing else.
+            problems = [str(error)]
         for problem in problems:
             logger.warning("node %s: %s", self._node, problem)
 

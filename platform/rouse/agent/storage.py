@@ -96,6 +96,17 @@ class Storage:
             raise EngineError(f"the folders that pods read cannot be written: {told['message']}")
         raise EngineError("the storage process did not say whether pods can read their models")
 
+    async def keep_twins(self, folders: Mapping[str, int]) -> tuple[int, list[str]]:
+        """Have these folders for twins, each of so many bytes at most, and no others.
+
+        Their bytes, and what could not be done.
+        """
+        for told in await self._quick("twins", given=orjson.dumps(folders)):
+            if told["event"] == "twins":
+                return int(told["bytes"]), list(told["problems"])
+            raise EngineError(f"the folders of twins cannot be written: {told['message']}")
+        raise EngineError("the storage process did not say what twins there are")
+
     def close(self) -> None:
         """Let nobody else read what is for no one in particular; raises OSError."""
         for name in _PRIVATE:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rouse.api.localmodelnode.names import node_label
+from rouse.api.localmodelnode.names import node_label, twin_folder
 from rouse.compiler.config import Config
 from rouse.compiler.podwebhook import diff, mutate
 from rouse.compiler.storage import Facts, Location, Storage, attach
@@ -77,6 +77,47 @@ def test_a_server_that_fetches_itself_reads_the_cache_in_place() -> None:
     ]
     assert mutate(made, config=CONFIG) == made
     assert json_patch(asked, diff(asked, made)) == made
+
+
+OURS = {CACHED: URI, "embedded.rouse.dev/command": '["{python}", "-m", "predictors.sklearn"]'}
+STORAGE_URI = {"name": "STORAGE_URI", "value": URI}
+TWINS = f"{PATH}/twins/{twin_folder('team-a', URI)}"
+
+
+def test_a_server_of_ours_may_write_the_twin_of_its_model_and_nothing_else() -> None:
+    asked = pod(OURS, [STORAGE_URI])
+    made = mutate(asked, config=CONFIG)
+    (container,) = made["spec"]["containers"]
+    assert {"name": "ROUSE_TWIN_CACHE", "value": TWINS} in container["env"]
+    writable = [each for each in container["volumeMounts"] if not each.get("readOnly")]
+    assert writable == [{"name": "rouse-model-twins", "mountPath": TWINS}]
+    source = {"path": TWINS, "type": "DirectoryOrCreate"}
+    assert made["spec"]["volumes"][-1] == {"name": "rouse-model-twins", "hostPath": source}
+    # Of another namespace, or another model, it is another folder.
+    assert "/team-a/" in TWINS
+    assert twin_folder("team-a", URI) != twin_folder("team-a", f"{URI}#2")
+    assert mutate(made, config=CONFIG) == made
+
+
+@pytest.mark.parametrize(
+    ("annotations", "env", "setting"),
+    [
+        ({CACHED: URI}, [], ""),
+        ({**OURS, "embedded.rouse.dev/command": '["{python}", "-m", "predictors.onnx"]'}, [], ""),
+        (OURS, [{"name": "ROUSE_TWIN", "value": "off"}], ""),
+        (OURS, [{"name": "ROUSE_TWIN_CACHE", "value": "/scratch"}], ""),
+        (OURS, [], ", twins: false"),
+    ],
+    ids=["another server", "one without twins", "off", "kept elsewhere", "the installation's word"],
+)
+def test_who_may_not_write(
+    annotations: dict[str, str], env: list[dict[str, str]], setting: str
+) -> None:
+    said = {"data": {"modelCache": f"{{hostPath: {PATH}{setting}}}"}}
+    made = mutate(pod(annotations, [STORAGE_URI, *env]), config=Config.from_config_map(said))
+    (container,) = made["spec"]["containers"]
+    assert len(container["volumeMounts"]) == 2
+    assert all(each["readOnly"] for each in container["volumeMounts"])
 
 
 def test_the_initializer_of_another_server_copies_from_the_cache() -> None:

@@ -25,6 +25,7 @@ from predictors.serving.tensors import Tensor
 from predictors.sklearn.runtime import RUNTIME, SklearnRuntime
 from predictors.twins.__main__ import main
 from predictors.twins.choosing import Choice, choose
+from predictors.twins.memory import memory_left
 from predictors.twins.store import Place
 from predictors.twins.translating import translate_later
 
@@ -177,6 +178,55 @@ async def test_a_server_that_stops_ends_its_translation(folder: Path) -> None:
     await asyncio.wait([task])
     assert task.cancelled()
     assert not list(lock.glob("*.twin"))
+    assert chosen(folder).pending is not None  # the next start tries again
+
+
+async def test_what_was_begun_and_did_not_end_is_left_for_hours(folder: Path) -> None:
+    """The kernel may have ended the whole container for the memory of the translation."""
+    place = Place.of(folder / "model.joblib", {})
+    place.begin()
+    choice = chosen(folder)
+    assert choice.pending is None
+    assert choice.reason == "a translation of it was begun and did not end"
+    # Who asks for one gets it.
+    assert chosen(folder, ROUSE_TWIN="require").twin is not None
+    assert not place.verdict.exists()
+
+
+async def test_an_original_that_breaks_the_translation_is_left_for_hours(folder: Path) -> None:
+    (folder / "model.joblib").write_bytes(b"nothing")
+    choice = chosen(folder)
+    assert choice.pending is not None
+    await translate_later(*choice.pending, delay=0.0)
+    assert chosen(folder).pending is None
+
+
+_STAT = "active_file 1000\ninactive_file 500\n"
+
+
+async def test_a_container_is_not_filled_up(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = tmp_path / "v2"
+    group.mkdir()
+    for name, told in (("max", "9000"), ("current", "8000"), ("stat", _STAT)):
+        (group / f"memory.{name}").write_text(told)
+    assert memory_left(group) == 2500
+    (group / "memory.max").write_text("max")
+    assert memory_left(group) is None
+    assert memory_left(tmp_path / "none") is None
+    older = tmp_path / "v1" / "memory"
+    older.mkdir(parents=True)
+    stat = "".join(f"total_{line}\n" for line in _STAT.splitlines())
+    for name, told in (("limit_in_bytes", "9000"), ("usage_in_bytes", "8000"), ("stat", stat)):
+        (older / f"memory.{name}").write_text(told)
+    assert memory_left(older.parent) == 2500
+
+    monkeypatch.setattr("predictors.twins.translating.memory_left", lambda: 1_000_000)
+    choice = chosen(folder)
+    assert choice.pending is not None
+    await translate_later(*choice.pending, delay=0.0)
+    assert chosen(folder).pending is not None  # another container may have more
 
 
 def test_required_it_is_made_at_once_or_the_load_fails(folder: Path, tmp_path: Path) -> None:

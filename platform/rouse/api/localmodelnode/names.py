@@ -10,10 +10,12 @@ __all__ = [
     "CLAIM_ANNOTATION",
     "LABEL_PREFIX",
     "SERVICE_CACHE_LABEL",
+    "TWINS",
     "demand_name",
     "is_on_demand",
     "model_key",
     "node_label",
+    "twin_folder",
 ]
 
 _DEMAND: Final = "on-demand:"
@@ -23,6 +25,8 @@ SERVICE_CACHE_LABEL: Final = "internal.serving.kserve.io/localmodel"
 """Of an InferenceService: the cache that has its model."""
 CLAIM_ANNOTATION: Final = "internal.serving.kserve.io/localmodel-pvc-name"
 """Of an InferenceService: the claim through which its new pods read that cache."""
+TWINS: Final = "twins"
+"""The folder of a node's cache that pods keep twins in, see `twin_folder`."""
 
 
 def demand_name(uri: str) -> str:
@@ -44,6 +48,11 @@ def model_key(model: Mapping[str, Any]) -> str:
 def node_label(uri: str) -> str:
     """The label of the nodes that have the model of a location."""
     return LABEL_PREFIX + _short(uri)
+
+
+def twin_folder(namespace: str, uri: str) -> str:
+    """Where below `TWINS` the pods of a namespace keep the twin of a location's model."""
+    return f"{namespace}/{_short(uri)}"
 
 
 def _short(uri: str) -> str:

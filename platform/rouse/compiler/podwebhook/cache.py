@@ -3,7 +3,7 @@
 Two folders are mounted where the node has them, read-only: what the pod's namespace may read, and
 what all may. Or, as on KServe, the claim of the cache that has the model is. A model that is there
 is read in place, and one that is not, or is damaged, comes from its origin. Nothing waits for the
-cache.
+cache. A third folder a server of Rouse's may write to: see `twins`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rouse.compiler.merge import merge_container
 from rouse.compiler.names import SERVICE_LABEL
 from rouse.compiler.podwebhook.containers import annotations_of
 from rouse.compiler.podwebhook.initializer import INITIALIZER_CONTAINER
+from rouse.compiler.podwebhook.twins import with_twins
 from rouse.compiler.storage.facts import NO_FACTS, Facts
 from rouse.compiler.storage.names import CACHED_ANNOTATION
 from rouse.compiler.storage.spec import custom_uri
@@ -55,6 +56,8 @@ def with_cache(pod: Object, config: Config, facts: Facts = NO_FACTS) -> Object:
         {"hostPath": {"path": folder, "type": "DirectoryOrCreate"}} for folder in views.values()
     ]
     pod = _mounting(pod, views, sources, tuple(views.values()))
+    if settings.twins:
+        pod = with_twins(pod, settings.host_path, uri)
     affinity = _preferring(pod["spec"].get("affinity") or {}, uri)
     return {**pod, "spec": {**pod["spec"], "affinity": affinity}}
 
