@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from rouse.compiler.needs import FEATURES_CONFIG_MAP
 from rouse.errors import NotFoundError
 from rouse.kube.resources import CONFIG_MAPS
 from tests.conformance.cluster import Cluster
@@ -16,6 +17,7 @@ from tests.conformance.cluster import Cluster
 POOL = "conformance"
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 GPU = {"limits": {"nvidia.com/gpu": "1"}}
+RUNTIME_CLASSES = "kubernetes.podspec-runtimeclassname"
 SHARED = "rouse-config is one for all namespaces"
 
 
@@ -105,9 +107,21 @@ async def pool(cluster: Cluster) -> AsyncIterator[str]:
             yield POOL
 
 
+async def runtime_classes(cluster: Cluster) -> bool:
+    """Whether Knative lets runtimeClassName through; the embedded engine has no such features."""
+    namespace, name = FEATURES_CONFIG_MAP
+    try:
+        features = (await cluster.kube.get(CONFIG_MAPS, name, namespace)).get("data") or {}
+    except NotFoundError:
+        return True
+    return str(features.get(RUNTIME_CLASSES, "")).lower() in ("enabled", "allowed")
+
+
 @pytest.mark.changes_config(reason=SHARED)
 async def test_a_pool(cluster: Cluster, name: str, pool: str) -> None:
     """A node pool puts its selector, tolerations and runtime class into the compiled pod."""
+    if not await runtime_classes(cluster):
+        pytest.skip(f"needs {RUNTIME_CLASSES} in Knative's config-features (component gpu)")
     annotations = {"rouse.dev/node-pool": pool}
     isvc = cluster.isvc(name, annotations=annotations, nodeSelector={"zone": "a"})
     isvc["spec"]["predictor"]["model"]["resources"] = GPU
