@@ -1,5 +1,5 @@
 # A thin index of scripts/: every target works from a clean clone.
-.PHONY: install demo test lint check bench compat conformance clean
+.PHONY: install demo test lint check bench soak compat conformance clean
 
 install: ; @scripts/install
 demo:    ; @scripts/demo
@@ -7,6 +7,7 @@ test:    ; @scripts/test
 lint:    ; @scripts/lint
 check:   ; @scripts/check
 bench:   ; @scripts/bench
+soak:    ; @scripts/soak $(ARGS)
 compat:  ; @scripts/compat
 # On an embedded engine, or with INGRESS=host:port on the cluster of KUBECONFIG; ARGS go to pytest.
 conformance: ; @KUBECONFIG="$(KUBECONFIG)" INGRESS="$(INGRESS)" scripts/conformance $(ARGS)
