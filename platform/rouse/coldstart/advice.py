@@ -12,6 +12,8 @@ LEAST_SHARE: Final = 0.1
 """A phase below a tenth of the wake-up is not worth a change."""
 LEAST_S: Final = 0.005
 """Nor one that nobody would notice."""
+LEAST_PROBE_S: Final = 0.1
+"""Less than that is the asking itself: probes that wait for each other are a second apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Advice:
 class _Rule:
     phases: tuple[str, ...]
     action: str
+    least_s: float = LEAST_S
 
 
 _RULES: Final = (
@@ -71,6 +74,7 @@ _RULES: Final = (
     _Rule(
         ("ready",),
         "a readinessProbe with a shorter period: the server was ready before it was asked",
+        LEAST_PROBE_S,
     ),
     _Rule(
         ("answer",),
@@ -85,7 +89,7 @@ def advise(phases: Mapping[str, float]) -> list[Advice]:
     found = []
     for rule in _RULES:
         seconds = sum(phases.get(name, 0.0) for name in rule.phases)
-        if whole > 0 and seconds >= LEAST_S and seconds >= LEAST_SHARE * whole:
+        if whole > 0 and seconds >= rule.least_s and seconds >= LEAST_SHARE * whole:
             named = tuple(name for name in rule.phases if phases.get(name))
             found.append(Advice(named, rule.action, seconds, seconds / whole))
     return sorted(found, key=lambda one: -one.saves_s)

@@ -44,15 +44,24 @@ def is_ready(isvc: Object) -> bool:
 
 
 def explain(isvc: Object) -> str:
-    """The conditions that are not True, with reasons; says so when nothing was reported yet."""
+    """The conditions that are not True, with reasons; says so when nothing was reported yet.
+
+    Ready comes first. A condition that only repeats the message of one before is left out.
+    """
     conditions = isvc.get("status", {}).get("conditions", [])
     if not conditions:
         return "no controller has reported on it yet"
-    told = [
-        f"{condition['type']}={condition['status']}"
-        + (f" ({condition['reason']})" if condition.get("reason") else "")
-        + (f": {condition['message']}" if condition.get("message") else "")
-        for condition in conditions
-        if condition.get("status") != "True" and condition["type"] != "Stopped"
-    ]
+    messages: list[str] = []
+    told = []
+    for condition in sorted(conditions, key=lambda one: bool(one["type"] != "Ready")):
+        message = condition.get("message", "")
+        if condition.get("status") == "True" or condition["type"] == "Stopped":
+            continue
+        if any(before in message for before in messages):
+            continue
+        reason = f" ({condition['reason']})" if condition.get("reason") else ""
+        told.append(f"{condition['type']}={condition['status']}{reason}")
+        if message:
+            messages.append(message)
+            told[-1] += f": {message}"
     return "; ".join(told) or "its newest spec has not been observed yet"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rouse.embedded.engine.state import read_state
 from rouse.embedded.home import Home
-from rouse.errors import ConfigError
 from rouse.kube.config import ClusterConfig, load_kubeconfig
 
 __all__ = ["Connection", "locate"]
@@ -42,12 +41,7 @@ def locate(
     chosen = kubeconfig or _from_environment(env)
     if chosen is None and home.kubeconfig.exists():
         chosen = home.kubeconfig
-    try:
-        cluster = load_kubeconfig(chosen)
-    except ConfigError as error:
-        if kubeconfig is not None:
-            raise
-        raise ConfigError(f"{error}. For an engine on this machine: `rouse up`") from error
+    cluster = load_kubeconfig(chosen)
     url = gateway or env.get("ROUSE_GATEWAY")
     if url is None and chosen is not None and _same_file(chosen, home.kubeconfig):
         state = read_state(home)

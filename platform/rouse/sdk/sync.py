@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -45,7 +46,8 @@ class Client:
             make = partial(AsyncClient, kubeconfig, gateway=gateway, namespace=namespace)
             self._client = self._portal.call(_construct, make)
             stack.callback(self._portal.call, self._client.aclose)
-            self._stack = stack.pop_all()
+            # Also at exit: a portal that is collected after its thread ended waits for ever.
+            self._close = weakref.finalize(self, stack.pop_all().close)
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +57,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections and end the loop's thread."""
-        self._stack.close()
+        self._close()
 
     def apply(self, source: Iterable[Source] | Source, *, force: bool = False) -> list[Applied]:
         """See `AsyncClient.apply`."""

@@ -41,3 +41,5 @@ def test_what_is_not_worth_it_is_not_said() -> None:
     assert advise({}) == []
     assert advise({"load": 0.002}) == []
     assert [one.phases for one in advise({"load": 0.95, "ready": 0.05})] == [("load",)]
+    # The probe's own milliseconds: a period is at least a second, so none shorter takes them away.
+    assert advise({"process": 0.002, "ready": 0.02}) == []

@@ -35,3 +35,15 @@ def test_an_error_tells_the_reasons() -> None:
     assert explain(found) == "Ready=False (NoRuntime): no runtime for cobol"
     assert "after 3 s: Ready=False" in str(NotReadyError("iris", "default", found, 3))
     assert "it does not exist" in str(NotReadyError("iris", "default", None, 3))
+
+
+def test_what_several_conditions_say_is_told_once() -> None:
+    found = isvc(1, 1, IngressReady="Unknown", RoutesReady="False", Ready="False")
+    ingress, routes, ready = found["status"]["conditions"]
+    ingress.update(message="no revision is ready yet")
+    routes.update(message="revision iris-00001 failed: no file model.joblib.")
+    ready.update(reason="RevisionFailed", message="no file model.joblib")
+    assert explain(found) == (
+        "Ready=False (RevisionFailed): no file model.joblib; "
+        "IngressReady=Unknown: no revision is ready yet"
+    )
