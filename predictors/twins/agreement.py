@@ -93,10 +93,12 @@ def refusals(original: Model, method: str, rows: Array) -> Mapping[str, Any]:
         words = {said(row[None]) for row in (*spoilt, *whole)}
         return words.pop() if len(words) == 1 else None
 
+    huge, hugest = always(1e39), always(1.7e308)
     found = {
         "nan": always(np.nan),
         "inf": always(np.inf),
-        "huge": always(1e39),
+        # A scaler in front may overflow before a tree finds a number too large.
+        "huge": huge if huge == hugest else None,
         "empty": said(rows[:0]),
     }
     # Only a refusal is the same for all such rows; an answer is the original's to give.

@@ -119,7 +119,7 @@ def _collect(
         elif name in _LEARNED:
             _LEARNED[name](known, columns, scale, shift, told)
             return set()
-        elif name == "columns":
+        elif name in ("columns", "blend"):
             inner = [(columns[each["take"]], each["steps"]) for each in told["branches"]]
             return set().union(*(_collect(steps, taken, known) for taken, steps in inner))
         elif name not in ("clip", "same"):

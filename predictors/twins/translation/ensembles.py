@@ -13,6 +13,7 @@ from predictors.twins.translation.base import UntranslatableError, operation
 
 __all__ = [
     "Nodes",
+    "bagged",
     "forest",
     "gradient_boosting",
     "histogram_boosting",
@@ -46,6 +47,15 @@ def tree(estimator: Any) -> Operation:
 def forest(estimator: Any) -> Operation:
     """The mean of decision trees."""
     trees = [_nodes(each) for each in estimator.estimators_]
+    return table(trees, np.zeros(trees[0].values.shape[1]), single=True, mean=True)
+
+
+def bagged(estimator: Any) -> Operation:
+    """The mean of decision trees that each look at columns of their own."""
+    trees = []
+    for each, columns in zip(estimator.estimators_, estimator.estimators_features_, strict=True):
+        nodes = _nodes(each)
+        trees.append(nodes._replace(feature=np.asarray(columns)[nodes.feature]))
     return table(trees, np.zeros(trees[0].values.shape[1]), single=True, mean=True)
 
 

@@ -19,6 +19,7 @@ from predictors.twins.translation.base import (
     operation,
     reals,
 )
+from predictors.twins.translation.committees import COMMITTEES
 from predictors.twins.translation.ensembles import (
     forest,
     gradient_boosting,
@@ -44,6 +45,8 @@ def translate(estimator: Any) -> Translated:
             return Translated(before or [operation("same")], {"transform": [[operation("same")]]})
         inner = translate(last)
         return Translated([*before, *inner.base], inner.heads)
+    if name in COMMITTEES:
+        return COMMITTEES[name](estimator, translate)
     make = _ESTIMATORS.get(name)
     if make is not None:
         return make(estimator)

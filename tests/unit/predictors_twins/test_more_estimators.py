@@ -7,10 +7,24 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import ExtraTreesRegressor, IsolationForest, RandomForestClassifier
-from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
+from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesRegressor,
+    IsolationForest,
+    RandomForestClassifier,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -64,6 +78,29 @@ SEVERAL: dict[str, Any] = {
 SEVERAL_AMOUNTS: dict[str, Any] = {
     "tree": DecisionTreeRegressor(),
     "extra-trees": ExtraTreesRegressor(5, random_state=0),
+}
+
+
+def some() -> list[tuple[str, Any]]:
+    return [("tree", DecisionTreeClassifier(max_depth=3)), ("bayes", GaussianNB())]
+
+
+CLASSIFIERS |= {
+    "voting": VotingClassifier(some(), voting="soft", weights=[1, 2]),
+    "votes": VotingClassifier([*some(), ("svc", SVC())]),
+    "bagging": BaggingClassifier(n_estimators=3, max_features=0.5),
+    "rest": OneVsRestClassifier(make_pipeline(StandardScaler(), LogisticRegression())),
+    "rest-bayes": OneVsRestClassifier(GaussianNB()),
+    "calibrated": CalibratedClassifierCV(SVC(), cv=2),
+    "isotonic": CalibratedClassifierCV(GaussianNB(), method="isotonic", cv=2),
+    "stacking": StackingClassifier(some(), LogisticRegression(), cv=2),
+}
+REGRESSORS |= {
+    "voting": VotingRegressor([("ridge", Ridge()), ("svr", SVR())]),
+    "bagging": BaggingRegressor(n_estimators=3),
+    "stacking": StackingRegressor([("ridge", Ridge()), ("svr", SVR())], Ridge(), cv=2),
+    "target": TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
+    "logarithm": TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1),
 }
 
 Judged = Callable[..., Any]
