@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from rouse.api.inferenceservice.status import ColdStart
+from rouse.coldstart.activation import Activation
 from rouse.compiler.coldstart import (
     KEPT,
     LAST_COLD_START,
@@ -48,6 +51,14 @@ def test_the_newest_of_the_revisions_is_the_last() -> None:
     assert made["last"] == {"time": "2026-01-01T00:00:09Z", "revision": "r2", "totalMs": 9}
     assert (made["count"], made["since"]) == (2, "2026-01-01T00:00:05Z")
     assert make_cold_starts({}, (), None) is None
+
+
+def test_the_kind_has_all_of_a_record() -> None:
+    """What it lacks an API server drops from the status without a word."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    told = Activation(began, 1.0, {"load": 1.0}, "p", "a" * 32, unknown=("queue",)).to_record()
+    names = {field.alias for field in ColdStart.model_fields.values()}
+    assert names == {*told, "revision"}
 
 
 def test_what_is_known_changes_nothing() -> None:

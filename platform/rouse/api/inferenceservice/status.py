@@ -123,6 +123,8 @@ class ColdStart(Model):
     """The pod that woke."""
     trace_id: str | None = None
     """The W3C trace of the request that waited first."""
+    unknown: Annotated[list[str] | None, atomic()] = None
+    """Phases that nobody could see: they are no part of the whole."""
 
 
 class ColdStarts(Model):
