@@ -369,6 +369,7 @@ async def test_what_may_have_arrived_is_not_sent_to_the_other_side(
         port = side.sockets[0].getsockname()[1]
         asked._channels[host] = grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
         asked._channels[f"prev-{host}"] = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
-        with pytest.raises(UnreachableError, match=f"prev-{host}"):
+        # Which of the two depends on whether gRPC sees the answer or the connection end first.
+        with pytest.raises((UnreachableError, PredictorError), match=f"prev-{host}"):
             await ask(asked, {"rouse-lineage": "prev"})
     assert (len(calls), server.sent) == (1, [])
