@@ -34,7 +34,7 @@ def translate_now(framework: str, file: Path, place: Place) -> Found:
     """Make the twin of `file` and wait for it; what came of it."""
     with tempfile.TemporaryDirectory(prefix="rouse-twin-") as scratch:
         target = place if place.writable() else place._replace(folder=Path(scratch))
-        argv = _command(framework, file, target)
+        argv = _command("predictors.twins", framework, file, target)
         try:
             done = subprocess.run(
                 argv, env=_environment(), capture_output=True, text=True, timeout=_NOW_SECONDS
@@ -63,7 +63,7 @@ async def translate_later(
         return
     try:
         place.begin()
-        told = await _answer(_command(framework, file, place))
+        told = await _answer(_command("predictors.twins.background", framework, file, place))
         _log.info("twin: %s", told)
     except TimeoutError:
         _log.warning("the translation of %s took more than %g s and was ended", file, _SECONDS)
@@ -93,9 +93,9 @@ async def _answer(argv: Sequence[str]) -> str:
             await process.wait()
 
 
-def _command(framework: str, file: Path, place: Place) -> Sequence[str]:
-    argv = [sys.executable, "-m", "predictors.twins", "translate", str(file)]
-    argv += [f"--framework={framework}", f"--into={place.folder}", "--nice=19", "--with-parent"]
+def _command(module: str, framework: str, file: Path, place: Place) -> Sequence[str]:
+    argv = [sys.executable, "-m", module, "translate", str(file)]
+    argv += [f"--framework={framework}", f"--into={place.folder}", "--with-parent"]
     return argv
 
 
