@@ -40,7 +40,13 @@ def create(
         text, where = store.create(name, key_name, rotate=rotate)
     click.echo(text)
     click.echo(f"its hash is in Secret {where}; the key itself is nowhere", err=True)
-    if not store.asked_for:
+    if not store.exists:
+        click.echo(
+            f"there is no InferenceService {name} in namespace {where.namespace} yet; give it the "
+            "annotation rouse.dev/auth: api-key when you make it",
+            err=True,
+        )
+    elif not store.asked_for:
         click.echo(
             f"InferenceService {name} does not ask for keys yet: kubectl annotate "
             f"inferenceservice {name} -n {where.namespace} rouse.dev/auth=api-key",

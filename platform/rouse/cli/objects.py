@@ -11,7 +11,7 @@ import yaml
 
 from rouse.cli.options import connection_options, files_option, open_sources
 from rouse.cli.output import aligned
-from rouse.errors import InvalidError
+from rouse.errors import ConflictError, InvalidError, RouseError
 
 __all__ = ["apply", "delete", "get", "wait"]
 
@@ -30,8 +30,11 @@ def apply(
     from rouse.sdk import Client
 
     with Client(kubeconfig, namespace=namespace) as client:
-        for done in client.apply(open_sources(filenames), force=force_conflicts):
-            click.echo(str(done))
+        try:
+            for done in client.apply(open_sources(filenames), force=force_conflicts):
+                click.echo(str(done))
+        except ConflictError as error:
+            raise RouseError(f"{error}; --force-conflicts takes these fields over") from error
 
 
 @click.command()

@@ -81,6 +81,8 @@ class KeyStore:
         self._runner = asyncio.Runner()
         self.asked_for = False
         """Whether the InferenceService last looked at asks for keys."""
+        self.exists = False
+        """Whether it is there."""
 
     def __enter__(self) -> Self:
         return self
@@ -144,11 +146,12 @@ class KeyStore:
         """Return the Secret that the policies name; the InferenceService may come later."""
         settings = await live_config(client) or Config()
         annotations: dict[str, str] = {}
+        self.exists = True
         try:
             live = await client.get(INFERENCE_SERVICES, service, self._namespace)
             annotations = live["metadata"].get("annotations") or {}
         except NotFoundError:
-            pass
+            self.exists = False
         given = annotations.get(AUTH)
         default = settings.auth.default == "api-key" or API_KEYS in annotations
         self.asked_for = default if given is None else "api-key" in parse_auth(given)
