@@ -1,10 +1,10 @@
 """python -m perf.soak: an engine for a long time, with everything at once.
 
 A service whose canary never rests, services that fall asleep between requests, services that come
-and go, and one whose replicas are killed. At the end no request may have failed but those inside a
-killed replica, and when all services are gone nothing may be left of them: no process, no object,
-and no memory that grows. Memory is compared between two idle engines: after a first part of the
-time, in which caches fill, and at the end.
+and go, and one whose replicas are killed. At the end no request may have failed but those that went
+to a killed replica before the gateway knew, and when all services are gone nothing may be left of
+them: no process and no object. Memory is compared between two idle engines: after a first part of
+the time, in which caches fill, and at the end.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ def _requests(parts: Sequence[Tally]) -> list[Figure]:
         Figure("soak_wakes", len(waits), "requests"),
         Figure("soak_wakes_failed", sleepy.total(), "requests", 0),
         Figure("soak_wake_p99_ms", percentile(waits, 99) * 1e3, "ms"),
-        Figure("soak_killed_failed", killed.total(), "requests", sum(p.kills for p in parts)),
+        Figure("soak_kills", sum(part.kills for part in parts), "replicas"),
+        Figure("soak_kills_lost", sum(part.lost for part in parts), "requests"),
+        Figure("soak_kills_failed_later", killed.total(), "requests", 0),
     ]
 
 

@@ -27,6 +27,7 @@ _PERCENTAGES: Final = (0, 20, 50, 80, 100, None)
 _READY_S: Final = 60.0
 _PAUSE_S: Final = 2.0
 _KILL_EVERY_S: Final = 15.0
+_LOST_S: Final = 1.0
 
 
 @dataclass
@@ -38,7 +39,9 @@ class Tally:
     sleepy: Outcome = field(default_factory=Outcome)
     """Requests to services that fall asleep between them."""
     killed: Outcome = field(default_factory=Outcome)
-    """Requests to a service whose replicas are killed: a request in a killed one is lost."""
+    """Requests to a service whose replicas are killed, but those lost with one: they began before
+    it was gone from the endpoints, at most `_LOST_S` after its end."""
+    lost: int = 0
     shifts: int = 0
     churned: int = 0
     churn: Counter[str] = field(default_factory=Counter)
@@ -117,19 +120,28 @@ async def _churn(
 async def _killed(
     target: Engine, rouse: AsyncClient, tally: Tally, deadline: float, row: list[float]
 ) -> None:
-    """One of two replicas is killed now and then, and one has to be there at the next time."""
-    wanted = _kept("killed", "iris", replicas=2)
-    await rouse.apply(wanted)
+    """One of two replicas is killed now and then, and a client asks all the while."""
+    await rouse.apply(_kept("killed", "iris", replicas=2))
     await rouse.wait_ready("killed", timeout_s=_READY_S)
     where = Target.v1(target.gateway, "killed", ROW)
-    async with background(where, concurrency=1, limit=10**9) as tally.killed:
-        while time.monotonic() < deadline:
-            await asyncio.sleep(_KILL_EVERY_S)
-            pid = await _replica_of(rouse, "killed")
-            if pid is not None:
-                with suppress(ProcessLookupError):  # it was replaced meanwhile
-                    os.kill(pid, signal.SIGKILL)
-                    tally.kills += 1
+    next_kill, last_kill = time.monotonic() + _KILL_EVERY_S, -_LOST_S
+    async with client(where, 1) as http:
+        while (now := time.monotonic()) < deadline:
+            asked = asyncio.create_task(ask(http, where, outcome := Outcome()))
+            if now > next_kill:
+                pid = await _replica_of(rouse, "killed")
+                next_kill = now + _KILL_EVERY_S
+                if pid is not None:
+                    with suppress(ProcessLookupError):  # it was replaced meanwhile
+                        os.kill(pid, signal.SIGKILL)
+                        last_kill = time.monotonic()
+                        tally.kills += 1
+            await asked
+            if outcome.failures and now - last_kill < _LOST_S:
+                tally.lost += 1
+            else:
+                tally.killed.answers += outcome.answers
+                tally.killed.failures += outcome.failures
 
 
 async def _replica_of(rouse: AsyncClient, name: str) -> int | None:

@@ -15,7 +15,7 @@ def _change(revision: int, payload: str) -> Change:
 
 
 def test_a_history_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "MAX_BYTES", 1000)
+    monkeypatch.setattr(history, "MAX_BYTES", 3 * history.OVERHEAD)
     kept = History(0)
     for revision in range(1, 21):
         kept.append(_change(revision, "x" * 200))

@@ -15,6 +15,8 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 MAX_CHANGES = 4096
 MAX_BYTES = 2 * 1024 * 1024
 """Per bucket; a dozen busy ones fill up, and the idle engine is to stay small."""
+OVERHEAD = 2048
+"""What a change takes beside its JSON: labels, fields, keys, and what it replaced."""
 
 
 class Change:
@@ -44,10 +46,10 @@ class History:
     def append(self, change: Change) -> None:
         """Remember a change, dropping the oldest beyond the bounds."""
         self._changes.append(change)
-        self._bytes += len(change.record.raw)
+        self._bytes += len(change.record.raw) + OVERHEAD
         while len(self._changes) > MAX_CHANGES or self._bytes > MAX_BYTES:
             dropped = self._changes.popleft()
-            self._bytes -= len(dropped.record.raw)
+            self._bytes -= len(dropped.record.raw) + OVERHEAD
             self._floor = dropped.record.revision
 
     def since(self, revision: int) -> list[Change]:
