@@ -11,7 +11,11 @@ torch = pytest.importorskip("torch")
 from predictors.pytorch import linear  # noqa: E402
 from predictors.pytorch.device import Device  # noqa: E402
 from predictors.pytorch.execution import Execution  # noqa: E402
-from predictors.pytorch.linear import OneDnnLinear, use_onednn  # noqa: E402
+from predictors.pytorch.linear import (  # noqa: E402
+    OneDnnLinear,
+    rows_multiplied,
+    use_onednn,
+)
 from predictors.pytorch.options import Options  # noqa: E402
 from predictors.pytorch.program import Program, unknown  # noqa: E402
 
@@ -31,7 +35,7 @@ def _layers() -> Any:
 
 
 @pytest.mark.usefixtures("_wanted")
-@pytest.mark.parametrize("shape", [(32,), (1, 32), (5, 32), (2, 7, 32), (0, 32)])
+@pytest.mark.parametrize("shape", [(32,), (1, 32), (5, 32), (2, 7, 32), (0, 32), (3, 31, 32)])
 def test_answers_stay(shape: tuple[int, ...]) -> None:
     module, rows = _layers(), torch.randn(shape)
     expected = module(rows)
@@ -41,6 +45,16 @@ def test_answers_stay(shape: tuple[int, ...]) -> None:
         torch.testing.assert_close(module(rows), expected)
     assert isinstance(module[0], OneDnnLinear)
     assert module[0].weight.data_ptr() == storage
+
+
+def test_many_rows_come_in_few_sizes() -> None:
+    sizes = {rows: rows_multiplied(rows) for rows in range(16385)}
+    assert all(sizes[rows] == rows for rows in range(65))
+    assert all(rows <= size <= rows * 1.13 for rows, size in sizes.items())
+    assert [rows_multiplied(rows) for rows in (65, 72, 73, 128, 129, 1025)] == [
+        *(72, 72, 80, 128, 144, 1152)
+    ]
+    assert len({size for rows, size in sizes.items() if rows > 64}) == 64
 
 
 @pytest.mark.usefixtures("_wanted")
