@@ -13,6 +13,8 @@ from PIL import ImageOps
 
 from predictors.huggingface.calls import Call
 from predictors.serving.codecs import AudioCodec, ImageCodec
+from predictors.serving.codecs.audio import SAMPLES_OF_A_REQUEST
+from predictors.serving.codecs.images import PIXELS_OF_A_REQUEST
 from predictors.serving.errors import InvalidInputError
 from predictors.serving.tensors import Array
 
@@ -31,9 +33,10 @@ _MOST_SECONDS: Final = 3600
 
 def images_of(call: Call, field: str = "image") -> list[Image]:
     """The images of a call, as RGB. Raises `InvalidInputError` naming the one that is none."""
-    found = []
+    found, left = [], PIXELS_OF_A_REQUEST
     for item, where in zip(call.items, call.where, strict=True):
-        image = ImageCodec().opened(_file(item[field], where, "an image"), where)
+        image = ImageCodec().opened(_file(item[field], where, "an image"), where, left)
+        left -= image.width * image.height
         found.append(_colours(image, where))
     return found
 
@@ -54,9 +57,10 @@ def _colours(image: Image, where: str) -> Image:
 
 def sounds_of(call: Call, rate: int, field: str = "audio") -> list[Array]:
     """The sounds of a call: float32 of one channel at `rate`. Raises `InvalidInputError`."""
-    found = []
+    found, left = [], SAMPLES_OF_A_REQUEST
     for item, where in zip(call.items, call.where, strict=True):
-        sound = AudioCodec().opened(_file(item[field], where, "a sound"), where)
+        sound = AudioCodec().opened(_file(item[field], where, "a sound"), where, left)
+        left -= sound.samples.size
         samples = np.asarray(sound.samples, np.float32)
         if sound.samples.dtype == np.int16:
             samples /= 32768.0

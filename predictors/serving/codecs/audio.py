@@ -14,10 +14,10 @@ from predictors.serving.codecs.wav import WavError, read_wav
 from predictors.serving.errors import InvalidInputError
 from predictors.serving.tensors import Array, Tensor
 
-__all__ = ["Audio", "AudioCodec"]
+__all__ = ["SAMPLES_OF_A_REQUEST", "Audio", "AudioCodec"]
 
-_MOST_SAMPLES: Final = 400_000_000
-"""An hour of stereo at 48 kHz, and 1.6 GB."""
+SAMPLES_OF_A_REQUEST: Final = 400_000_000
+"""Of all its sounds together: an hour of stereo at 48 kHz, and 1.6 GB."""
 
 _OTHERS: Final = (
     (b"ID3", 0, "MP3"),
@@ -51,20 +51,24 @@ class AudioCodec(InputCodec):
 
     def decode(self, tensor: Tensor) -> list[Audio]:
         """The sounds. Raises `InvalidInputError` naming the element."""
-        return [
-            self.opened(value, f"{tensor.name}[{index}]")
-            for index, value in enumerate(tensor.array.ravel().tolist())
-        ]
+        sounds, left = [], SAMPLES_OF_A_REQUEST
+        for index, value in enumerate(tensor.array.ravel().tolist()):
+            sounds.append(self.opened(value, f"{tensor.name}[{index}]", left))
+            left -= sounds[-1].samples.size
+        return sounds
 
-    def opened(self, value: object, where: str) -> Audio:
-        """One file. Raises `InvalidInputError` that begins with `where`."""
+    def opened(self, value: object, where: str, left: int = SAMPLES_OF_A_REQUEST) -> Audio:
+        """One file; of the request's samples so many are left.
+
+        Raises `InvalidInputError` that begins with `where`.
+        """
         if not isinstance(value, str | bytes):
             raise InvalidInputError(f"{where} is {type(value).__name__}, not a sound file.")
         if isinstance(value, bytes):
-            return _read(value, where)
+            return _read(value, where, left)
         # A WAV of silence is UTF-8, so that raw bytes can look like text.
         return _read(
-            value.encode() if value.startswith("RIFF") else from_base64(value, where), where
+            value.encode() if value.startswith("RIFF") else from_base64(value, where), where, left
         )
 
     def encode(self, name: str, value: Any) -> Tensor:
@@ -74,14 +78,14 @@ class AudioCodec(InputCodec):
         return Tensor(name, files, {"content_type": self.content_type})
 
 
-def _read(data: bytes, where: str) -> Audio:
+def _read(data: bytes, where: str, left: int) -> Audio:
     try:
         return Audio(*read_wav(data))
     except WavError as error:
-        return _by_soundfile(data, where, error)
+        return _by_soundfile(data, where, error, left)
 
 
-def _by_soundfile(data: bytes, where: str, why: WavError) -> Audio:
+def _by_soundfile(data: bytes, where: str, why: WavError, left: int) -> Audio:
     kind = next((name for magic, at, name in _OTHERS if data.startswith(magic, at)), None)
     try:
         import soundfile  # type: ignore[import-untyped, unused-ignore]
@@ -93,10 +97,10 @@ def _by_soundfile(data: bytes, where: str, why: WavError) -> Audio:
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             # A megabyte of FLAC can be days of silence.
-            if file.frames * file.channels > _MOST_SAMPLES:
+            if file.frames * file.channels > left:
                 raise InvalidInputError(
                     f"{where} has {file.frames} samples of {file.channels} channels; up to "
-                    f"{_MOST_SAMPLES} together are taken."
+                    f"{SAMPLES_OF_A_REQUEST} are taken in a request."
                 )
             return Audio(file.read(dtype="float32", always_2d=True), int(file.samplerate))
     except soundfile.LibsndfileError as error:

@@ -14,7 +14,7 @@ from predictors.serving.tensors import Tensor
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["ImageCodec"]
+__all__ = ["PIXELS_OF_A_REQUEST", "ImageCodec"]
 
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -22,6 +22,9 @@ _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 _MOST_PIXELS: Final = 64_000_000
 """8000 x 8000; 200 MB of RGB. A file of kilobytes can say that it has thousands of millions."""
+
+PIXELS_OF_A_REQUEST: Final = 4 * _MOST_PIXELS
+"""Of all its images together: 800 MB of RGB."""
 
 
 class ImageCodec(InputCodec):
@@ -46,10 +49,7 @@ class ImageCodec(InputCodec):
         """The images, read completely. Raises `InvalidInputError` naming the element."""
         array = tensor.array
         if array.dtype.kind == "O":
-            return [
-                self.opened(value, f"{tensor.name}[{index}]")
-                for index, value in enumerate(array.ravel().tolist())
-            ]
+            return self._all_opened(tensor.name, array.ravel().tolist())
         if array.dtype.name != "uint8" or array.ndim not in (2, 3, 4) or not array.size:
             raise InvalidInputError(
                 f"{tensor.name}: content type {self.content_type} needs BYTES, or UINT8 of shape "
@@ -70,8 +70,18 @@ class ImageCodec(InputCodec):
             files.append(file.getvalue())
         return Tensor(name, column(files), {"content_type": self.content_type})
 
-    def opened(self, value: object, where: str) -> Image:
-        """One file, read completely. Raises `InvalidInputError` that begins with `where`."""
+    def _all_opened(self, name: str, values: list[object]) -> list[Image]:
+        images, left = [], PIXELS_OF_A_REQUEST
+        for index, value in enumerate(values):
+            images.append(self.opened(value, f"{name}[{index}]", left))
+            left -= images[-1].width * images[-1].height
+        return images
+
+    def opened(self, value: object, where: str, left: int = PIXELS_OF_A_REQUEST) -> Image:
+        """One file, read completely; of the request's pixels so many are left.
+
+        Raises `InvalidInputError` that begins with `where`.
+        """
         if not isinstance(value, str | bytes):
             raise InvalidInputError(f"{where} is {type(value).__name__}, not an image.")
         data = from_base64(value, where) if isinstance(value, str) else as_bytes(value)
@@ -82,6 +92,11 @@ class ImageCodec(InputCodec):
             image: Image = pillow.open(io.BytesIO(data), formats=_FORMATS)
             if image.width * image.height > _MOST_PIXELS:
                 raise InvalidInputError(_too_large(where, f"{image.width} x {image.height}"))
+            if image.width * image.height > left:
+                raise InvalidInputError(
+                    f"{where}: the images of this request have more than {PIXELS_OF_A_REQUEST:,} "
+                    "pixels together. Send them in several requests."
+                )
             image.load()
         except (pillow.DecompressionBombError, pillow.DecompressionBombWarning):
             raise InvalidInputError(_too_large(where, "many more")) from None

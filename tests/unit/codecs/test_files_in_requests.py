@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import pytest
 
-from predictors.serving.codecs import find_input_codec
+from predictors.serving.codecs import AudioCodec, ImageCodec, find_input_codec
 from predictors.serving.codecs.base import column
 from predictors.serving.codecs.wav import WavError, read_wav
 from predictors.serving.errors import InvalidInputError
@@ -78,3 +78,21 @@ def test_images_that_are_refused(kind: str, size: tuple[int, int], told: str) ->
     assert codec is not None
     with pytest.raises(InvalidInputError, match=told):
         codec.decode(Tensor("x", column([file.getvalue()])))
+
+
+def test_the_images_of_a_request_are_bounded_together() -> None:
+    image_module = pytest.importorskip("PIL.Image")
+    file = io.BytesIO()
+    image_module.new("L", (10, 10)).save(file, "PNG")
+    assert ImageCodec().opened(file.getvalue(), "x[3]", left=100).size == (10, 10)
+    with pytest.raises(InvalidInputError, match=r"^x\[3\]: the images of this request have more"):
+        ImageCodec().opened(file.getvalue(), "x[3]", left=99)
+
+
+def test_the_sounds_of_a_request_are_bounded_together() -> None:
+    soundfile = pytest.importorskip("soundfile")
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(1000, np.int16), 8000, format="FLAC")
+    assert AudioCodec().opened(file.getvalue(), "x[1]", left=1000).samples.shape == (1000, 1)
+    with pytest.raises(InvalidInputError, match=r"^x\[1\] has 1000 samples of 1 channels; up to"):
+        AudioCodec().opened(file.getvalue(), "x[1]", left=999)
