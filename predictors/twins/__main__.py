@@ -44,8 +44,12 @@ def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
             print(f"no twin of {options.folder}: ROUSE_TWIN=off")
             return _NO_TWIN
         return _translate(options, env)
-    except (ServingError, OSError) as error:
+    except ServingError as error:
         print(f"{options.folder}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = error.filename or options.folder
+        print(f"{where}: {error.strerror or error}", file=sys.stderr)
         return 1
 
 

@@ -146,4 +146,5 @@ def read_file(path: Path) -> str:
     try:
         return path.expanduser().read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ConfigError(f"{path}: cannot be read: {reason}") from error
