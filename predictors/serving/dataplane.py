@@ -106,12 +106,16 @@ class DataPlane:
 
         One that is loaded again answers meanwhile.
         """
-        loading = (entry.name for entry in self._states if entry.state == State.LOADING)
-        if not self.settled or not all(self._latest.get(name) for name in loading):
+        if self.loading():
             return False
         if self._repository is None:
             return None not in self._latest.values()
         return not self._latest or any(self._latest.values())
+
+    def loading(self) -> bool:
+        """Whether some model has yet to be loaded for the first time."""
+        loading = (entry.name for entry in self.index() if entry.state == State.LOADING)
+        return not self.settled or not all(self._latest.get(name) for name in loading)
 
     def versions(self, name: str) -> list[str]:
         """The versions of a model that answer, oldest first. Raises `ModelNotFoundError`."""

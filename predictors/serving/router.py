@@ -138,6 +138,10 @@ class Router:
             below = (route for base, route in self._rest.items() if path.startswith(base))
             target = next(below, None)
         if target is None:
+            if self._plane.loading():  # a model may bring paths of its own
+                raise ModelNotReadyError(
+                    f"Path {path} does not exist on this server as yet: its model is loading."
+                )
             raise NotFoundError(f"Path {path} does not exist on this server.")
         return target
 

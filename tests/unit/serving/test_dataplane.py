@@ -296,6 +296,7 @@ async def test_a_server_whose_model_is_loaded_again_stays_ready(make: Any) -> No
     await asyncio.sleep(0)
     assert await plane.discover() == ["double"]
     assert plane.index() == [IndexEntry("double", "", "LOADING")]
+    assert plane.loading()
     again = asyncio.create_task(plane.load("double"))
     await asyncio.sleep(0)
     assert not plane.ready()
@@ -305,6 +306,7 @@ async def test_a_server_whose_model_is_loaded_again_stays_ready(make: Any) -> No
     assert await asyncio.to_thread(loads.wait, 10)
     assert plane.index() == [IndexEntry("double", "1", "LOADING")]
     assert plane.ready()
+    assert not plane.loading()  # for the first time
     assert (await plane.infer("double", None, _ask(1))).outputs
     gate.set()
     await again

@@ -289,3 +289,12 @@ async def test_documents(serve: Serve, model: Any) -> None:
     assert "/v2/models/double/infer" in own["paths"]
     assert page.headers["content-type"].startswith("text/html")
     assert "double" in page.text
+
+
+async def test_a_path_that_a_loading_model_may_bring_is_not_there_as_yet(serve: Serve) -> None:
+    async with await _client(serve(DataPlane(["slow"]))) as client:
+        answer = await client.post("/invocations", json={})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["error"] == (
+        "Path /invocations does not exist on this server as yet: its model is loading."
+    )
