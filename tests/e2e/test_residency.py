@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from perf.harness import Engine
-from rouse.api.localmodelnode.names import demand_name
+from rouse.api.localmodelnode.names import demand_name, model_key
 from rouse.controllers.localmodel.sources import GROUPS, LOCAL_NODES
 from rouse.kube.objects import Object
 from rouse.sdk import AsyncClient
@@ -75,7 +75,8 @@ async def test_the_machine_keeps_the_model_of_a_service(
         "serving.kserve.io/nodegroup": group,
     }
     await client.apply(deploy(wanted))
-    key, size = demand_name(uri), file.stat().st_size
+    key = model_key({"modelName": demand_name(uri), "namespace": "default"})
+    size = file.stat().st_size
 
     def kept(nodes: list[Object]) -> bool:
         told = [node.get("status") or {} for node in nodes]
