@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +20,7 @@ from predictors.serving import tracing
 from predictors.serving.application import Application
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import LoadFailedError, ModelLoadError, StartupError
+from predictors.serving.frozen import uncollected
 from predictors.serving.idle import Idle
 from predictors.serving.listener import Listener, listening_socket
 from predictors.serving.metrics import ServerMetrics
@@ -274,7 +274,7 @@ class _Server:
                     with notifier.phase("load"):
                         choice.twin.load()
                     return choice.twin
-                with notifier.phase("import"), _uncollected():
+                with notifier.phase("import"), uncollected():
                     self._runtime.prepare()
                 with notifier.phase("load"):
                     model = self._runtime.model(settings.model_name, folder)
@@ -319,24 +319,6 @@ class _Server:
         self._application.cut_off()
         await listener.drain(_ABORT_SECONDS)
         return 1
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Within the block garbage is not looked for, and what is there after it is none.
-
-    Imports make a million objects to stay; walking them again and again takes a fifth of the time.
-    A child of a warm parent, which has done so, has little to import.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 async def _in_daemon(work: Callable[[], Model]) -> Model:

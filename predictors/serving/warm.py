@@ -13,7 +13,6 @@ nobody has asked yet costs no second process.
 from __future__ import annotations
 
 import ctypes
-import gc
 import importlib
 import logging
 import math
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, ru
 
 import orjson
 
+from predictors.serving.frozen import freeze
 from predictors.serving.spawn import DATAGRAM, MAX_FDS, MalformedError, Spawn, id_of, parse
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def run_warm_parent(runtime: Runtime, entry: Entry) -> int:
     importlib.import_module("predictors.storage.kept")
     runtime.warm()
     seconds = perf_counter() - started
-    # What is imported is never garbage; frozen, it stays in pages shared by all children.
-    gc.collect()
-    gc.freeze()
+    freeze()
     with channel:
         parent = _Parent(channel, runtime, entry)
         parent.send(

@@ -9,7 +9,6 @@ die with their parent.
 from __future__ import annotations
 
 import ctypes
-import gc
 import logging
 import os
 import select
@@ -27,6 +26,7 @@ from typing import Final, NoReturn
 
 from predictors.serving.errors import StartupError
 from predictors.serving.fellows import SharedChanges, Worker
+from predictors.serving.frozen import freeze
 from predictors.serving.metrics.shared import SharedTexts
 from predictors.serving.model import PlacesWorkers, Runtime
 from predictors.serving.notify import Notifier
@@ -65,9 +65,7 @@ def supervise(
             with notifier.phase("fetch"):
                 folder = stack.enter_context(fetched(settings.source, env=os.environ))
             settings = replace(settings, source=str(folder))
-        # What is imported is never garbage; frozen, it stays in pages shared by all workers.
-        gc.collect()
-        gc.freeze()
+        freeze()
         supervisor = _Supervisor(settings, notifier, partial(run, settings, runtime), sock)
         if isinstance(runtime, PlacesWorkers):
             supervisor.place = runtime.become_worker

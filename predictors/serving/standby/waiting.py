@@ -7,7 +7,6 @@ had been started so, on the socket that it has listened on all the time. It neve
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import logging
 import os
@@ -21,6 +20,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from predictors.serving.errors import StartupError
+from predictors.serving.frozen import freeze
 from predictors.serving.standby.assignment import Assignment, MalformedError, recall, record
 from predictors.serving.standby.desk import Desk
 from predictors.serving.standby.signing import PublicKey
@@ -96,9 +96,7 @@ def _waited(runtime: Runtime, place: _Place, http_port: int) -> Assignment | Non
     started = perf_counter()
     importlib.import_module("predictors.serving.server")
     runtime.warm()
-    # What is imported is never garbage: collections of the server need not walk it.
-    gc.collect()
-    gc.freeze()
+    freeze()
     sock = _listening(http_port)
     _log.info("standing by for a model after %.2f s of imports", perf_counter() - started)
     given = asyncio.run(_wait(place, sock))
