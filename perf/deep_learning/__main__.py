@@ -5,7 +5,9 @@
 Servers run on one core, one at a time, with the load on the other core; they take turns, round by
 round, and a figure is the median of the rounds' ratios. MiniLM is the real one. Peers are a
 transformers pipeline behind FastAPI, and MLServer's huggingface runtime; the limits are the model's
-call and `generate` without a server. Waking and memory are measured on the embedded engine.
+call and `generate` without a server. Waking and memory are measured on the embedded engine. Where
+torch sees a GPU, embeddings and generation are measured there in bfloat16, beside the limit that
+the bandwidth of its memory sets.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Final
 
 from perf.deep_learning.bare import bare
 from perf.deep_learning.environments import installed
+from perf.deep_learning.gpu import on_gpu
 from perf.deep_learning.load import Posted, Streamed, post, stream
 from perf.deep_learning.models import SENTENCES, minilm, random_bert, random_llama
 from perf.deep_learning.replicas import more_replicas, wake_ups
@@ -33,7 +36,7 @@ from perf.report import Figure, percentile, publish
 
 _CLIENTS: Final = 32
 _STREAMS: Final = 16
-_PARTS: Final = ("embeddings", "generation", "wake", "memory")
+_PARTS: Final = ("embeddings", "generation", "wake", "memory", "gpu")
 
 
 def embeddings(peers: Mapping[str, Path], rounds: int, seconds: int, scratch: Path) -> list[Figure]:
@@ -196,6 +199,8 @@ def main() -> None:
             made += embeddings(peers, rounds, seconds, scratch)
         if "generation" in parts:
             made += generation(rounds, 2 * seconds, scratch)
+        if "gpu" in parts:
+            made += on_gpu(rounds, seconds, scratch)
     if "wake" in parts:
         made += waking(rounds)
     if "memory" in parts:

@@ -54,23 +54,29 @@ def weights_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
-def random_llama(folder: Path) -> None:
-    """Save a Llama of 57 million random parameters whose tokens are words."""
+def random_llama(folder: Path, *, large: bool = False) -> None:
+    """Save a Llama of 57 million random parameters whose tokens are words.
+
+    A large one has 1.03 thousand millions, in bfloat16.
+    """
     torch.manual_seed(7)
     config = LlamaConfig(
         vocab_size=_VOCABULARY,
-        hidden_size=512,
-        intermediate_size=1536,
-        num_hidden_layers=12,
-        num_attention_heads=8,
-        num_key_value_heads=8,
+        hidden_size=2048 if large else 512,
+        intermediate_size=5632 if large else 1536,
+        num_hidden_layers=22 if large else 12,
+        num_attention_heads=32 if large else 8,
+        num_key_value_heads=4 if large else 8,
         max_position_embeddings=512,
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=2,
         tie_word_embeddings=False,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    if large:
+        model.bfloat16()
+    model.save_pretrained(folder)
     words = {word: number for number, word in enumerate(map(_word, range(_VOCABULARY)))}
     made = Tokenizer(WordLevel(words, unk_token=_word(3)))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()

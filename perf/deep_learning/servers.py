@@ -16,7 +16,8 @@ from rouse.embedded.ports import free_port
 
 __all__ = ["embedders", "hello", "ours"]
 
-_QUIET: Final = {"HF_HUB_OFFLINE": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+_GPUS: Final = "CUDA_VISIBLE_DEVICES"
+_QUIET: Final = {"HF_HUB_OFFLINE": "1", "TF_CPP_MIN_LOG_LEVEL": "3", _GPUS: ""}
 _JSON: Final = {"content-type": "application/json"}
 
 _FASTAPI: Final = """
@@ -37,12 +38,15 @@ uvicorn.run(app, host="127.0.0.1", port={port}, access_log=False, log_level="war
 """
 
 
-def ours(name: str, folder: Path) -> Contestant:
-    """Our server with the model of a folder."""
+def ours(
+    name: str, folder: Path, *, gpu: bool = False, environ: Mapping[str, str] | None = None
+) -> Contestant:
+    """Our server with the model of a folder; it sees the GPUs there are, or none."""
     http = free_port()
     argv = [sys.executable, "-m", "predictors.huggingface", f"--model_name={name}"]
     argv += [f"--model_dir={folder}", f"--http_port={http}"]
-    return Contestant(name, argv, http, environ=_QUIET)
+    quiet = {key: value for key, value in _QUIET.items() if not gpu or key != _GPUS}
+    return Contestant(name, argv, http, environ={**quiet, **(environ or {})})
 
 
 def embedders(peers: Mapping[str, Path], model: Path, scratch: Path) -> dict[str, Contestant]:
