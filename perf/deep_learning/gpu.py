@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Mapping
-from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -101,8 +100,7 @@ def generated(
     server = ours("llama", folder, gpu=True, environ=environ)
     asked = b'{"model": "llama", "prompt": "w5 w6", "max_tokens": 1}'
     greeting = Body("/openai/v1/completions", asked, hello("").headers)
-    with ExitStack() as stack:
-        stack.enter_context(server.running(scratch / "gpu-llama.log", greeting))
+    with server.running(scratch / "gpu-llama.log", greeting):
         server.resume()
         rates = [
             asyncio.run(stream(server.http, clients=1, warm_up=seconds, seconds=seconds)).rate
