@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from predictors.serving import logs
 from predictors.serving.numbers import number, port, whole
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["main", "parser_of"]
 
 _log = logging.getLogger(__name__)
+
+_NEAR: Final = 0.85
+"""A slip of the finger is this like what was meant; KServe's own other flags are less."""
 
 
 def main(argv: Sequence[str], runtime: Runtime) -> int:
@@ -34,11 +37,23 @@ def main(argv: Sequence[str], runtime: Runtime) -> int:
 
         return run_standby(runtime, lambda args: main(args, runtime), arguments.http_port)
     if unknown:
-        _log.warning("flags of other servers are ignored: %s", " ".join(unknown))
+        _log.warning("flags of other servers are ignored: %s", _ignored(unknown, vars(arguments)))
     # Imported late: it imports numpy, which a warm parent must do after its own preparations.
     from predictors.serving.server import serve
 
     return serve(_settings(arguments, os.environ), runtime)
+
+
+def _ignored(unknown: Sequence[str], known: Iterable[str]) -> str:
+    """The flags, and of each that is nearly a known one, which was perhaps meant."""
+    from difflib import get_close_matches  # only a flag that is not known needs it
+
+    flags = [f"--{name}" for name in known]
+    told = []
+    for word in unknown:
+        near = get_close_matches(word.partition("=")[0], flags, n=1, cutoff=_NEAR)
+        told.append(f"{word} (did you mean {near[0]}?)" if near else word)
+    return " ".join(told)
 
 
 def _settings(arguments: argparse.Namespace, env: Mapping[str, str]) -> Settings:

@@ -33,9 +33,10 @@ class SklearnModel(EstimatorModel):
         super().load()
         self._check_fitted()
         self._lean = lean_predict(self._estimator)
+        kinds = [type(part) for part in parts(self._estimator)]
         # What a class of the user's own does to a row may depend on the others.
-        modules = (type(part).__module__ for part in parts(self._estimator))
-        self.batchable = all(module.startswith("sklearn.") for module in modules)
+        self.batchable = all(kind.__module__.startswith("sklearn.") for kind in kinds)
+        self._categorical = "CategoricalNB" in {kind.__name__ for kind in kinds}
 
     def _check_fitted(self) -> None:
         estimator = self._estimator
@@ -69,9 +70,18 @@ class SklearnModel(EstimatorModel):
         return estimator
 
     def call(self, method: str, rows: Any) -> Any:
-        """The estimator's answer, by the lean way where there is one."""
+        """The estimator's answer, by the lean way where there is one.
+
+        Raises `ValueError` for a category that CategoricalNB has not seen in training: it looks
+        categories up by their number, and itself raises a bare `IndexError`.
+        """
         if method == "predict" and self._lean is not None:
             answer = self._lean(rows)
             if answer is not None:
                 return answer
-        return super().call(method, rows)
+        try:
+            return super().call(method, rows)
+        except IndexError as error:
+            if not self._categorical:
+                raise
+            raise ValueError(f"a category was not seen in training: {error}") from error

@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import CategoricalNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -170,3 +171,17 @@ def test_a_file_that_was_cut_off_is_told(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").touch()
     with pytest.raises(ModelLoadError, match="it ends too early"):
         SklearnModel("m", tmp_path / "model.pkl").load()
+
+
+@pytest.mark.parametrize(
+    "estimator", [CategoricalNB(), make_pipeline(FunctionTransformer(), CategoricalNB())]
+)
+def test_a_category_unseen_in_training_is_the_clients_error(tmp_path: Path, estimator: Any) -> None:
+    rows = np.array([[0, 1], [1, 2], [2, 0], [1, 1]])
+    model = loaded(tmp_path, estimator.fit(rows, [0, 1, 1, 0]))
+    np.testing.assert_array_equal(ask(model, rows, "predict")[0], estimator.predict(rows))
+    with pytest.raises(IndexError):
+        estimator.predict([[9, 1]])
+    told = "refused the input: a category was not seen in training: index 9 is out of bounds"
+    with pytest.raises(InvalidInputError, match=told):
+        ask(model, np.array([[9, 1]]))
