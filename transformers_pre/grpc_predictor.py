@@ -24,8 +24,9 @@ from predictors.serving.errors import (
 from predictors.serving.grpc.asking import answered, asked, streamed
 from predictors.serving.grpc.statuses import RETRY_PUSHBACK, status_of
 from predictors.serving.inference import InferenceResponse
+from predictors.serving.passing import lineage_of
 from transformers_pre.errors import PredictorError, UnreachableError
-from transformers_pre.lineage import lineage_of, tagged
+from transformers_pre.lineage import tagged
 from transformers_pre.predictor import PredictorSettings, passed_on
 from transformers_pre.wire import to_request
 

@@ -11,8 +11,9 @@ import orjson
 
 from predictors.serving.errors import DeadlineError, OverloadedError
 from predictors.serving.inference import InferenceResponse
+from predictors.serving.passing import lineage_of
 from transformers_pre.errors import PredictorError, UnreachableError
-from transformers_pre.lineage import lineage_of, tagged
+from transformers_pre.lineage import tagged
 from transformers_pre.predictor import PredictorSettings, passed_on
 from transformers_pre.wire import Wire, from_wire, to_wire
 

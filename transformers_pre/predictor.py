@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from predictors.serving.inference import InferenceResponse
+from predictors.serving.passing import LINEAGE_HEADER, PASSED_ON, lineage_of
 from predictors.serving.tracing import trace_headers
-from transformers_pre.lineage import LINEAGE_HEADER, lineage_of
 
 __all__ = ["Predictor", "PredictorProtocol", "PredictorSettings", "passed_on", "predictor_of"]
 
 PredictorProtocol = Literal["v1", "v2", "grpc-v2"]
-
-_FORWARDED: Final = (
-    "baggage",
-    "traceparent",
-    "tracestate",
-    "x-b3-flags",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-spanid",
-    "x-b3-traceid",
-    "x-request-id",
-)
 
 
 @dataclass(frozen=True)
@@ -95,7 +83,7 @@ def predictor_of(settings: PredictorSettings, forwarded: Sequence[str] = ()) -> 
 
 def passed_on(headers: Mapping[str, str], forwarded: Sequence[str]) -> Iterator[tuple[str, str]]:
     """What the predictor is told of the client's headers: trace, request id, side of a canary."""
-    for name in (*_FORWARDED, *forwarded):
+    for name in (*PASSED_ON, *forwarded):
         if name in headers:
             yield name, headers[name]
     # Where this process makes spans, what it asks for belongs to them and not to the client's.

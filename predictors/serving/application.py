@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Final, TypeVar
@@ -19,15 +19,11 @@ import orjson
 from predictors.serving.bodies import Bodies, Exchange, Scope
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.endpoint import Endpoint
-from predictors.serving.errors import (
-    InvalidInputError,
-    MisfitError,
-    OverloadedError,
-    RequestError,
-)
+from predictors.serving.errors import MisfitError, OverloadedError, RequestError
 from predictors.serving.inference import InferenceRequest, InferenceResponse
 from predictors.serving.lanes import Lane, Verb
 from predictors.serving.observation import Call, Observers
+from predictors.serving.patience import ClientGoneError, patience_of, while_there
 from predictors.serving.protocols import Encoded
 from predictors.serving.repository.endpoints import Action
 from predictors.serving.router import JSON, Router
@@ -39,8 +35,6 @@ __all__ = ["Application"]
 _log = logging.getLogger(__name__)
 
 _LARGE_BYTES: Final = 256 * 1024
-_TIMEOUT_HEADER: Final = "x-request-timeout-ms"
-_CLIENT_GONE: Final = 499
 _WOKEN_SECONDS: Final = 5.0
 """An activator passes a request on as soon as it has found the replica ready."""
 
@@ -115,7 +109,7 @@ class Application:
             try:
                 await self._routed(target, scope, exchange)
             except RequestError as error:
-                if target.refuse is None or isinstance(error, _ClientGoneError):
+                if target.refuse is None or isinstance(error, ClientGoneError):
                     raise
                 told = target.refuse(error)
                 headers = [("content-type", told.content_type), *told.headers]
@@ -203,7 +197,7 @@ class Application:
             if self._cut_off and answering.cancelled():
                 raise OverloadedError("The server stops, and cannot wait for the model any longer.")
             if not answering.done():
-                raise _ClientGoneError("The client went away before its answer was there.")
+                raise ClientGoneError
             return answering.result()
         finally:
             self._waiting.discard(answering)
@@ -225,7 +219,7 @@ class Application:
         parts = endpoint.stream(request)
         bodies = (lane.encode(endpoint.model, request, part).body async for part in parts)
         events = sse(bodies if call is None else call.streamed(bodies, JSON))
-        await _while_there(exchange, send(exchange, events, self._closing(scope, _EVENTS)))
+        await while_there(exchange, send(exchange, events, self._closing(scope, _EVENTS)))
         endpoint.metrics.succeeded(InferenceResponse((), predict=perf_counter() - started))
 
     async def _routed(self, route: Route, scope: Scope, exchange: Exchange) -> None:
@@ -241,13 +235,13 @@ class Application:
             query = scope.query_string
             request = HttpRequest(route.method, scope.path, query, headers, body)
             asking = route.handle(request) if call is None else call.routed(route, request)
-            answer = await _while_there(exchange, asking)
+            answer = await while_there(exchange, asking)
             told = [("content-type", answer.content_type), *answer.headers]
             if answer.stream is None:
                 self._respond(scope, exchange, answer.status, told, answer.body)
             else:
                 sending = send(exchange, answer.stream, self._closing(scope, told), answer.status)
-                await _while_there(exchange, sending)
+                await while_there(exchange, sending)
         except RequestError as error:
             if call is not None:
                 call.refused(error.status, str(error))
@@ -260,16 +254,9 @@ class Application:
     def _told(self, request: InferenceRequest, scope: Scope) -> None:
         """Give a request its headers and deadline, which the fast path does without."""
         request.headers = headers = dict(scope.headers.items())
-        text = headers.get(_TIMEOUT_HEADER)
-        if text is None:
-            return
-        try:
-            seconds = float(text) / 1e3
-        except ValueError:
-            seconds = -1.0
-        if not 0 <= seconds < float("inf"):
-            raise InvalidInputError(f"{_TIMEOUT_HEADER} must be milliseconds, got {text!r}.")
-        request.deadline = asyncio.get_running_loop().time() + seconds
+        seconds = patience_of(headers)
+        if seconds is not None:
+            request.deadline = asyncio.get_running_loop().time() + seconds
 
     async def _threaded(self, work: Callable[..., _T], *arguments: object) -> _T:
         if self._executor is None:
@@ -282,7 +269,7 @@ class Application:
         )
 
     def _fail(self, scope: Scope, exchange: Exchange, error: RequestError) -> None:
-        if isinstance(error, _ClientGoneError):
+        if isinstance(error, ClientGoneError):
             return
         body = orjson.dumps({"error": str(error)})
         headers: Sequence[tuple[str, str]] = error.headers
@@ -302,26 +289,6 @@ class Application:
         if self._router.draining and scope.http_version.startswith("1"):
             return [*headers, ("connection", "close")]
         return headers
-
-
-class _ClientGoneError(RequestError):
-    """Nobody is there to be answered."""
-
-    status = _CLIENT_GONE
-
-
-async def _while_there(exchange: Exchange, answering: Awaitable[_T]) -> _T:
-    """The result, unless the client goes away before: then what is left to do is cancelled."""
-    task = asyncio.ensure_future(answering)
-    gone = asyncio.ensure_future(exchange.client_disconnect())
-    try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise _ClientGoneError("The client went away before its answer was there.")
-        return task.result()
-    finally:
-        gone.cancel()
-        task.cancel()
 
 
 def _begun(observers: Observers, lane: Lane, endpoint: Endpoint, scope: Scope) -> Call | None:

@@ -6,14 +6,14 @@ import asyncio
 import logging
 import os
 import socket
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
 from granian.server import common
 from granian.server.embed import Server
 
-from predictors.serving.application import Application
+from predictors.serving.bodies import Exchange, Scope
 from predictors.serving.errors import StartupError
 
 __all__ = ["Listener", "listening_socket"]
@@ -49,6 +49,13 @@ def listening_socket(port: int, inherited: str | None) -> socket.socket:
             f"Cannot listen on port {port}: {reason}. Choose --http_port."
         ) from error
     return sock
+
+
+class Application(Protocol):
+    """What answers requests."""
+
+    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        """Answer one."""
 
 
 class Listener(Server):  # type: ignore[misc, unused-ignore]

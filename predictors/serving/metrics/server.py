@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
+from typing import TYPE_CHECKING
 
-from predictors.serving.inference import InferenceResponse
 from predictors.serving.metrics.custom import custom_lines
 from predictors.serving.metrics.histogram import SIZES, STARTS, Histogram, head, labelled
 from predictors.serving.metrics.process import process_lines
+
+if TYPE_CHECKING:
+    from predictors.serving.inference import InferenceResponse
 
 __all__ = ["ModelMetrics", "ServerMetrics", "VersionMetrics"]
 
