@@ -11,7 +11,7 @@ from rouse.api import inferenceservice
 from rouse.api.base import Object
 from rouse.api.findings import examine
 from rouse.api.inferenceservice.lifecycle import Reason
-from rouse.api.inferenceservice.modes import KNATIVE, MODE_ANNOTATION, STANDARD, mode_of
+from rouse.api.inferenceservice.modes import KNATIVE, STANDARD, mode_of
 from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.canaries import resolve_canaries
 from rouse.compiler.compiled import Compiled
@@ -21,6 +21,7 @@ from rouse.compiler.errors import CompileError
 from rouse.compiler.events import make_events
 from rouse.compiler.explainer import resolve_explainer
 from rouse.compiler.metadata import is_stopped
+from rouse.compiler.modes import kept_mode
 from rouse.compiler.observed import Observed
 from rouse.compiler.predictor import resolve_predictor
 from rouse.compiler.runtimes import RuntimeSet
@@ -99,7 +100,7 @@ def compile_inference_service(
 def _compile(
     isvc: InferenceService, runtimes: RuntimeSet, config: Config, observed: Observed, now: datetime
 ) -> Compiled:
-    mode = _mode(isvc, config, observed)
+    mode = kept_mode(isvc, config, observed)
     if mode == KNATIVE and isvc.spec.predictor.name:
         # Revisions tell its versions apart: another name would make another Knative Service.
         unnamed = isvc.spec.predictor.model_copy(update={"name": None})
@@ -107,19 +108,6 @@ def _compile(
     backend = _BACKENDS[mode]
     components = list(_resolved(isvc, runtimes, config))
     return backend(isvc, components, config=config, observed=observed, now=now)
-
-
-def _mode(isvc: InferenceService, config: Config, observed: Observed) -> str:
-    """Return the mode: a live object keeps the one it has, whatever the default becomes."""
-    before: str | None = observed.previous_status.get("deploymentMode")
-    mode = mode_of(isvc.annotations, before or config.default_deployment_mode)
-    if mode is None or (before and mode != before):
-        raise CompileError(
-            Reason.INVALID_SPEC,
-            f"metadata.annotations[{MODE_ANNOTATION}]: the mode of a live object cannot change "
-            f"from {before} to {mode}; delete the InferenceService and create it again",
-        )
-    return mode
 
 
 def _resolved(

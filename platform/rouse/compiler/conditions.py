@@ -32,7 +32,14 @@ from rouse.compiler.observed import Observed, contains, settled
 from rouse.compiler.part import Part
 from rouse.compiler.rollout import Rollout
 
-__all__ = ["PartFindings", "observe_ingress", "observe_part", "summarize_parts"]
+__all__ = [
+    "PartFindings",
+    "is_current",
+    "mirrored",
+    "observe_ingress",
+    "observe_part",
+    "summarize_parts",
+]
 
 _RECONCILED = "Reconciled"
 """Istio's condition of a VirtualService that the gateways have."""
@@ -70,18 +77,18 @@ def summarize_parts(parts: Sequence[PartFindings], ingress: Finding) -> list[Fin
 def observe_part(part: Part, observed: Observed) -> PartFindings:
     """Return what is found of a component."""
     live = observed.knative_services.get(part.resolved.name)
-    current = live is not None and _is_current(live, part.service)
+    current = live is not None and is_current(live, part.service)
     latest = observed.revisions.get(part.rollout.latest_created)
     ready, route, configuration = _TYPES[part.resolved.component]
     return PartFindings(
-        _mirrored(live, current, "Ready", ready, latest),
-        _mirrored(live, current, "RoutesReady", route, latest),
-        _mirrored(live, current, "ConfigurationsReady", configuration, latest),
+        mirrored(live, current, "Ready", ready, latest),
+        mirrored(live, current, "RoutesReady", route, latest),
+        mirrored(live, current, "ConfigurationsReady", configuration, latest),
         _latest_deployment(part.rollout, latest, current),
     )
 
 
-def _is_current(live: Mapping[str, Any], wanted: Object) -> bool:
+def is_current(live: Mapping[str, Any], wanted: Object) -> bool:
     """Whether the live Knative Service is the wanted one and Knative has seen it.
 
     The template is compared by its hash: Knative fills defaults in and writes quantities anew.
@@ -91,8 +98,8 @@ def _is_current(live: Mapping[str, Any], wanted: Object) -> bool:
     return same and settled(live) and contains(spec.get("traffic"), wanted["spec"]["traffic"])
 
 
-def _mirrored(
-    live: Object | None, current: bool, theirs: str, ours: str, latest: Object | None
+def mirrored(
+    live: Object | None, current: bool, theirs: str, ours: str, latest: Object | None = None
 ) -> Finding:
     """Return Knative's condition under our name; Unknown while it tells of an older spec."""
     if live is None:

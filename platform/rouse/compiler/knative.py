@@ -7,11 +7,11 @@ import hashlib
 import orjson
 
 from rouse.api.base import Object
-from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.autoscaling import DEFAULT_CLASS, make_autoscaling_annotations
 from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.metadata import is_cluster_local, make_metadata
 from rouse.compiler.names import TEMPLATE_HASH
+from rouse.compiler.owner import Owner
 
 __all__ = ["make_knative_service", "make_template", "template_hash"]
 
@@ -48,7 +48,7 @@ def template_hash(template: Object) -> str:
 
 
 def make_knative_service(
-    isvc: InferenceService,
+    owner: Owner,
     component: ResolvedComponent,
     template: Object,
     traffic: list[Object],
@@ -59,8 +59,8 @@ def make_knative_service(
 
     ``inside``: Knative gives it no host of its own at the gateway for the outside.
     """
-    metadata = make_metadata(isvc, component.name, component.component)
-    if inside or is_cluster_local(isvc):
+    metadata = make_metadata(owner, component.name, component.component)
+    if inside or is_cluster_local(owner):
         metadata["labels"] |= _VISIBILITY
     return {
         "apiVersion": "serving.knative.dev/v1",

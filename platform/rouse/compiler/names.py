@@ -7,18 +7,21 @@ import hashlib
 __all__ = [
     "ACCESS_NAMESPACE_LABEL",
     "COMPONENT_LABEL",
+    "GRAPH_LABEL",
     "MANAGED_BY",
     "MAX_KNATIVE_SERVICE",
     "SERVICE_LABEL",
     "TEMPLATE_HASH",
     "TOKENS_TOO",
     "component_name",
+    "owner_label",
     "revision_host",
     "service_host",
     "shorten",
 ]
 
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"
+GRAPH_LABEL = "serving.kserve.io/inferencegraph"
 COMPONENT_LABEL = "component"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "rouse"}
 
@@ -26,7 +29,7 @@ TEMPLATE_HASH = "rouse.dev/template-hash"
 """Annotation of a revision template, and so of its revisions: which template they were made of."""
 
 ACCESS_NAMESPACE_LABEL = "rouse.dev/inferenceservice-namespace"
-"""Of a policy: the namespace of the InferenceService whose hosts it is for."""
+"""Of a policy: the namespace of the InferenceService or InferenceGraph whose hosts it is for."""
 
 TOKENS_TOO = "rouse.dev/tokens-too"
 """Of a policy that asks for keys: ``true`` where a token is as good as one."""
@@ -35,6 +38,14 @@ MAX_KNATIVE_SERVICE = 63 - len("-00001-deployment")
 """What is left for the name of a Knative Service, so that the names made from it are DNS labels."""
 
 _HASH_LENGTH = 8
+
+
+_LABELS = {"InferenceService": SERVICE_LABEL, "InferenceGraph": GRAPH_LABEL}
+
+
+def owner_label(kind: str) -> str:
+    """Return the label that carries the name of the InferenceService or InferenceGraph."""
+    return _LABELS[kind]
 
 
 def component_name(service: str, component: str, variant: str | None = None) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rouse.api.base import Object
-from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.access import make_auth_objects, methods_of
 from rouse.compiler.config import Config
 from rouse.compiler.gateway import make_certificate, make_tls_gateway
@@ -16,6 +15,7 @@ from rouse.compiler.hosts import external_hosts, local_host
 from rouse.compiler.lineage import LINEAGE_HEADER, Way
 from rouse.compiler.metadata import is_cluster_local, make_metadata
 from rouse.compiler.names import revision_host, service_host
+from rouse.compiler.owner import Owner
 from rouse.compiler.paths import EXPLAIN_PATHS, Entrance, attachment, entrances
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "make_access",
     "make_alias",
     "make_rule",
+    "make_tls_objects",
     "make_virtual_service",
     "virtual_service_of",
 ]
@@ -50,33 +51,35 @@ class Door:
     shadow_percent: int = 0
 
 
-def make_access(isvc: InferenceService, config: Config) -> list[Object]:
+def make_access(owner: Owner, config: Config) -> list[Object]:
     """Return what the VirtualService's hosts need first: policies, an address, HTTPS if wanted."""
-    shared: list[Object | None] = []
-    if not is_cluster_local(isvc):
-        shared = [
-            make_certificate(external_hosts(isvc, config), config),
-            make_tls_gateway(config),
-        ]
     return [
-        *make_auth_objects(isvc, config),
-        make_alias(isvc, isvc.name, config),
-        *filter(None, shared),
+        *make_auth_objects(owner, config),
+        make_alias(owner, owner.name, config),
+        *make_tls_objects(owner, config),
     ]
 
 
-def make_alias(isvc: InferenceService, name: str, config: Config) -> Object:
+def make_tls_objects(owner: Owner, config: Config) -> list[Object]:
+    """Return what HTTPS needs, which all share. Raises CompileError for a host not certified."""
+    if is_cluster_local(owner):
+        return []
+    certificate = make_certificate(external_hosts(owner, config), config)
+    return [each for each in (certificate, make_tls_gateway(config)) if each is not None]
+
+
+def make_alias(owner: Owner, name: str, config: Config) -> Object:
     """Return the Service that gives a cluster-local host an address: the local gateway's."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": make_metadata(isvc, name),
+        "metadata": make_metadata(owner, name),
         "spec": {"type": "ExternalName", "externalName": config.local_gateway_service},
     }
 
 
 def make_virtual_service(
-    isvc: InferenceService,
+    owner: Owner,
     doors: Iterable[Door],
     overrides: Sequence[Object],
     config: Config,
@@ -86,18 +89,18 @@ def make_virtual_service(
     ``overrides`` are the matches of the requests that ask for the canary. The first door that
     takes a request gets it.
     """
-    ways_in = entrances(isvc, config)
+    ways_in = entrances(owner, config)
     http = [
         rule
         for door in doors
         for entrance in ways_in
-        for rule in _rules(isvc, door, entrance, overrides, config)
+        for rule in _rules(owner, door, entrance, overrides, config)
     ]
-    return virtual_service_of(isvc, ways_in, http, config)
+    return virtual_service_of(owner, ways_in, http, config)
 
 
 def virtual_service_of(
-    isvc: InferenceService,
+    owner: Owner,
     ways_in: Iterable[Entrance],
     http: Sequence[Object],
     config: Config,
@@ -108,19 +111,19 @@ def virtual_service_of(
 
     ``inner_hosts`` are hosts beside the service's own, for requests between its components.
     """
-    hosts, gateways = attachment(isvc, ways_in, config)
+    hosts, gateways = attachment(owner, ways_in, config)
     hosts = [*hosts, *inner_hosts]
-    closed = _closed([local_host(isvc, config), *inner_hosts], isvc, config)
+    closed = _closed([local_host(owner, config), *inner_hosts], owner, config)
     rules = [*closed, *http]
-    return _virtual_service(isvc, {"hosts": hosts, "gateways": gateways, "http": rules})
+    return _virtual_service(owner, {"hosts": hosts, "gateways": gateways, "http": rules})
 
 
-def _closed(inside: Sequence[str], isvc: InferenceService, config: Config) -> list[Object]:
+def _closed(inside: Sequence[str], owner: Owner, config: Config) -> list[Object]:
     """Return the rule that keeps the hosts of the inside from leading around who asks outside.
 
     Anybody can send them to the gateway of the outside, and policies do not name them.
     """
-    if is_cluster_local(isvc) or not methods_of(isvc, config):
+    if is_cluster_local(owner) or not methods_of(owner, config):
         return []
     # Envoy finds a host in any case of letters, and compares this with what was sent.
     pattern = f"(?i)^({'|'.join(map(re.escape, inside))})(:.*)?$"
@@ -129,7 +132,7 @@ def _closed(inside: Sequence[str], isvc: InferenceService, config: Config) -> li
 
 
 def make_rule(
-    isvc: InferenceService,
+    owner: Owner,
     service: str,
     entrance: Entrance,
     route: Sequence[Object],
@@ -138,11 +141,9 @@ def make_rule(
     timeout_s: int | None = None,
 ) -> Object:
     """Return the rule, still without a match, that leads requests to a component's Service."""
-    headers = {
-        "Host": service_host(service, isvc.namespace, config.cluster_domain),
-        "KServe-Isvc-Name": isvc.name,
-        "KServe-Isvc-Namespace": isvc.namespace,
-    }
+    headers = {"Host": service_host(service, owner.namespace, config.cluster_domain)}
+    if owner.kind == "InferenceService":
+        headers |= {"KServe-Isvc-Name": owner.name, "KServe-Isvc-Namespace": owner.namespace}
     rule: Object = {
         "headers": {"request": {"set": headers}},
         "route": list(route),
@@ -153,27 +154,27 @@ def make_rule(
     return rule
 
 
-def keep_virtual_service(isvc: InferenceService, live: Mapping[str, Any], config: Config) -> Object:
+def keep_virtual_service(owner: Owner, live: Mapping[str, Any], config: Config) -> Object:
     """Return the live VirtualService as the wanted one: nothing better is ready yet.
 
     Who asks for tokens or keys by now is closed all the same.
     """
-    closed = _closed([local_host(isvc, config)], isvc, config)
+    closed = _closed([local_host(owner, config)], owner, config)
     kept = [rule for rule in live["spec"].get("http") or () if rule not in closed]
-    return _virtual_service(isvc, {**live["spec"], "http": [*closed, *kept]})
+    return _virtual_service(owner, {**live["spec"], "http": [*closed, *kept]})
 
 
-def _virtual_service(isvc: InferenceService, spec: Object) -> Object:
+def _virtual_service(owner: Owner, spec: Object) -> Object:
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
-        "metadata": make_metadata(isvc, isvc.name),
+        "metadata": make_metadata(owner, owner.name),
         "spec": spec,
     }
 
 
 def _rules(
-    isvc: InferenceService,
+    owner: Owner,
     door: Door,
     entrance: Entrance,
     overrides: Sequence[Object],
@@ -182,19 +183,19 @@ def _rules(
     match = entrance.match(EXPLAIN_PATHS if door.explains else "")
     if door.canary is not None and overrides:
         both = [{**match, **override} for override in overrides]
-        yield {"match": both, **_rule(isvc, door, entrance, (door.canary,), config)}
-    rule = _rule(isvc, door, entrance, door.ways, config)
+        yield {"match": both, **_rule(owner, door, entrance, (door.canary,), config)}
+    rule = _rule(owner, door, entrance, door.ways, config)
     if door.shadow and door.shadow_percent:
-        rule["mirror"] = _destination(door.shadow, isvc.namespace, config)
+        rule["mirror"] = _destination(door.shadow, owner.namespace, config)
         rule["mirrorPercentage"] = {"value": float(door.shadow_percent)}
     yield {"match": [match], **rule} if match else rule
 
 
 def _rule(
-    isvc: InferenceService, door: Door, entrance: Entrance, ways: Sequence[Way], config: Config
+    owner: Owner, door: Door, entrance: Entrance, ways: Sequence[Way], config: Config
 ) -> Object:
-    route = [_weighted(door, way, isvc.namespace, config) for way in ways]
-    return make_rule(isvc, door.name, entrance, route, config, timeout_s=door.timeout_s)
+    route = [_weighted(door, way, owner.namespace, config) for way in ways]
+    return make_rule(owner, door.name, entrance, route, config, timeout_s=door.timeout_s)
 
 
 def _weighted(door: Door, way: Way, namespace: str, config: Config) -> Object:

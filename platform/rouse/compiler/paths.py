@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rouse.api.base import Object
-from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.config import Config
 from rouse.compiler.hosts import external_hosts, local_host, public_path
 from rouse.compiler.metadata import is_cluster_local
+from rouse.compiler.owner import Owner
 
 __all__ = ["EXPLAIN_PATHS", "Entrance", "attachment", "entrances", "inner_entrance"]
 
@@ -42,12 +42,12 @@ class Entrance:
         return match
 
 
-def entrances(isvc: InferenceService, config: Config) -> list[Entrance]:
+def entrances(owner: Owner, config: Config) -> list[Entrance]:
     """Return the ways in. Raises CompileError for a bad template."""
-    path = "" if is_cluster_local(isvc) else public_path(isvc, config)
+    path = "" if is_cluster_local(owner) else public_path(owner, config)
     if not path:
         return [Entrance()]
-    own = [local_host(isvc, config), *external_hosts(isvc, config)]
+    own = [local_host(owner, config), *external_hosts(owner, config)]
     rewrite = {"uriRegexRewrite": {"match": f"^{re.escape(path)}/?", "rewrite": "/"}}
     return [
         Entrance(authority=_any_of(own)),
@@ -58,13 +58,13 @@ def entrances(isvc: InferenceService, config: Config) -> list[Entrance]:
 
 
 def attachment(
-    isvc: InferenceService, ways_in: Iterable[Entrance], config: Config
+    owner: Owner, ways_in: Iterable[Entrance], config: Config
 ) -> tuple[list[str], list[str]]:
     """Return hosts and gateways of the VirtualService. Raises CompileError for a bad template."""
-    hosts, gateways = [local_host(isvc, config)], [config.local_gateway]
-    if not is_cluster_local(isvc):
+    hosts, gateways = [local_host(owner, config)], [config.local_gateway]
+    if not is_cluster_local(owner):
         shared = [each.host for each in ways_in if each.host]
-        hosts = list(dict.fromkeys([*hosts, *external_hosts(isvc, config), *shared]))
+        hosts = list(dict.fromkeys([*hosts, *external_hosts(owner, config), *shared]))
         gateways += config.outside_gateways
     return hosts, gateways
 

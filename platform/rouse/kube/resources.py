@@ -22,6 +22,7 @@ __all__ = [
     "EVENTS",
     "GATEWAYS",
     "HORIZONTAL_POD_AUTOSCALERS",
+    "INFERENCE_GRAPHS",
     "INFERENCE_SERVICES",
     "KNATIVE_SERVICES",
     "LEASES",
@@ -89,6 +90,7 @@ _KNATIVE = "serving.knative.dev"
 _ISTIO = "networking.istio.io"
 
 INFERENCE_SERVICES = Resource(_KSERVE, "v1beta1", "InferenceService", "inferenceservices")
+INFERENCE_GRAPHS = Resource(_KSERVE, "v1alpha1", "InferenceGraph", "inferencegraphs")
 SERVING_RUNTIMES = Resource(_KSERVE, "v1alpha1", "ServingRuntime", "servingruntimes")
 CLUSTER_SERVING_RUNTIMES = Resource(
     _KSERVE, "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", namespaced=False
@@ -140,7 +142,6 @@ CUSTOM_RESOURCE_DEFINITIONS = Resource(
 
 _ALSO_APPLIED = (
     # Kinds no controller follows, which users put beside their models.
-    Resource(_KSERVE, "v1alpha1", "InferenceGraph", "inferencegraphs"),
     Resource(_KSERVE, "v1alpha1", "TrainedModel", "trainedmodels"),
     Resource(_KSERVE, "v1alpha1", "LocalModelCache", "localmodelcaches", namespaced=False),
     Resource(_KSERVE, "v1alpha1", "LocalModelNamespaceCache", "localmodelnamespacecaches"),
@@ -167,6 +168,7 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
     (resource.api_version, resource.kind): resource
     for resource in (
         INFERENCE_SERVICES,
+        INFERENCE_GRAPHS,
         SERVING_RUNTIMES,
         CLUSTER_SERVING_RUNTIMES,
         CLUSTER_STORAGE_CONTAINERS,

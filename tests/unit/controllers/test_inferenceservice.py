@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from rouse.controllers.inferenceservice.ownership import NotOwnedError
 from rouse.controllers.inferenceservice.settings import Settings
+from rouse.controllers.writing.ownership import NotOwnedError
 from rouse.errors import (
     ApiError,
     ConfigError,

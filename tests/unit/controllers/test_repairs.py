@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from rouse.controllers.inferenceservice import Reconciler
-from rouse.controllers.inferenceservice.repairs import MOST, Repairs
+from rouse.controllers.writing.repairs import MOST, Repairs
 from rouse.kube import Key, Requeue
 from rouse.kube.resources import SERVICES
 from tests.unit.controllers.harness import KEY, NOW, Harness, harness, service

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from rouse.controllers.inferenceservice.ownership import NotOwnedError, check_owner
 from rouse.controllers.inferenceservice.triggers import (
     connect_triggers,
     follows_runtimes,
     owner_of,
 )
+from rouse.controllers.writing.ownership import NotOwnedError, check_owner
 from rouse.errors import ConflictError
 from rouse.kube import Key
 from rouse.kube.client import EventType

@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rouse.api.inferencegraph.types import InferenceGraph
-from rouse.api.inferenceservice.lifecycle import Finding, summarize
+from rouse.api.inferenceservice.lifecycle import READY, Finding, summarize
 
-__all__ = ["ROUTER_READY", "STEPS_READY", "Reason", "conditions", "services_of"]
+__all__ = [
+    "DECIDING",
+    "ROUTER_READY",
+    "STEPS_READY",
+    "Reason",
+    "conditions",
+    "services_of",
+]
 
 ROUTER_READY = "RouterReady"
 STEPS_READY = "StepsReady"
+
+DECIDING = frozenset({READY, ROUTER_READY, STEPS_READY})
+"""The conditions that say whether it serves; others inform."""
 
 
 class Reason:
     """Why a condition is what it is."""
 
+    INVALID_SPEC = "InvalidGraphSpec"
+    NAME_TAKEN = "NameTaken"
     SERVICE_NOT_FOUND = "InferenceServiceNotFound"
     SERVICE_NOT_READY = "InferenceServiceNotReady"
+    STOPPED = "Stopped"
+    WAITING_FOR_STEPS = "WaitingForSteps"
 
 
 def services_of(graph: InferenceGraph) -> tuple[str, ...]:

@@ -137,3 +137,23 @@ class InferenceGraph(Model):
     spec: InferenceGraphSpec
     status: Object | None = None
     """What was observed; typed in `InferenceGraphStatus`, read here as it is."""
+
+    @property
+    def name(self) -> str:
+        """The name in metadata."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace in metadata; default when not given."""
+        return self.metadata.namespace or "default"
+
+    @property
+    def annotations(self) -> Strings:
+        """The annotations in metadata, never None."""
+        return self.metadata.annotations or {}
+
+    @property
+    def labels(self) -> Strings:
+        """The labels in metadata, never None."""
+        return self.metadata.labels or {}

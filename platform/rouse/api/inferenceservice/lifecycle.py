@@ -7,7 +7,7 @@ The other conditions inform; they have severity Info.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -110,21 +110,27 @@ def summarize(parts: Sequence[Finding], type_: str = READY) -> Finding:
 
 
 def set_conditions(
-    findings: Iterable[Finding], previous: Iterable[Mapping[str, Any]], now: str
+    findings: Iterable[Finding],
+    previous: Iterable[Mapping[str, Any]],
+    now: str,
+    deciding: Collection[str] = DECIDING,
 ) -> list[Object]:
     """Return conditions sorted by type; the time of one whose status is the same stays.
 
-    ``now`` is RFC 3339 in UTC.
+    ``now`` is RFC 3339 in UTC. Those that are not ``deciding`` have severity Info.
     """
     before = {str(c.get("type")): c for c in previous}
-    return [_condition(f, before.get(f.type, {}), now) for f in sorted(findings, key=_type)]
+    return [
+        _condition(f, before.get(f.type, {}), now, informs=f.type not in deciding)
+        for f in sorted(findings, key=_type)
+    ]
 
 
 def _type(finding: Finding) -> str:
     return finding.type
 
 
-def _condition(finding: Finding, before: Mapping[str, Any], now: str) -> Object:
+def _condition(finding: Finding, before: Mapping[str, Any], now: str, *, informs: bool) -> Object:
     same = before.get("status") == finding.status and before.get("lastTransitionTime")
     condition = {
         "type": finding.type,
@@ -135,6 +141,6 @@ def _condition(finding: Finding, before: Mapping[str, Any], now: str) -> Object:
         condition["reason"] = finding.reason
     if finding.message:
         condition["message"] = finding.message
-    if finding.type not in DECIDING:
+    if informs:
         condition["severity"] = "Info"
     return condition

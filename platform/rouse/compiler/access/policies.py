@@ -13,7 +13,6 @@ from rouse.api.apikeys import NAME_HEADER, default_secret
 from rouse.api.base import Object
 from rouse.api.inferenceservice.annotations import API_KEYS, AUTH, parse_auth
 from rouse.api.inferenceservice.lifecycle import Reason
-from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.config import Config
 from rouse.compiler.config.access import JwtIssuer
 from rouse.compiler.errors import CompileError
@@ -22,10 +21,11 @@ from rouse.compiler.metadata import is_cluster_local
 from rouse.compiler.names import (
     ACCESS_NAMESPACE_LABEL,
     MANAGED_BY,
-    SERVICE_LABEL,
     TOKENS_TOO,
+    owner_label,
     shorten,
 )
+from rouse.compiler.owner import Owner
 
 __all__ = ["make_auth_objects", "methods_of"]
 
@@ -33,20 +33,21 @@ _API = "security.istio.io/v1"
 _AUTHENTICATION = "rouse-jwt"
 _MOST_NAME = 253
 _ANYBODY = ["*"]
+_PREFIXES = {"InferenceService": "rouse", "InferenceGraph": "rouse-graph"}
 _METHODS = frozenset({"api-key", "jwt", "none"})
 
 
-def methods_of(isvc: InferenceService, config: Config) -> frozenset[str]:
+def methods_of(owner: Owner, config: Config) -> frozenset[str]:
     """Return what opens it: ``jwt``, ``api-key``, either, or nothing where everybody may call.
 
     Raises CompileError for an unknown method, and where a token is asked for and none could be
     checked.
     """
-    text = isvc.annotations.get(AUTH)
+    text = owner.annotations.get(AUTH)
     if text is not None:
         methods = frozenset(parse_auth(text))
     else:
-        methods = frozenset({"api-key" if API_KEYS in isvc.annotations else config.auth.default})
+        methods = frozenset({"api-key" if API_KEYS in owner.annotations else config.auth.default})
     if unknown := methods - _METHODS:
         # Admission refuses it; where it was not asked, a slip must not leave the model open.
         words = ", ".join(sorted(f'"{one}"' for one in unknown))
@@ -63,21 +64,21 @@ def methods_of(isvc: InferenceService, config: Config) -> frozenset[str]:
     return methods - {"none"}
 
 
-def make_auth_objects(isvc: InferenceService, config: Config) -> list[Object]:
+def make_auth_objects(owner: Owner, config: Config) -> list[Object]:
     """Return the policies, to be applied before any route; empty where everybody may call.
 
     Raises CompileError for a bad template of hosts, or where no token could be checked.
     """
-    methods = methods_of(isvc, config)
-    operations = list(_operations(isvc, config)) if methods else []
+    methods = methods_of(owner, config)
+    operations = list(_operations(owner, config)) if methods else []
     if not operations:
         return []
     objects: list[Object] = []
     if "api-key" in methods:
-        objects.append(_keys_policy(isvc, operations, config, tokens_too="jwt" in methods))
+        objects.append(_keys_policy(owner, operations, config, tokens_too="jwt" in methods))
     if "jwt" in methods:
         objects.append(_request_authentication(config))
-        objects.append(_tokens_policy(isvc, operations, config, keys_too="api-key" in methods))
+        objects.append(_tokens_policy(owner, operations, config, keys_too="api-key" in methods))
     return objects
 
 
@@ -114,12 +115,12 @@ def _jwt_rule(issuer: JwtIssuer) -> Object:
 
 
 def _keys_policy(
-    isvc: InferenceService, operations: list[Object], config: Config, *, tokens_too: bool
+    owner: Owner, operations: list[Object], config: Config, *, tokens_too: bool
 ) -> Object:
     """Let the authorizer decide; it reads here whose host it is, and where the keys are."""
     settings = config.auth.api_keys
-    secret = isvc.annotations.get(API_KEYS) or settings.secret or default_secret(isvc.name)
-    policy = _policy("rouse-api-key", isvc, config)
+    secret = owner.annotations.get(API_KEYS) or settings.secret or default_secret(owner.name)
+    policy = _policy("api-key", owner, config)
     policy["metadata"]["annotations"] = {
         API_KEYS: secret,
         **({TOKENS_TOO: "true"} if tokens_too else {}),
@@ -133,7 +134,7 @@ def _keys_policy(
 
 
 def _tokens_policy(
-    isvc: InferenceService, operations: list[Object], config: Config, *, keys_too: bool
+    owner: Owner, operations: list[Object], config: Config, *, keys_too: bool
 ) -> Object:
     # DENY of who has no token, not ALLOW of who has one: a first ALLOW would close every other
     # host of the same gateway.
@@ -145,23 +146,25 @@ def _tokens_policy(
         # The authorizer was asked before: only it can have put a name there.
         key_name = f"request.headers[{NAME_HEADER}]"
         rule["when"] = [{"key": key_name, "notValues": _ANYBODY}]
-    policy = _policy("rouse-jwt", isvc, config)
+    policy = _policy("jwt", owner, config)
     policy["spec"] |= {"action": "DENY", "rules": [rule]}
     return policy
 
 
-def _policy(prefix: str, isvc: InferenceService, config: Config) -> Object:
+def _policy(method: str, owner: Owner, config: Config) -> Object:
     labels = {
         **MANAGED_BY,
-        SERVICE_LABEL: isvc.name,
-        ACCESS_NAMESPACE_LABEL: isvc.namespace,
+        owner_label(owner.kind): owner.name,
+        ACCESS_NAMESPACE_LABEL: owner.namespace,
     }
     return {
         "apiVersion": _API,
         "kind": "AuthorizationPolicy",
         "metadata": {
-            # A namespace has no dot, so that no two InferenceServices share a name.
-            "name": shorten(f"{prefix}-{isvc.namespace}.{isvc.name}", _MOST_NAME),
+            # A namespace has no dot, so that no two of a kind share a name.
+            "name": shorten(
+                f"{_PREFIXES[owner.kind]}-{method}-{owner.namespace}.{owner.name}", _MOST_NAME
+            ),
             "namespace": config.auth.gateway_namespace,
             "labels": labels,
         },
@@ -182,12 +185,12 @@ def _but_tcp(operations: list[Object], config: Config) -> list[Object]:
     return [{**operation, "notPorts": ports} for operation in operations] if ports else operations
 
 
-def _operations(isvc: InferenceService, config: Config) -> Iterable[Object]:
-    hosts = [local_host(isvc, config)] if config.auth.cluster_local else []
+def _operations(owner: Owner, config: Config) -> Iterable[Object]:
+    hosts = [local_host(owner, config)] if config.auth.cluster_local else []
     path = ""
-    if not is_cluster_local(isvc):
-        hosts += external_hosts(isvc, config)
-        path = public_path(isvc, config)
+    if not is_cluster_local(owner):
+        hosts += external_hosts(owner, config)
+        path = public_path(owner, config)
     if hosts:
         yield {"hosts": _with_ports(hosts)}
     if path:

@@ -6,6 +6,8 @@ leads to does not: that is for the module that makes the object.
 
 from rouse.compiler.config.access import ApiKeys, Auth, FromHeader, JwtIssuer
 from rouse.compiler.config.kept import ModelCache, PrePull
+from rouse.compiler.config.resources import Resources
+from rouse.compiler.config.router import Router
 from rouse.compiler.config.standby import Standby
 from rouse.compiler.config.types import (
     CONFIG_MAP,
@@ -18,7 +20,6 @@ from rouse.compiler.config.types import (
     DeploymentRollout,
     NodePool,
     OtelCollector,
-    Resources,
     StorageInitializer,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "OtelCollector",
     "PrePull",
     "Resources",
+    "Router",
     "Standby",
     "StorageInitializer",
 ]

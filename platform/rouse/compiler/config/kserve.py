@@ -71,6 +71,11 @@ _SECTIONS: Mapping[str, Mapping[str, str]] = {
         "metricScalerEndpoint": "otelCollector.metricScalerEndpoint",
         **{f"resource.{key}": f"otelCollector.{key}" for key in _SIDECAR if key != "image"},
     },
+    "router": {
+        **{key: f"router.{key}" for key in _SIDECAR if key != "image"},
+        "headers.propagate": "router.headers.propagate",
+        "imagePullSecrets": "router.imagePullSecrets",
+    },
     "service": {"serviceClusterIPNone": "serviceClusterIpNone"},
     "storageInitializer": {
         **{key: f"storageInitializer.{key}" for key in _SIDECAR if key != "image"},
@@ -95,8 +100,8 @@ def read_kserve(data: Mapping[str, str]) -> tuple[dict[str, Any], list[FieldErro
     """Return the settings by their keys of rouse-config, and what cannot be read.
 
     Sections and keys without a meaning here pass, so that every version of KServe's file can be
-    read. The image of KServe's storage initializer is not taken: its protocol with the pod
-    webhook is KServe's own.
+    read. The images of KServe's storage initializer and router are not taken: what they are
+    told is KServe's own.
     """
     values: dict[str, Any] = {}
     findings: list[FieldError] = []
@@ -124,8 +129,10 @@ def _at(content: Mapping[str, Any], path: str) -> Any:
 
 
 def _put(values: dict[str, Any], target: str, value: Any) -> None:
-    group, _, key = target.rpartition(".")
-    (values.setdefault(group, {}) if group else values)[key] = value
+    *groups, key = target.split(".")
+    for group in groups:
+        values = values.setdefault(group, {})
+    values[key] = value
 
 
 def _translated(source: str, given: Any) -> Any:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
 from rouse.compiler.config.access import Auth, auth_rules
 from rouse.compiler.config.kept import ModelCache, PrePull, kept_rules
 from rouse.compiler.config.kserve import read_kserve
 from rouse.compiler.config.reading import check, parse_data, read_values
+from rouse.compiler.config.resources import CLOSED, Resources
+from rouse.compiler.config.router import Router, router_rules
 from rouse.compiler.config.standby import Standby, standby_rules
 from rouse.errors import FieldError
 
@@ -29,7 +30,6 @@ __all__ = [
     "DeploymentRollout",
     "NodePool",
     "OtelCollector",
-    "Resources",
     "StorageInitializer",
 ]
 
@@ -38,29 +38,6 @@ CONFIG_NAMESPACE = "rouse-system"
 KSERVE_CONFIG_MAP = "inferenceservice-config"
 
 _TLS_GATEWAY = "rouse-tls"
-
-_CLOSED = ConfigDict(extra="forbid", alias_generator=to_camel, coerce_numbers_to_str=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """What a container asks for and may use, as quantities; empty: nothing is said."""
-
-    __pydantic_config__ = _CLOSED
-
-    cpu_request: str = ""
-    cpu_limit: str = ""
-    memory_request: str = ""
-    memory_limit: str = ""
-
-    def to_object(self) -> dict[str, Any]:
-        """Return the ``resources`` of a container; empty where nothing is said."""
-        parts = {
-            "requests": {"cpu": self.cpu_request, "memory": self.memory_request},
-            "limits": {"cpu": self.cpu_limit, "memory": self.memory_limit},
-        }
-        given = {part: {k: v for k, v in of.items() if v} for part, of in parts.items()}
-        return {part: of for part, of in given.items() if of}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +72,7 @@ class Agent(Sidecar):
 class Credentials:
     """Names of secrets, and of the keys in them, that open model stores; KServe's names."""
 
-    __pydantic_config__ = _CLOSED
+    __pydantic_config__ = CLOSED
 
     storage_spec_secret_name: str = "storage-config"  # noqa: S105 - a name, no secret
     storage_secret_name_annotation: str = "serving.kserve.io/storageSecretName"  # noqa: S105
@@ -118,7 +95,7 @@ class Credentials:
 class DeploymentRollout:
     """How Deployments are rolled out: a number of pods or a percentage; empty: Kubernetes' own."""
 
-    __pydantic_config__ = _CLOSED
+    __pydantic_config__ = CLOSED
 
     max_surge: str = ""
     max_unavailable: str = ""
@@ -147,7 +124,7 @@ class OtelCollector(Resources):
 class Balloons:
     """Pods that do nothing and give way to any other: they keep room on the nodes of a pool."""
 
-    __pydantic_config__ = _CLOSED
+    __pydantic_config__ = CLOSED
 
     count: int = 0
     forecast: int = 0
@@ -160,7 +137,7 @@ class Balloons:
 class NodePool:
     """Nodes of one sort: how a pod is sent there, and which resources they have."""
 
-    __pydantic_config__ = _CLOSED
+    __pydantic_config__ = CLOSED
 
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, Any], ...] = ()
@@ -176,7 +153,7 @@ class NodePool:
 class Config:
     """The settings; in ConfigMap rouse-config keys in camelCase, structured ones as YAML."""
 
-    __pydantic_config__ = _CLOSED
+    __pydantic_config__ = CLOSED
 
     domain: str = "example.com"
     """The domain of the hosts that clients outside use."""
@@ -243,11 +220,13 @@ class Config:
     pre_pull: PrePull = field(default_factory=PrePull)
     credentials: Credentials = Credentials()
     agent: Agent = Agent()
+    router: Router = field(default_factory=Router)
+    """What InferenceGraphs run, and which headers it passes on."""
     logger_default_url: str = ""
     """Where request logs go that name no url."""
     batcher_max_batch_size: int = 32
     batcher_max_latency_ms: int = 5000
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     """Of the main container of a component, where neither runtime nor InferenceService says it."""
     autoscaler_class: Literal["hpa", "keda", "external", "none"] = "hpa"
     """Who scales components in mode Standard that do not say it."""
@@ -361,6 +340,7 @@ def _rules(config: Config) -> Iterator[FieldError]:
     yield from kept_rules(config.model_cache, config.pre_pull)
     yield from standby_rules(config.standby)
     yield from auth_rules(config.auth)
+    yield from router_rules(config.router)
     for key in ("batcher_max_batch_size", "batcher_max_latency_ms"):
         if getattr(config, key) < 1:
             yield FieldError(to_camel(key), f"must be 1 or more, not {getattr(config, key)}")

@@ -21,7 +21,7 @@ from rouse.compiler.component import EXPLAINER, PREDICTOR, TRANSFORMER
 from rouse.compiler.observed import Observed, settled
 from rouse.compiler.standard.deployment import spec_hash
 
-__all__ = ["DeploymentFindings", "observe_deployment"]
+__all__ = ["DeploymentFindings", "observe_deployment", "observe_workload"]
 
 _TYPES = {PREDICTOR: PREDICTOR_READY, TRANSFORMER: TRANSFORMER_READY, EXPLAINER: EXPLAINER_READY}
 
@@ -48,7 +48,11 @@ class DeploymentFindings:
 
 def observe_deployment(component: str, wanted: Object, observed: Observed) -> DeploymentFindings:
     """Return what is found of a component whose wanted Deployment is given."""
-    type_ = _TYPES[component]
+    return observe_workload(_TYPES[component], wanted, observed)
+
+
+def observe_workload(type_: str, wanted: Object, observed: Observed) -> DeploymentFindings:
+    """Return what is found of a wanted Deployment, by the type of the condition that tells it."""
     live = observed.deployments.get(wanted["metadata"]["name"])
     waiting = _waits(live, wanted)
     if live is None or waiting:

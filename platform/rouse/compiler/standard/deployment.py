@@ -9,12 +9,12 @@ from typing import Any, Final
 import orjson
 
 from rouse.api.base import Object, Strings
-from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.collocation import TRANSFORMER_CONTAINER
 from rouse.compiler.component import ResolvedComponent, main_container
 from rouse.compiler.config import Config
 from rouse.compiler.metadata import make_metadata
 from rouse.compiler.names import TEMPLATE_HASH
+from rouse.compiler.owner import Owner
 from rouse.compiler.standard.scaling import SCALING_ANNOTATIONS, Scaling
 
 __all__ = ["DEFAULT_PORT", "entrance_of", "make_deployment", "spec_hash", "workload_selector"]
@@ -42,7 +42,7 @@ def entrance_of(pod: Mapping[str, Any]) -> str:
 
 
 def make_deployment(
-    isvc: InferenceService,
+    owner: Owner,
     component: ResolvedComponent,
     scaling: Scaling,
     config: Config,
@@ -73,7 +73,7 @@ def make_deployment(
     strategy = _strategy(component, config, rolling)
     if strategy:
         spec["strategy"] = strategy
-    metadata = make_metadata(isvc, component.name, component.component)
+    metadata = make_metadata(owner, component.name, component.component)
     metadata["annotations"] = {TEMPLATE_HASH: _hash(spec)}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
 

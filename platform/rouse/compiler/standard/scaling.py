@@ -9,11 +9,11 @@ from rouse.api.base import Object
 from rouse.api.inferenceservice.autoscaling import AutoScaling, ScalingMetric
 from rouse.api.inferenceservice.defaults import DEFAULT_MIN_REPLICAS
 from rouse.api.inferenceservice.lifecycle import Reason
-from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.metadata import make_metadata
+from rouse.compiler.owner import Owner
 from rouse.compiler.standard.triggers import external_trigger, pod_trigger
 
 __all__ = ["SCALING_ANNOTATIONS", "Scaling", "fixed_scaling", "make_autoscaler", "scaling_of"]
@@ -60,9 +60,9 @@ class Scaling:
         return self.least if self.by == _NONE else None
 
 
-def scaling_of(isvc: InferenceService, component: ResolvedComponent, config: Config) -> Scaling:
+def scaling_of(owner: Owner, component: ResolvedComponent, config: Config) -> Scaling:
     """Return the scaling of a component. Raises CompileError for what cannot be scaled so."""
-    annotations = {**isvc.annotations, **(component.spec.annotations or {})}
+    annotations = {**owner.annotations, **(component.spec.annotations or {})}
     by = annotations.get(_CLASS) or config.autoscaler_class
     if component.workers is not None:
         by = _NONE
@@ -74,7 +74,7 @@ def scaling_of(isvc: InferenceService, component: ResolvedComponent, config: Con
     given = spec.auto_scaling or AutoScaling()
     metrics: tuple[Metric, ...] = ()
     if by in (_HPA, _KEDA) and given.metrics:
-        metrics = tuple(_listed(isvc, component, given.metrics, config))
+        metrics = tuple(_listed(owner, component, given.metrics, config))
     elif by in (_HPA, _KEDA):
         metrics = (_single(component, annotations),)
     if by == _HPA and any(each.trigger for each in metrics):
@@ -95,9 +95,7 @@ def fixed_scaling(replicas: int) -> Scaling:
     return Scaling(_NONE, replicas, replicas)
 
 
-def make_autoscaler(
-    isvc: InferenceService, component: ResolvedComponent, scaling: Scaling
-) -> Object | None:
+def make_autoscaler(owner: Owner, component: ResolvedComponent, scaling: Scaling) -> Object | None:
     """Return the HorizontalPodAutoscaler or KEDA's ScaledObject; None where neither scales."""
     make = {_HPA: _hpa_spec, _KEDA: _scaled_object_spec}.get(scaling.by)
     if make is None:
@@ -109,7 +107,7 @@ def make_autoscaler(
     return {
         "apiVersion": version,
         "kind": kind,
-        "metadata": make_metadata(isvc, component.name, component.component),
+        "metadata": make_metadata(owner, component.name, component.component),
         "spec": {"scaleTargetRef": target, **make(scaling)},
     }
 
@@ -160,7 +158,7 @@ def _behavior(given: AutoScaling, config: Config) -> Object:
 
 
 def _listed(
-    isvc: InferenceService,
+    owner: Owner,
     component: ResolvedComponent,
     metrics: Sequence[ScalingMetric],
     config: Config,
@@ -168,7 +166,7 @@ def _listed(
     """Yield the metrics of autoScaling."""
     for index, each in enumerate(metrics):
         where = f"spec.{component.component}.autoScaling.metrics[{index}]"
-        yield _given(each, where, component, isvc.namespace, config)
+        yield _given(each, where, component, owner.namespace, config)
 
 
 def _single(component: ResolvedComponent, annotations: Mapping[str, str]) -> Metric:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rouse.api.base import Object
-from rouse.api.inferenceservice.types import InferenceService
 from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
 from rouse.compiler.metadata import make_metadata
+from rouse.compiler.owner import Owner
 from rouse.compiler.podwebhook.agent import AGENT_PORT
 from rouse.compiler.standard.deployment import DEFAULT_PORT, entrance_of, workload_selector
 
@@ -28,7 +28,7 @@ _AGENT_ANNOTATIONS = (
 _H2C = ("grpc", "h2c", "http2")
 
 
-def make_service(isvc: InferenceService, component: ResolvedComponent, config: Config) -> Object:
+def make_service(owner: Owner, component: ResolvedComponent, config: Config) -> Object:
     """Return the Service: port 80 leads to the container that requests enter by.
 
     Further ports of that container keep their numbers.
@@ -52,7 +52,7 @@ def make_service(isvc: InferenceService, component: ResolvedComponent, config: C
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": make_metadata(isvc, component.name, component.component),
+        "metadata": make_metadata(owner, component.name, component.component),
         "spec": spec,
     }
 

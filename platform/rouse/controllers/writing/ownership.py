@@ -17,13 +17,13 @@ class NotOwnedError(InvalidError):
 
 
 def check_owner(
-    service: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any] | None
+    owner: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any] | None
 ) -> None:
-    """Raise unless ``live`` is absent or belongs to this very InferenceService.
+    """Raise unless ``live`` is absent or belongs to this very ``owner``.
 
     What is wanted without an owner belongs to all: then it is enough that Rouse made it.
-    `ConflictError` where it is only a matter of time: what an InferenceService of the same name,
-    now deleted, has left is still being collected.
+    `ConflictError` where it is only a matter of time: what an owner of the same kind and name, now
+    deleted, has left is still being collected.
     """
     if live is None:
         return
@@ -33,20 +33,22 @@ def check_owner(
             return
         raise NotOwnedError(
             f"{what} in namespace {live['metadata'].get('namespace')} was made by someone else; "
-            f"delete or rename it: Rouse needs that name for all InferenceServices"
+            f"delete or rename it: Rouse needs that name for all {owner['kind']}s"
         )
-    owner = controller_of(live) or {}
-    if owner.get("uid") == uid_of(service):
+    holder = controller_of(live) or {}
+    if holder.get("uid") == uid_of(owner):
         if live["metadata"].get("deletionTimestamp"):
             raise ConflictError(f"{what} is still being deleted", status=409, reason="Conflict")
         return
-    name = service["metadata"]["name"]
-    if (owner.get("kind"), owner.get("name")) == (service["kind"], name):
-        message = f"{what} of the deleted InferenceService {name} is still there"
+    kind, name = owner["kind"], owner["metadata"]["name"]
+    if (holder.get("kind"), holder.get("name")) == (kind, name):
+        message = f"{what} of the deleted {kind} {name} is still there"
         raise ConflictError(message, status=409, reason="Conflict")
-    holder = f"belongs to {owner['kind']} {owner['name']}" if owner else "was made by someone else"
+    whose = (
+        f"belongs to {holder['kind']} {holder['name']}" if holder else "was made by someone else"
+    )
     message = (
-        f"{what} in namespace {live['metadata'].get('namespace')} {holder}; "
-        f"delete it or rename the InferenceService, which needs that name"
+        f"{what} in namespace {live['metadata'].get('namespace')} {whose}; "
+        f"delete it or rename the {kind}, which needs that name"
     )
     raise NotOwnedError(message)

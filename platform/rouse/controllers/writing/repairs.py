@@ -25,7 +25,7 @@ def is_repair(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool
 
 
 class Repairs:
-    """Lets five repairs a minute through for each InferenceService."""
+    """Lets five repairs a minute through for each owner."""
 
     def __init__(self) -> None:
         self._done: dict[Key, deque[datetime]] = {}
@@ -39,5 +39,5 @@ class Repairs:
         return True
 
     def forget(self, key: Key) -> None:
-        """Forget an InferenceService that is gone."""
+        """Forget an owner that is gone."""
         self._done.pop(key, None)

@@ -1,0 +1,67 @@
+"""The mode Knative: a Knative Service of the graph's name, and the hosts of it outside."""
+
+from __future__ import annotations
+
+from rouse.api.base import Object
+from rouse.api.inferencegraph.lifecycle import ROUTER_READY, Reason
+from rouse.api.inferencegraph.types import InferenceGraph
+from rouse.api.inferenceservice.lifecycle import Finding, summarize
+from rouse.compiler.access import make_auth_objects, methods_of
+from rouse.compiler.component import ResolvedComponent
+from rouse.compiler.conditions import is_current, mirrored, observe_ingress
+from rouse.compiler.config import Config
+from rouse.compiler.errors import CompileError
+from rouse.compiler.graph.routes import make_graph_routes, to_revisions
+from rouse.compiler.graph.wanted import Wanted
+from rouse.compiler.hosts import public_url
+from rouse.compiler.knative import make_knative_service, make_template
+from rouse.compiler.metadata import is_cluster_local
+from rouse.compiler.network import make_tls_objects
+from rouse.compiler.observed import Observed
+
+__all__ = ["compile_knative", "find_knative"]
+
+_ALL_TO_LATEST: list[Object] = [{"latestRevision": True, "percent": 100}]
+
+
+def compile_knative(
+    graph: InferenceGraph, router: ResolvedComponent, *, config: Config, observed: Observed
+) -> Wanted:
+    """Return everything wanted of the router. Raises CompileError for what Knative cannot do."""
+    if graph.spec.node_name:
+        raise CompileError(
+            Reason.INVALID_SPEC,
+            "spec.nodeName: Knative chooses the node; use nodeSelector or affinity, or the mode "
+            "Standard",
+        )
+    made = not config.disable_ingress_creation
+    # Else Knative would claim the same host at the gateway, in its own way and past all policies.
+    inside = made or bool(methods_of(graph, config))
+    service = make_knative_service(
+        graph, router, make_template(router), _ALL_TO_LATEST, inside=inside
+    )
+    live = observed.knative_services.get(router.name)
+    current = live is not None and is_current(live, service)
+    ready = mirrored(live, current, "Ready", ROUTER_READY)
+    if not made:
+        return Wanted((service,), ready, str(((live or {}).get("status") or {}).get("url") or ""))
+    # Before the Knative Service, which opens the host in the cluster.
+    access = (*make_auth_objects(graph, config), *make_tls_objects(graph, config))
+    if is_cluster_local(graph):
+        return Wanted((*access, service), ready, public_url(graph, config))
+    ways = to_revisions(live, graph.namespace, config)
+    if not ways:
+        return Wanted((*access, service), ready, "")
+    routes = make_graph_routes(graph, ways, config)
+    ingress = observe_ingress(routes, observed.virtual_service, config)
+    return Wanted(
+        (*access, service, routes),
+        summarize([ready, ingress], ROUTER_READY),
+        public_url(graph, config),
+    )
+
+
+def find_knative(graph: InferenceGraph, observed: Observed) -> Finding | None:
+    """Return RouterReady as the live Knative Service tells it; None where there is none."""
+    live = observed.knative_services.get(graph.name)
+    return None if live is None else mirrored(live, True, "Ready", ROUTER_READY)
