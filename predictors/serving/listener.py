@@ -16,7 +16,12 @@ from granian.server.embed import Server
 from predictors.serving.bodies import Exchange, Scope
 from predictors.serving.errors import StartupError
 
-__all__ = ["Listener", "listening_socket"]
+__all__ = ["ABORT_SECONDS", "LAME_DUCK_SECONDS", "Listener", "listening_socket"]
+
+LAME_DUCK_SECONDS: Final = 0.2
+"""How long a server that stops still takes connections, saying in every answer that it closes."""
+ABORT_SECONDS: Final = 1.0
+"""How long what was cut off may take to end."""
 
 _BACKLOG: Final = 1024
 _CONNECTIONS: Final = 4096

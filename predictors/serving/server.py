@@ -22,7 +22,12 @@ from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import LoadFailedError, ModelLoadError, StartupError
 from predictors.serving.frozen import uncollected
 from predictors.serving.idle import Idle
-from predictors.serving.listener import Listener, listening_socket
+from predictors.serving.listener import (
+    ABORT_SECONDS,
+    LAME_DUCK_SECONDS,
+    Listener,
+    listening_socket,
+)
 from predictors.serving.metrics import ServerMetrics
 from predictors.serving.metrics.process import started_at
 from predictors.serving.model import Model, Runtime
@@ -45,8 +50,6 @@ __all__ = ["run", "serve"]
 
 _log = logging.getLogger(__name__)
 
-_LAME_DUCK_SECONDS: Final = 0.2
-_ABORT_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 1.0
 _OBSERVERS_SECONDS: Final = 10.0
 _UNLOAD_SECONDS: Final = 5.0
@@ -148,13 +151,13 @@ class _Server:
                 translation.cancel()
                 await asyncio.wait([translation])
             code = await self._drain(listener)
-            await self._plane.close(_UNLOAD_SECONDS if code == 0 else _ABORT_SECONDS)
+            await self._plane.close(_UNLOAD_SECONDS if code == 0 else ABORT_SECONDS)
             await self._seen()
             return code
         except BaseException:
             if self._grpc is not None:
                 await self._grpc.stop(0.0)
-            await listener.drain(_ABORT_SECONDS)
+            await listener.drain(ABORT_SECONDS)
             raise
         finally:
             sweeper.cancel()
@@ -309,7 +312,7 @@ class _Server:
         self._application.drain()
         if self._grpc is not None:
             self._grpc.drain()
-        await asyncio.sleep(_LAME_DUCK_SECONDS)
+        await asyncio.sleep(LAME_DUCK_SECONDS)
         seconds = self._settings.drain_seconds
         stopping = [self._grpc.stop(seconds)] if self._grpc is not None else []
         drained, *_ = await asyncio.gather(listener.drain(seconds), *stopping)
@@ -317,7 +320,7 @@ class _Server:
             return 0
         _log.error("%d requests were cut off after the drain deadline", self._metrics.in_flight)
         self._application.cut_off()
-        await listener.drain(_ABORT_SECONDS)
+        await listener.drain(ABORT_SECONDS)
         return 1
 
 

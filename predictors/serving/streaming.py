@@ -9,7 +9,7 @@ import orjson
 from predictors.serving.bodies import Exchange
 from predictors.serving.errors import RequestError
 
-__all__ = ["send", "sse"]
+__all__ = ["send", "sse", "told"]
 
 
 async def send(
@@ -41,10 +41,18 @@ async def send(
 
 async def sse(bodies: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """One event per body; an error after the first is the last event, named ``error``."""
+    async for event in told(
+        b"data: " + b.replace(b"\n", b"\ndata: ") + b"\n\n" async for b in bodies
+    ):
+        yield event
+
+
+async def told(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Events as they are; an error after the first is the last event, named ``error``."""
     begun = False
     try:
-        async for body in bodies:
-            yield b"data: " + body.replace(b"\n", b"\ndata: ") + b"\n\n"
+        async for event in events:
+            yield event
             begun = True
     except RequestError as error:
         if not begun:

@@ -108,6 +108,16 @@ IMAGES: Final = (
         extras=_SERVER_EXTRAS,
         libraries=("httpx", "pillow"),
     ),
+    # No numpy: nothing of a body is looked at but its JSON.
+    Image(
+        name="router",
+        title="router of inference graphs",
+        module="predictors.graph",
+        dockerfile="predictors/graph/Dockerfile",
+        packages=(*_SERVER, "predictors/graph"),
+        extras=("tracing",),
+        libraries=("granian", "orjson", "uvloop"),
+    ),
     Image(
         name="storage-initializer",
         title="storage initializer",

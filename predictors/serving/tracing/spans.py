@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from opentelemetry import context as contexts
@@ -59,6 +59,33 @@ class Tracer:
         call.trace_id = f"{span.get_span_context().trace_id:032x}"
         call.entering.append(lambda: contexts.attach(within))
         return lambda: self._ended(call, span, within)
+
+    def asking(
+        self, name: str, attributes: Mapping[str, str], *, remote: bool
+    ) -> Callable[[int, str], None]:
+        """Begin a span of something asked on behalf of the call of this context.
+
+        It is the parent of what follows in this context until what is returned is called, in this
+        context, with an HTTP status and an error or nothing.
+        """
+        kind = SpanKind.CLIENT if remote else SpanKind.INTERNAL
+        span = self._tracer.start_span(name, kind=kind, attributes=dict(attributes))
+        token = contexts.attach(trace.set_span_in_context(span))
+
+        def finish(status: int, error: str) -> None:
+            span.set_attribute("http.response.status_code", status)
+            if status >= 400:
+                span.set_status(Status(StatusCode.ERROR, error))
+            contexts.detach(token)
+            span.end()
+
+        return finish
+
+    def outgoing(self) -> dict[str, str]:
+        """Headers that make what is asked of others a part of this context's span."""
+        headers: dict[str, str] = {}
+        self._w3c.inject(headers)
+        return headers
 
     def started(self, phases: Mapping[str, float], ready_ns: int) -> None:
         """The span of the start: from the process's until the model was ready."""

@@ -1,0 +1,226 @@
+"""A graph, as the controller hands it over: parsed once, checked, every name resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+import orjson
+
+from predictors.graph.errors import GraphError
+from predictors.graph.targets import Target, parse_target
+
+__all__ = ["ROOT", "Condition", "Graph", "Node", "RouterType", "Step", "Timeouts", "parse_graph"]
+
+ROOT: Final = "root"
+
+RouterType = Literal["Sequence", "Splitter", "Switch", "Ensemble"]
+_TYPES: Final = ("Sequence", "Splitter", "Switch", "Ensemble")
+_TARGETS: Final = ("serviceName", "serviceUrl", "nodeName")
+
+
+class Condition(Protocol):
+    """A gjson path."""
+
+    def exists(self, document: bytes) -> bool:
+        """Whether it finds something in a JSON document."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a node: of the service ``target``, or else of ``node``.
+
+    ``key`` is where an Ensemble puts its answer, ``title`` what people and metrics call it.
+    """
+
+    key: str
+    title: str
+    target: Target | None
+    node: Node | None
+    takes_answer: bool = False
+    weight: int = 0
+    condition: Condition | None = None
+    hard: bool = False
+    maps: bool = False
+
+    @property
+    def url(self) -> str:
+        """What it asks; empty for another node."""
+        return self.target.url if self.target is not None else ""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A router and the steps it chooses among."""
+
+    name: str
+    kind: RouterType
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds: for one call of a service, a whole request, and a body to arrive; 0 sets no end."""
+
+    call: float = 0.0
+    request: float = 0.0
+    body: float = 60.0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nodes of a graph; every request starts at ``root``."""
+
+    name: str
+    root: Node
+    nodes: Mapping[str, Node]
+    timeouts: Timeouts = Timeouts()
+
+
+def parse_graph(text: str | bytes, name: str, compile_path: Callable[[str], Condition]) -> Graph:
+    """The graph of its JSON, the ``spec`` of an InferenceGraph with a URL for every service.
+
+    Fields that a router does not need are ignored. Raises `GraphError`.
+    """
+    try:
+        spec = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise GraphError("the graph", f"is not JSON: {error}") from None
+    if not isinstance(spec, dict):
+        raise GraphError("the graph", f"must be a JSON object, got {_kind(spec)}")
+    given = spec.get("nodes")
+    if not isinstance(given, dict) or not given:
+        raise GraphError("nodes", f"must be an object with at least the node {ROOT!r}")
+    if ROOT not in given:
+        there = ", ".join(sorted(given))
+        raise GraphError("nodes", f"has no {ROOT!r}, where every request starts; it has {there}")
+    nodes = _Nodes(given, compile_path)
+    made = {each: nodes.node(each) for each in given}
+    return Graph(name, made[ROOT], made, _timeouts(spec))
+
+
+class _Nodes:
+    """Makes nodes; those that others name come first."""
+
+    def __init__(self, given: Mapping[str, Any], compile_path: Callable[[str], Condition]) -> None:
+        self._given = given
+        self._compile = compile_path
+        self._made: dict[str, Node] = {}
+        self._making: list[str] = []
+
+    def node(self, name: str) -> Node:
+        """The node of that name."""
+        if name in self._made:
+            return self._made[name]
+        path = f"nodes.{name}"
+        if name in self._making:
+            circle = " -> ".join([*self._making[self._making.index(name) :], name])
+            raise GraphError("nodes", f"go round in a circle: {circle}")
+        node = self._given[name]
+        if not isinstance(node, dict):
+            raise GraphError(path, f"must be an object, got {_kind(node)}")
+        kind = node.get("routerType")
+        if kind not in _TYPES:
+            raise GraphError(f"{path}.routerType", f"must be one of {', '.join(_TYPES)}: {kind!r}")
+        steps = node.get("steps")
+        if not isinstance(steps, list) or not steps:
+            raise GraphError(f"{path}.steps", f"a {kind} needs at least one step")
+        self._making.append(name)
+        made = tuple(self._step(each, i, f"{path}.steps[{i}]") for i, each in enumerate(steps))
+        self._making.pop()
+        for reason in _misfits(kind, made):
+            raise GraphError(f"{path}.steps", reason)
+        self._made[name] = Node(name, kind, made)
+        return self._made[name]
+
+    def _step(self, given: Any, index: int, path: str) -> Step:
+        if not isinstance(given, dict):
+            raise GraphError(path, f"must be an object, got {_kind(given)}")
+        told = {field: _text(given, field, path) for field in (*_TARGETS, "name", "condition")}
+        target, node = self._target(told, path)
+        data = given.get("data")
+        if data not in (None, "", "$request", "$response"):
+            raise GraphError(f"{path}.data", f"must be $request or $response, got {data!r}")
+        dependency = given.get("dependency")
+        if dependency not in (None, "", "Soft", "Hard"):
+            raise GraphError(f"{path}.dependency", f"must be Soft or Hard, got {dependency!r}")
+        return Step(
+            key=told["name"] or str(index),
+            title=told["name"] or told["serviceName"] or told["nodeName"] or str(index),
+            target=target,
+            node=node,
+            takes_answer=data == "$response",
+            weight=_whole(given, "weight", path),
+            condition=self._condition(told["condition"], path),
+            hard=dependency == "Hard",
+            maps=given.get("mapPredictionsToInstances") is True,
+        )
+
+    def _target(self, told: Mapping[str, str], path: str) -> tuple[Target | None, Node | None]:
+        name, url = told["nodeName"], told["serviceUrl"]
+        if name:
+            if name not in self._given:
+                there = ", ".join(sorted(self._given))
+                raise GraphError(f"{path}.nodeName", f"there is no node {name!r}; there is {there}")
+            return None, self.node(name)
+        if not url:
+            service = told["serviceName"]
+            reason = f"is missing for {service!r}; the controller resolves it" if service else ""
+            reason = reason or "is missing, and there is no nodeName either"
+            raise GraphError(f"{path}.serviceUrl", reason)
+        try:
+            return parse_target(url), None
+        except ValueError as error:
+            raise GraphError(f"{path}.serviceUrl", str(error)) from None
+
+    def _condition(self, text: str, path: str) -> Condition | None:
+        if not text:
+            return None
+        try:
+            return self._compile(text)
+        except ValueError as error:
+            raise GraphError(f"{path}.condition", str(error)) from None
+
+
+def _misfits(kind: str, steps: tuple[Step, ...]) -> Iterator[str]:
+    if kind == "Splitter" and not sum(step.weight for step in steps):
+        yield "the weights of a Splitter add up to 0; nothing could be chosen"
+    if kind == "Switch" and any(step.condition is None for step in steps):
+        yield "every step of a Switch needs a condition"
+
+
+def _timeouts(spec: Mapping[str, Any]) -> Timeouts:
+    given = spec.get("routerTimeouts") or {}
+    if not isinstance(given, dict):
+        raise GraphError("routerTimeouts", f"must be an object, got {_kind(given)}")
+    ends = (_whole(spec, "timeout", ""), _whole(given, "serverWrite", "routerTimeouts"))
+    return Timeouts(
+        call=_whole(given, "serviceClient", "routerTimeouts"),
+        # Whichever is over first; none is not over at all.
+        request=min((each for each in ends if each), default=0),
+        body=_whole(given, "serverRead", "routerTimeouts") or Timeouts.body,
+    )
+
+
+def _text(given: Mapping[str, Any], field: str, path: str) -> str:
+    value = given.get(field)
+    if value is not None and not isinstance(value, str):
+        raise GraphError(f"{path}.{field}", f"must be a string, got {_kind(value)}")
+    return value or ""
+
+
+def _whole(given: Mapping[str, Any], field: str, path: str) -> int:
+    value = given.get(field)
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        where = f"{path}.{field}" if path else field
+        raise GraphError(where, f"must be a whole number from 0, got {value!r}")
+    return value
+
+
+def _kind(value: object) -> str:
+    return {list: "an array", dict: "an object", str: "a string", type(None): "null"}.get(
+        type(value), repr(value)
+    )

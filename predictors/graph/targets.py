@@ -1,0 +1,51 @@
+"""The URL of a service, taken apart once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+from urllib.parse import urlsplit
+
+__all__ = ["Origin", "Target", "parse_target"]
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where connections go."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a step asks."""
+
+    url: str
+    origin: Origin
+    authority: str
+    path: str
+    """With its query."""
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first lines of a request."""
+        return f"POST {self.path} HTTP/1.1\r\nhost: {self.authority}\r\n".encode()
+
+
+def parse_target(url: str) -> Target:
+    """The target of a URL. Raises ValueError saying what is wrong with it."""
+    if any(ord(each) <= 0x20 or ord(each) >= 0x7F for each in url):
+        raise ValueError(f"{url!r} has a blank or a character that URLs do not have")
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError(f"{url!r} is no URL of a service; write http://<host>[:<port>]/<path>")
+    if parts.username is not None:
+        raise ValueError("the URL of a service holds no user or password")
+    port = parts.port or _PORTS[parts.scheme]
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(url, Origin(parts.scheme, parts.hostname, port), parts.netloc, path)

@@ -1,0 +1,159 @@
+"""The client of all services of a graph."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from predictors.graph.messages import Answer, Message, content_of
+from predictors.graph.targets import Origin, Target
+from predictors.graph.upstream.connection import Connection, Parts, Reply
+from predictors.graph.upstream.pool import Pool, RefusedError
+from predictors.serving.errors import DeadlineError
+
+__all__ = ["Client", "ClientSettings"]
+
+_PAUSE_S: Final = 0.05
+_LATE: Final = "it did not answer in time"
+_TOLD: Final = ("content-encoding", "retry-after", "www-authenticate")
+"""Headers of an answer that its reader needs, beside those of its body."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How services are asked; times are in seconds.
+
+    ``connections`` are open at a time to each host and port, and further calls wait for one.
+    ``retries`` are for connections that were refused, before any byte of a request was sent. Those
+    kept idle are closed after ``keep_s``, before servers close them: uvicorn does after 5 s, and a
+    request that crosses it on the way would be lost.
+    """
+
+    connections: int = 256
+    retries: int = 3
+    connect_s: float = 10.0
+    keep_s: float = 4.0
+    body_bytes: int = 100 * 1024 * 1024
+
+
+class Client:
+    """Asks services. All methods run in one event loop."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._pools: dict[Origin, Pool] = {}
+
+    async def post(
+        self,
+        target: Target,
+        message: Message,
+        headers: bytes = b"",
+        *,
+        deadline: float | None = None,
+        streamed: bool = False,
+    ) -> Answer:
+        """Send a message and return the answer, in parts where it is one of events and `streamed`.
+
+        ``headers`` are further lines; ``deadline`` is the loop's time. Raises `UnreachableError`,
+        `DeadlineError`, `OverloadedError`.
+        """
+        head = b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n" % (
+            target.head,
+            headers,
+            message.content_type.encode("latin-1", "replace"),
+            len(message.body),
+            f"inference-header-content-length: {message.json_length}\r\n".encode()
+            if message.json_length
+            else b"",
+        )
+        pool = self._pool(target.origin)
+        if deadline is None:
+            return await self._sent(pool, head, message.body, None, streamed=streamed)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._sent(pool, head, message.body, deadline, streamed=streamed)
+        except TimeoutError:
+            raise DeadlineError(_LATE) from None
+
+    def sweep(self) -> None:
+        """Close what nobody needed for a while; called every now and then."""
+        before = asyncio.get_running_loop().time() - self._settings.keep_s
+        for pool in self._pools.values():
+            pool.sweep(before)
+
+    def close(self) -> None:
+        """Close what is idle; calls under way go on."""
+        for pool in self._pools.values():
+            pool.sweep(float("inf"))
+
+    def _pool(self, origin: Origin) -> Pool:
+        pool = self._pools.get(origin)
+        if pool is None:
+            settings = self._settings
+            pool = self._pools[origin] = Pool(
+                origin,
+                most=settings.connections,
+                connect_s=settings.connect_s,
+                body_bytes=settings.body_bytes,
+            )
+        return pool
+
+    async def _sent(
+        self, pool: Pool, head: bytes, body: bytes, deadline: float | None, *, streamed: bool
+    ) -> Answer:
+        connection = await self._connection(pool)
+        loop = asyncio.get_running_loop()
+        try:
+            reply = await connection.ask(head, body, streamed=streamed)
+        except BaseException:
+            connection.abort()
+            pool.give_back(connection, loop.time())
+            raise
+        if isinstance(reply[1], Parts):
+            return _streaming(reply, reply[1], connection, pool, deadline)
+        pool.give_back(connection, loop.time())
+        return _answer(reply, reply[1])
+
+    async def _connection(self, pool: Pool) -> Connection:
+        for attempt in range(self._settings.retries):
+            try:
+                return await pool.take()
+            except RefusedError:
+                await asyncio.sleep(_PAUSE_S * 2**attempt)
+        return await pool.take()
+
+
+def _answer(reply: Reply, body: bytes, parts: AsyncIterator[bytes] | None = None) -> Answer:
+    head = reply[0]
+    told: Sequence[tuple[str, str]] = [
+        (name, head.headers[name]) for name in _TOLD if name in head.headers
+    ]
+    kind, json_length = content_of(head.headers, body, "application/octet-stream")
+    return Answer(body, kind, json_length, head.status, told, parts)
+
+
+def _streaming(
+    reply: Reply, parts: Parts, connection: Connection, pool: Pool, deadline: float | None
+) -> Answer:
+    """The answer whose parts hold their connection until they are read, or nobody wants them."""
+    loop = asyncio.get_running_loop()
+    late = None
+    if deadline is not None:
+        late = loop.call_at(deadline, parts.abort, DeadlineError(_LATE))
+
+    async def read() -> AsyncIterator[bytes]:
+        whole = False
+        try:
+            async for part in parts.read():
+                yield part
+            whole = True
+        finally:
+            if late is not None:
+                late.cancel()
+            if not whole:
+                connection.abort()
+            pool.give_back(connection, loop.time())
+
+    return _answer(reply, b"", read())
