@@ -21,12 +21,26 @@ from predictors.serving.errors import ModelLoadError, OverloadedError
 from predictors.serving.metrics.custom import expose
 from predictors.serving.metrics.histogram import head, labelled
 
-__all__ = ["Device"]
+__all__ = ["Device", "Download"]
 
 _log = logging.getLogger(__name__)
 
 _CPU_EXHAUSTED: Final = "DefaultCPUAllocator: can't allocate memory"
 """The only mark of torch's RuntimeError for a machine without memory left."""
+
+
+class Download:
+    """A copy on its way to the processor's memory. `arrived` is None where it is there already."""
+
+    def __init__(self, copy: torch.Tensor, arrived: torch.cuda.Event | None = None) -> None:
+        self._copy = copy
+        self._arrived = arrived
+
+    def result(self) -> torch.Tensor:
+        """The copy, complete; waits for what was computed before it, not for what came after."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        return self._copy
 
 
 class Device:
@@ -115,6 +129,16 @@ class Device:
             copies.append(copy.copy_(tensor, non_blocking=True))
         torch.cuda.current_stream(self.torch).synchronize()
         return copies
+
+    def begin_download(self, tensor: torch.Tensor) -> Download:
+        """Copy `tensor` as it will be once all that is queued is computed; waits for nothing."""
+        if self.torch.type != "cuda":
+            return Download(tensor.to("cpu", copy=True))
+        copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+        copy.copy_(tensor, non_blocking=True)
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        arrived.record(torch.cuda.current_stream(self.torch))
+        return Download(copy, arrived)
 
     @contextmanager
     def out_of_memory(self, model: str = "the model") -> Iterator[None]:

@@ -3,6 +3,10 @@
 One thread does all of the model's work. A turn of it reads a bounded part of prompts that wait,
 and then makes one token for every text in the batch; so a newcomer waits for one step at most, and
 a long prompt holds nobody up for long.
+
+Where the runner can (on a GPU), the next step is begun before the last one's tokens are known here:
+while the device computes it, their text is made and told. What it made for a text that has ended
+meanwhile is dropped.
 """
 
 from __future__ import annotations
@@ -12,19 +16,18 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 
-from predictors.huggingface.generation.cache import BatchCache
 from predictors.huggingface.generation.detokenizer import Tokenizer
 from predictors.huggingface.generation.engine import Job, Text
 from predictors.huggingface.generation.metrics import Load
 from predictors.huggingface.generation.runner import Prefill, Runner
-from predictors.huggingface.generation.sampling import choose
+from predictors.huggingface.generation.sampling import Choice, choose
 from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.generation.streams import Mail, Stream
-from predictors.pytorch.device import Device
+from predictors.pytorch.device import Device, Download
 from predictors.pytorch.threads import use_all
 from predictors.serving.errors import (
     InferenceError,
@@ -40,6 +43,13 @@ _log = logging.getLogger(__name__)
 _CLOSE_SECONDS: Final = 30.0
 _TOGETHER: Final = 64
 """Tokens of prompts that a processor reads together: more take longer in proportion."""
+
+
+class _Launched(NamedTuple):
+    """A step under way: the texts of its rows, and their tokens on their way."""
+
+    texts: Sequence[Text]
+    tokens: Download
 
 
 class ContinuousEngine:
@@ -66,8 +76,9 @@ class ContinuousEngine:
         self._wanted = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._batch = BatchCache()
+        self._batch = runner.begin()
         self._texts: list[Text] = []
+        self._launched: _Launched | None = None
         self._prefill: tuple[Prefill, list[Text]] | None = None
         self._mail = Mail()
         self._together = settings.prefill_tokens if device.accelerated else _TOGETHER
@@ -142,6 +153,8 @@ class ContinuousEngine:
         if self._texts:
             self._step()
             self._mail.flush()
+        if not self._texts:
+            self._launched = None
 
     def _read_some(self, tokens: int) -> None:
         """Read prompts, up to about `tokens`; each has its first token as soon as it is read."""
@@ -210,10 +223,38 @@ class ContinuousEngine:
         return read
 
     def _step(self) -> None:
+        if self._runner.ahead and all(text.sampler.free for text in self._texts):
+            self._step_ahead()
+            return
+        if self._launched is not None:
+            self._arrive(self._launched)
+            self._launched = None
+            return
         adapters = [self._lora(text) for text in self._texts]
         logits = self._runner.step(self._batch, [text.last for text in self._texts], adapters)
         self.steps += 1
         self._take(logits, 0)
+
+    def _step_ahead(self) -> None:
+        """Have the tokens of the step under way, once the next one is under way too."""
+        now = self._launched or self._launch()
+        known = {id(text) for text in now.texts}
+        # Of texts that have their last token with this step there is nothing to go on with.
+        goes_on = any(text.left > (id(text) in known) for text in self._texts)
+        self._launched = self._launch() if goes_on else None
+        self._arrive(now)
+
+    def _launch(self) -> _Launched:
+        tokens = self._runner.launch(self._batch, [text.sampler for text in self._texts])
+        self.steps += 1
+        return _Launched(tuple(self._texts), tokens)
+
+    def _arrive(self, launched: _Launched) -> None:
+        """Take the tokens of a step; a text that has left the batch since wants none."""
+        tokens: list[int] = launched.tokens.result().tolist()
+        chosen = {id(t): token for t, token in zip(launched.texts, tokens, strict=True)}
+        texts = [(row, text) for row, text in enumerate(self._texts) if id(text) in chosen]
+        self._tell(texts, [Choice(chosen[id(text)]) for _, text in texts])
 
     def _lora(self, text: Text) -> str | None:
         return text.job.adapter if self._virtual(text) is None else None
@@ -222,8 +263,14 @@ class ContinuousEngine:
         """Choose a token for each text from row `first` on, and tell it."""
         texts = self._texts[first:]
         choices = choose(logits, [text.sampler for text in texts])
+        if self._runner.ahead:
+            self._runner.feed(self._batch, first, [choice.token for choice in choices])
+        self._tell(list(enumerate(texts, first)), choices)
+
+    def _tell(self, texts: Sequence[tuple[int, Text]], choices: Sequence[Choice]) -> None:
+        """Tell texts, each with its row, their next token; those that end leave."""
         ended = []
-        for row, (text, choice) in enumerate(zip(texts, choices, strict=True), first):
+        for (row, text), choice in zip(texts, choices, strict=True):
             piece = text.take(choice)
             self._mail.add(text.stream, piece)
             if piece.finish is not None:
@@ -242,7 +289,8 @@ class ContinuousEngine:
             with self._wanted:
                 texts += self._waiting
                 self._waiting.clear()
-        self._texts, self._prefill, self._batch = [], None, BatchCache()
+        self._texts, self._prefill, self._launched = [], None, None
+        self._batch = self._runner.begin()
         for text in texts:
             self._mail.add(text.stream, error)
         self._mail.flush()

@@ -78,6 +78,11 @@ class Text:
         logprobs = () if self.job.sampling.logprobs is None else (self._told(choice),)
         return Piece(text, 1, logprobs, finish)
 
+    @property
+    def left(self) -> int:
+        """How many tokens it may have yet."""
+        return self._left
+
     def _told(self, choice: Choice) -> TokenLogprob:
         top = [(self._name(token), logprob) for token, logprob in choice.top]
         return TokenLogprob(self._name(choice.token), choice.logprob, top)

@@ -76,7 +76,7 @@ def load(
     if encodes:
         engine = Seq2SeqEngine(name, model, adapters, tokenizer, settings, device)
     else:
-        runner = Runner(model, device, wrapped=adapters.lora, virtual=adapters.virtual)
+        runner = _runner(name, model, adapters, settings, device)
         ends = _ends(model, tokenizer)
         engine = ContinuousEngine(name, runner, tokenizer, ends, settings, device)
     return Loaded(
@@ -90,6 +90,26 @@ def load(
         _prefix(files, options),
         int(embeddings.weight.shape[0]),
     )
+
+
+def _runner(
+    name: str,
+    model: PreTrainedModel,
+    adapters: Adapters,
+    settings: GenerationSettings,
+    device: Device,
+) -> Runner:
+    """With steps at fixed shapes where they are wanted, and the model allows them."""
+    wanted = settings.steps == "static" or (settings.steps == "auto" and device.accelerated)
+    if wanted and adapters.lora is not None:
+        _log.info("model %s steps at shapes that change: its rows have LoRA adapters", name)
+    elif wanted:
+        from predictors.huggingface.generation.static import static_runner
+
+        made = static_runner(model, device, name, virtual=adapters.virtual)
+        if made is not None:
+            return made
+    return Runner(model, device, wrapped=adapters.lora, virtual=adapters.virtual)
 
 
 def _wants_vllm(settings: GenerationSettings, device: Device) -> bool:

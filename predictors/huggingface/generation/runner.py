@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from predictors.huggingface.generation.cache import BatchCache
-from predictors.pytorch.device import Device
+from predictors.huggingface.generation.sampling import Sampler
+from predictors.pytorch.device import Device, Download
 from predictors.serving.errors import ModelLoadError
 
-__all__ = ["Prefill", "Runner"]
+__all__ = ["Batch", "Prefill", "Runner"]
 
 _BASE: Final = "__base__"
 """PEFT's word for a row without an adapter."""
+
+
+class Batch(Protocol):
+    """The rows of a running batch, in the order of their texts."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def join(self, prompts: DynamicCache, lengths: Sequence[int]) -> None:
+        """Add the rows of `prompts`, which end at its last column and are `lengths` long."""
+
+    def leave(self, rows: Sequence[int]) -> list[int]:
+        """Drop rows. Returns for each row that stays, in its new order, where it was before."""
 
 
 class Prefill:
@@ -97,25 +111,43 @@ class Runner:
         prefill.done = part.stop
         return logits if part.stop == prefill.width else None
 
+    @property
+    def ahead(self) -> bool:
+        """Whether `launch` may begin a step before the tokens of the last one are known here."""
+        return False
+
+    def begin(self) -> Batch:
+        """An empty batch."""
+        return BatchCache()
+
     @torch.inference_mode()
-    def join(self, batch: BatchCache, prefill: Prefill) -> None:
+    def join(self, batch: Batch, prefill: Prefill) -> None:
         """Add the rows of prompts that were read."""
         batch.join(prefill.cache, prefill.lengths)
 
     @torch.inference_mode()
-    def leave(self, batch: BatchCache, rows: Sequence[int]) -> list[int]:
-        """Drop rows, as `BatchCache.leave`."""
+    def leave(self, batch: Batch, rows: Sequence[int]) -> list[int]:
+        """Drop rows, as `Batch.leave`."""
         return batch.leave(rows)
 
     @torch.inference_mode()
     def step(
-        self, batch: BatchCache, tokens: Sequence[int], adapters: Sequence[str | None]
+        self, batch: Batch, tokens: Sequence[int], adapters: Sequence[str | None]
     ) -> torch.Tensor:
         """One token more in each row; the logits ``[rows, vocabulary]`` of the tokens after it."""
+        if not isinstance(batch, BatchCache):
+            raise TypeError(f"a runner steps batches of its own, not {type(batch).__name__}")
         given = {"input_ids": torch.tensor(tokens, dtype=torch.long)[:, None].to(self._device)}
         logits = self._forward(given, batch.mask(), batch.positions, batch.cache, adapters)
         batch.stepped()
         return logits
+
+    def feed(self, batch: Batch, first: int, tokens: Sequence[int]) -> None:
+        """The tokens that rows from `first` on go on from; `step` is given them anyway."""
+
+    def launch(self, batch: Batch, samplers: Sequence[Sampler]) -> Download:
+        """Begin a step whose tokens are chosen on the device; where `ahead` says so."""
+        raise NotImplementedError
 
     def _forward(
         self,

@@ -48,8 +48,22 @@ class Sampler:
     @property
     def plain(self) -> bool:
         """Whether the likeliest token is all that is wanted."""
+        return self.sampling.temperature == 0 and self.free
+
+    @property
+    def free(self) -> bool:
+        """Whether a token needs nothing of those before it, and only it is wanted."""
+        return not self._penalties and self.sampling.logprobs is None
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a token is drawn of the likelier ones."""
         sampling = self.sampling
-        return sampling.temperature == 0 and not self._penalties and sampling.logprobs is None
+        return sampling.temperature > 0 and (bool(sampling.top_k) or sampling.top_p < 1)
+
+    def point(self) -> float:
+        """The random number, 0 to 1, of the next token; one is drawn for each."""
+        return float(self._random.random())
 
     def choose(self, logits: torch.Tensor) -> Choice:
         """The next token for `logits` ``[vocabulary]``, float32, which are left as they are."""
@@ -81,7 +95,7 @@ class Sampler:
     def _drawn(self, logits: torch.Tensor) -> int:
         probabilities = logits.softmax(-1)
         sampling = self.sampling
-        point = float(self._random.random())
+        point = self.point()
         if not sampling.top_k and sampling.top_p >= 1:
             return _at(probabilities, point)
         wanted = min(sampling.top_k or len(logits), len(logits))

@@ -63,6 +63,33 @@ _KINDS: dict[str, Callable[[], PreTrainedModel]] = {
     "window": lambda: transformers.MistralForCausalLM(
         transformers.MistralConfig(**_common(**_WIDE, sliding_window=8))
     ),
+    "mistral": lambda: transformers.MistralForCausalLM(
+        transformers.MistralConfig(**_common(**_WIDE, sliding_window=None))
+    ),
+    "qwen2": lambda: transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**_common(**_WIDE))),
+    "opt": lambda: transformers.OPTForCausalLM(
+        transformers.OPTConfig(
+            **_common(
+                hidden_size=32,
+                ffn_dim=64,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                max_position_embeddings=CONTEXT,
+                word_embed_proj_dim=32,
+            )
+        )
+    ),
+    "neox": lambda: transformers.GPTNeoXForCausalLM(
+        transformers.GPTNeoXConfig(
+            **_common(
+                hidden_size=32,
+                intermediate_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                max_position_embeddings=CONTEXT,
+            )
+        )
+    ),
     "gpt2": lambda: transformers.GPT2LMHeadModel(
         transformers.GPT2Config(**_common(n_embd=32, n_layer=2, n_head=4, n_positions=CONTEXT))
     ),

@@ -1,0 +1,336 @@
+"""Steps at fixed shapes: the same texts, from recordings that are replayed as a GPU would."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from copy import deepcopy
+from typing import Any, TypeVar
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import PreTrainedModel
+
+from predictors.huggingface.generation.continuous import ContinuousEngine
+from predictors.huggingface.generation.engine import Job
+from predictors.huggingface.generation.sampling import Sampler
+from predictors.huggingface.generation.static import StaticRunner, slots
+from predictors.huggingface.generation.static.choose import static_runner, trial
+from predictors.huggingface.generation.static.drawing import draw
+from predictors.huggingface.generation.static.llama import LlamaStep
+from predictors.huggingface.generation.static.whole import WholeStep
+from predictors.huggingface.generation.streams import Stream
+from predictors.openai.abilities import Piece, Sampling
+from predictors.pytorch.device import Device
+from predictors.pytorch.replay import CudaGraphs
+
+MakeEngine = Callable[..., ContinuousEngine]
+Module = Callable[[str], PreTrainedModel]
+T = TypeVar("T")
+GREEDY = Sampling(temperature=0)
+CPU = Device("cpu")
+PROMPTS = [[(7 * row + 3 * at) % 250 + 5 for at in range(2 + 9 * row)] for row in range(6)]
+
+
+class _Noted(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the calls of torch's operators, with the tensors themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.calls: list[tuple[Any, Any, Any, Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call and note."""
+        if func is torch.ops.aten._local_scalar_dense.default:
+            raise RuntimeError("the step waited for a number of the device")
+        made = func(*args, **(kwargs or {}))
+        self.calls.append((func, args, kwargs or {}, made))
+        return made
+
+
+class Recording:
+    """What a CUDA graph is, on a processor: the same operators on the same memory, no Python."""
+
+    fixed = True
+
+    def __init__(self) -> None:
+        self.recorded: dict[Hashable, tuple[list[Any], Any]] = {}
+        self.made: list[Hashable] = []
+        self.replayed = 0
+
+    def run(self, key: Hashable, step: Callable[[], T]) -> T:
+        """What the recording of `key` writes."""
+        if key not in self.recorded:
+            with _Noted() as noted:
+                made = step()
+            self.recorded[key] = (noted.calls, made)
+            self.made.append(key)
+        calls, result = self.recorded[key]
+        self.replayed += 1
+        for func, args, kwargs, wrote in calls:
+            again = func(*args, **kwargs)
+            for old, new in zip(tree_leaves(wrote), tree_leaves(again), strict=True):
+                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
+                    old.copy_(new)
+        told: T = result
+        return told
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.recorded.clear()
+
+
+MakeRunner = Callable[..., StaticRunner]
+
+
+@pytest.fixture
+def runner(module: Module, monkeypatch: pytest.MonkeyPatch) -> MakeRunner:
+    """Static runners of a kind of module, in small buckets, with steps ahead."""
+    monkeypatch.setattr(slots, "_COLUMNS", 16)
+    monkeypatch.setattr(slots, "_ROWS", 1)
+
+    def of(kind: str = "llama", replay: Any = None, *, ahead: bool = True) -> StaticRunner:
+        made = static_runner(module(kind), CPU, kind, replay=replay or Recording(), ahead=ahead)
+        assert made is not None
+        return made
+
+    return of
+
+
+def expected(model: PreTrainedModel, prompt: Sequence[int], tokens: int) -> list[int]:
+    """What transformers makes of one prompt by itself."""
+    with torch.inference_mode():
+        made: Any = model.generate(  # type: ignore[operator]
+            torch.tensor([prompt]), max_new_tokens=tokens, do_sample=False, eos_token_id=None
+        )
+    told: list[int] = made[0, len(prompt) :].tolist()
+    return told
+
+
+async def pieces_of(stream: Stream) -> list[Piece]:
+    """All pieces of a text."""
+    return [piece async for piece in stream]
+
+
+def tokens_of(engine: ContinuousEngine) -> dict[int, list[int]]:
+    """Filled with the tokens of each text, by its stream."""
+    seen: dict[int, list[int]] = {}
+    tell = engine._tell
+
+    def spy(texts: Any, choices: Any) -> None:
+        tell(texts, choices)
+        for (_, text), choice in zip(texts, choices, strict=True):
+            seen.setdefault(id(text.stream), []).append(choice.token)
+
+    engine._tell = spy  # type: ignore[method-assign]
+    return seen
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral", "gpt2", "opt", "neox"])
+async def test_texts_are_those_of_one_at_a_time(
+    kind: str, ahead: bool, engine: MakeEngine, module: Module, runner: MakeRunner
+) -> None:
+    recording = Recording()
+    made = engine(kind, max_batch=4, prefill_tokens=16, runner=runner(kind, recording, ahead=ahead))
+    seen = tokens_of(made)
+    streams: list[Stream] = []
+    for index, prompt in enumerate(PROMPTS):
+        streams.append(made.submit(Job(prompt, GREEDY, 4 + 7 * index)))
+        if index == 2:  # the others come when these are under way
+            begun = aiter(streams[0])
+            await anext(begun)
+    await asyncio.gather(*(pieces_of(stream) for stream in streams[1:]))
+    async for _ in begun:
+        pass
+    for index, (prompt, stream) in enumerate(zip(PROMPTS, streams, strict=True)):
+        assert seen[id(stream)] == expected(module(kind), prompt, 4 + 7 * index)
+    assert recording.replayed > 2 * len(recording.made)
+    assert len({key[1] for key in recording.made if isinstance(key, tuple)}) > 1
+
+
+async def test_a_text_may_fill_the_context(
+    engine: MakeEngine, module: Module, runner: MakeRunner
+) -> None:
+    # GPT-2 has no position beyond; a step ahead of the last token must not look for one.
+    made = engine("gpt2", runner=runner("gpt2"))
+    seen = tokens_of(made)
+    full = made.submit(Job(PROMPTS[3], GREEDY, 128 - len(PROMPTS[3])))
+    beside = made.submit(Job(PROMPTS[0], GREEDY, 126))
+    await asyncio.gather(pieces_of(full), pieces_of(beside))
+    assert seen[id(full)] == expected(module("gpt2"), PROMPTS[3], 128 - len(PROMPTS[3]))
+    assert seen[id(beside)] == expected(module("gpt2"), PROMPTS[0], 126)
+
+
+async def test_fused_weights_make_the_same_tokens(engine: MakeEngine, module: Module) -> None:
+    for kind in ("llama", "qwen2"):
+        wanted = expected(module(kind), PROMPTS[2], 30)
+        model = deepcopy(module(kind))
+        before = sum(each.numel() for each in model.parameters())
+        forward = LlamaStep(model, fuse=True)
+        assert trial(model, forward, CPU, fixed=True) is None
+        made = engine(kind, runner=StaticRunner(model, CPU, forward, Recording(), ahead=True))
+        seen = tokens_of(made)
+        stream = made.submit(Job(PROMPTS[2], GREEDY, 30))
+        await pieces_of(stream)
+        assert seen[id(stream)] == wanted
+        assert sum(each.numel() for each in model.parameters()) == before
+        body: Any = model.model
+        attention = body.layers[0].self_attn
+        shared = attention.q_proj.weight.untyped_storage().data_ptr()
+        assert attention.v_proj.weight.untyped_storage().data_ptr() == shared
+
+
+SAMPLINGS = [
+    Sampling(temperature=1.0, seed=3),
+    Sampling(temperature=0.7, top_k=5, seed=4),
+    Sampling(temperature=1.2, top_p=0.8, seed=5),
+    Sampling(temperature=0.9, top_p=0.9, top_k=40, seed=6),
+    GREEDY,
+]
+
+
+async def test_seeds_make_the_same_texts_ahead_as_one_by_one(
+    engine: MakeEngine, runner: MakeRunner
+) -> None:
+    told = []
+    for given in (None, runner(ahead=True), runner(ahead=False)):
+        made = engine(runner=given)
+        seen = tokens_of(made)
+        streams = [made.submit(Job(PROMPTS[2], each, 25)) for each in SAMPLINGS]
+        await asyncio.gather(*(pieces_of(stream) for stream in streams))
+        told.append([seen[id(stream)] for stream in streams])
+    assert told[0] == told[1] == told[2]
+    assert len({tuple(each) for each in told[0]}) == len(SAMPLINGS)
+
+
+def test_drawing_is_the_samplers_rule() -> None:
+    logits = torch.randn(64, 300, generator=torch.Generator().manual_seed(3)) * 4
+    samplings = [
+        Sampling(temperature=t, top_k=k, top_p=p, seed=index)
+        for index, (t, k, p) in enumerate(
+            (t, k, p)
+            for t in (0.0, 1e-9, 0.5, 1.5)
+            for k in (0, 1, 7, 500)
+            for p in (0.0, 0.3, 0.95, 1.0)
+        )
+    ]
+    one, other = ([Sampler(each, [1], 0) for each in samplings] for _ in range(2))
+    for _ in range(5):
+        drawn = draw(logits, logits.argmax(-1), one, CPU).tolist()
+        assert drawn == [s.choose(row).token for s, row in zip(other, logits, strict=True)]
+
+
+async def test_what_was_made_ahead_of_an_end_is_dropped(
+    engine: MakeEngine, module: Module, runner: MakeRunner
+) -> None:
+    wanted = expected(module("llama"), PROMPTS[2], 12)
+    end = wanted[5]
+    made = engine(ends=[end], runner=runner())
+    seen = tokens_of(made)
+    stream, beside = (made.submit(Job(PROMPTS[row], GREEDY, 12)) for row in (2, 4))
+    pieces, _ = await asyncio.gather(pieces_of(stream), pieces_of(beside))
+    assert seen[id(stream)] == wanted[: wanted.index(end) + 1]
+    assert pieces[-1].finish == "stop"
+    text = "".join(piece.text for piece in pieces)
+    stop = text[2:4]
+    stopping = Job(PROMPTS[2], Sampling(temperature=0, stop=(stop,)), 12)
+    pieces = await pieces_of(made.submit(stopping))
+    assert "".join(piece.text for piece in pieces) == text[: text.index(stop)]
+    assert pieces[-1].finish == "stop"
+
+
+async def test_texts_that_need_the_host_share_a_batch_with_others(
+    engine: MakeEngine, module: Module, runner: MakeRunner
+) -> None:
+    made = engine(runner=runner())
+    seen = tokens_of(made)
+    plain = made.submit(Job(PROMPTS[3], GREEDY, 40))
+    begun = aiter(plain)
+    await anext(begun)  # a step is ahead when these come
+    told = made.submit(Job(PROMPTS[1], Sampling(temperature=0, logprobs=2), 6))
+    penal = made.submit(Job(PROMPTS[1], Sampling(temperature=0, frequency_penalty=2.0), 9))
+    pieces = await pieces_of(told)
+    await pieces_of(penal)
+    async for _ in begun:
+        pass
+    assert [len(piece.logprobs) for piece in pieces] == [1] * 6
+    assert seen[id(told)] == expected(module("llama"), PROMPTS[1], 6)
+    assert seen[id(plain)] == expected(module("llama"), PROMPTS[3], 40)
+    assert len(set(seen[id(penal)])) > 1
+
+
+async def test_cancelled_texts_leave_and_others_go_on(
+    engine: MakeEngine, module: Module, runner: MakeRunner
+) -> None:
+    made = engine(runner=runner(), max_batch=5)
+    seen = tokens_of(made)
+    streams = [made.submit(Job(PROMPTS[row % 6], GREEDY, 30)) for row in range(12)]
+
+    async def cut(stream: Stream, most: int) -> None:
+        count = 0
+        async for _ in stream:
+            count += 1
+            if count == most:
+                return
+
+    await asyncio.gather(
+        *(
+            cut(stream, 3 + row) if row % 3 == 0 else pieces_of(stream)
+            for row, stream in enumerate(streams)
+        )
+    )
+    for row, stream in enumerate(streams):
+        if row % 3:
+            assert seen[id(stream)] == expected(module("llama"), PROMPTS[row % 6], 30)
+    again = made.submit(Job(PROMPTS[5], GREEDY, 8))
+    await pieces_of(again)
+    assert seen[id(again)] == expected(module("llama"), PROMPTS[5], 8)
+    assert made._launched is None
+
+
+@pytest.mark.parametrize("kind", ["window", "bloom"])
+def test_models_that_do_not_hold_go_on_as_they_did(
+    kind: str, module: Module, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        assert static_runner(module(kind), CPU, kind) is None
+    assert f"model {kind} steps at shapes that change" in caplog.text
+
+
+def test_a_trial_finds_a_step_that_is_wrong(module: Module) -> None:
+    model = module("llama")
+    right = WholeStep(model)
+    assert trial(model, right, CPU, fixed=True) is None
+    wrong = trial(model, lambda step: right(step._replace(at=step.at + 1)), CPU, fixed=True)
+    assert wrong is not None
+    assert "apart in a trial" in wrong
+
+
+@pytest.fixture
+def on_gpu(module: Module) -> PreTrainedModel:
+    """The Llama on a GPU."""
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no GPU here; CUDA graphs are not recorded")
+    model: Any = deepcopy(module("llama"))
+    moved: PreTrainedModel = model.to("cuda:0")
+    return moved
+
+
+async def test_cuda_graphs_make_the_same_tokens(
+    on_gpu: PreTrainedModel, engine: MakeEngine, module: Module
+) -> None:
+    made = static_runner(on_gpu, Device("cuda:0"), "llama")
+    assert made is not None
+    begun = engine(runner=made)
+    seen = tokens_of(begun)
+    streams = [begun.submit(Job(prompt, GREEDY, 30)) for prompt in PROMPTS]
+    await asyncio.gather(*(pieces_of(stream) for stream in streams))
+    for prompt, stream in zip(PROMPTS, streams, strict=True):
+        assert seen[id(stream)] == expected(module("llama"), prompt, 30)
+    graphs = made._replay
+    assert isinstance(graphs, CudaGraphs)
+    assert not graphs.broken
