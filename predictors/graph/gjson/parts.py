@@ -24,6 +24,7 @@ __all__ = [
     "key_part",
     "literal",
     "modifier",
+    "query_end",
     "selection",
     "split_pipe",
 ]
@@ -63,7 +64,7 @@ class ArrayPart(NamedTuple):
     """The next component where an array is met."""
 
     text: bytes
-    index: int | None
+    element: int | None
     """The element wanted; None when the component is no number, or has a #."""
     counts: bool
     """Whether this is a # alone: the length, or with `each` the elements' values."""
@@ -157,7 +158,7 @@ def _index(text: bytes) -> int | None:
 
 def _query(path: bytes) -> tuple[Query, int]:
     """A query and where it ends: 0 when its bracket is never closed."""
-    end, operator_at, escaped = _query_end(path)
+    end, operator_at, escaped = _query_bounds(path)
     if not end:
         return Query(b"", b"", b"", every=False), 0
     every = path[end : end + 1] == b"#"
@@ -169,7 +170,12 @@ def _query(path: bytes) -> tuple[Query, int]:
     return Query(path[2:operator_at].strip(_BLANK), operator, value, every), end
 
 
-def _query_end(path: bytes) -> tuple[int, int, bool]:
+def query_end(path: bytes) -> int:
+    """Where the query that a path begins with ends; 0 when its bracket is never closed."""
+    return _query_bounds(path)[0]
+
+
+def _query_bounds(path: bytes) -> tuple[int, int, bool]:
     """Where the query ends and its operator is, each 0 for nowhere; whether a quote has escapes."""
     depth = 1
     operator_at = 0

@@ -11,9 +11,9 @@ from predictors.graph.gjson.values import MISSING, Kind, Result, parse_bool, par
 from predictors.graph.gjson.wildcard import matches
 from predictors.graph.gjson.work import Work
 
-__all__ = ["fits"]
+__all__ = ["COMPARISONS", "fits", "truth_fits"]
 
-_COMPARISONS: dict[bytes, Callable[[Any, Any], bool]] = {
+COMPARISONS: dict[bytes, Callable[[Any, Any], bool]] = {
     b"=": eq,
     b"!=": ne,
     b"<": lt,
@@ -37,12 +37,12 @@ def fits(query: Query, value: Result, work: Work) -> bool:
         return True
     if value.kind is Kind.STRING:
         return _text_fits(query.operator, value.text, wanted, work)
-    compare = _COMPARISONS.get(query.operator)
+    compare = COMPARISONS.get(query.operator)
     if compare is None:
         return False
     if value.kind is Kind.NUMBER:
         return compare(value.number, parse_float(wanted))
-    return _truth_fits(query.operator, value.kind, wanted)
+    return truth_fits(query.operator, value.kind, wanted)
 
 
 def _truth(form: bytes, value: Result) -> Result:
@@ -74,11 +74,11 @@ def _text_fits(operator: bytes, text: bytes, wanted: bytes, work: Work) -> bool:
         return matches(text, wanted, work)
     if operator == b"!%":
         return not matches(text, wanted, work)
-    compare = _COMPARISONS.get(operator)
+    compare = COMPARISONS.get(operator)
     return compare is not None and compare(text, wanted)
 
 
-def _truth_fits(operator: bytes, kind: Kind, wanted: bytes) -> bool:
+def truth_fits(operator: bytes, kind: Kind, wanted: bytes) -> bool:
     """Compares true and false; what is neither, such as an object, fits nothing."""
     if kind not in (Kind.TRUE, Kind.FALSE):
         return False

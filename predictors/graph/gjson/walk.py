@@ -161,7 +161,7 @@ class _Search:
             if query:
                 end, done = query.element(found.start())
             else:
-                end, done = self._member(found.start(), part.index == index, part.rest)
+                end, done = self._member(found.start(), part.element == index, part.rest)
             if done or end is None:
                 return end or len(text), done
             at = end

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from predictors.graph.gjson.work import Work
 
-__all__ = ["matches"]
+__all__ = ["matches", "text_matches"]
 
 _STAR = "*"
 _ANY = "?"
@@ -27,11 +27,14 @@ codecs.register_error("gjson", _replace_bytes)
 
 
 def matches(text: bytes, pattern: bytes, work: Work) -> bool:
+    """Whether the whole text, as bytes of UTF-8, has the form of the pattern."""
+    return text_matches(text.decode("utf-8", "gjson"), pattern, work)
+
+
+def text_matches(text: str, pattern: bytes, work: Work) -> bool:
     """Whether the whole text has the form of the pattern."""
     terms = _terms(pattern)
-    if terms is None:
-        return False
-    return _match(text.decode("utf-8", "gjson"), terms, work)
+    return terms is not None and _match(text, terms, work)
 
 
 @lru_cache(maxsize=1024)
