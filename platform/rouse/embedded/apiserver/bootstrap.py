@@ -7,9 +7,10 @@ start need not even parse them.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import orjson
@@ -21,7 +22,7 @@ from rouse.embedded.apiserver.records import Key
 from rouse.embedded.apiserver.server import ApiServer
 from rouse.errors import EngineError
 
-__all__ = ["FOLDERS", "NAMESPACES", "bootstrap", "drop_field"]
+__all__ = ["FOLDERS", "NAMESPACES", "bootstrap", "documents", "drop_field"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +42,21 @@ _JOURNAL_BUCKET = "rouse.dev/bootstrap"
 _JOURNAL_KEY = Key("", "applied")
 
 
-async def bootstrap(server: ApiServer, manifests: Path | None) -> None:
-    """Apply the namespaces and every manifest; raises EngineError naming what is refused."""
+def documents(body: bytes) -> Iterable[Object | None]:
+    """The objects of a manifest, one by one."""
+    found: Iterable[Object | None] = yaml.load_all(body, Loader=yaml.CSafeLoader)
+    return found
+
+
+async def bootstrap(
+    server: ApiServer,
+    manifests: Path | None,
+    read: Callable[[bytes], Iterable[Object | None]] = documents,
+) -> None:
+    """Apply the namespaces and every manifest; raises EngineError naming what is refused.
+
+    What `read` gives is not changed.
+    """
     for name in NAMESPACES:
         if server.state.store.get("/namespaces", Key("", name)) is None:
             labels = {"kubernetes.io/metadata.name": name}
@@ -59,7 +73,7 @@ async def bootstrap(server: ApiServer, manifests: Path | None) -> None:
         digest = hashlib.sha256(body).hexdigest()
         entry = before.get(name)
         if entry is None or entry["digest"] != digest or not _complete(server, entry):
-            entry = {"digest": digest, "objects": await _apply_file(server, path, body)}
+            entry = {"digest": digest, "objects": await _apply_file(server, path, read(body))}
         applied[name] = entry
     if applied != before:
         await _write_journal(server, applied)
@@ -70,10 +84,12 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from sorted((folder / part).glob("*.yaml"))
 
 
-async def _apply_file(server: ApiServer, path: Path, body: bytes) -> list[list[str]]:
+async def _apply_file(
+    server: ApiServer, path: Path, objects: Iterable[Object | None]
+) -> list[list[str]]:
     """Apply every document; returns where they are: bucket, namespace, name."""
     where = []
-    for document in yaml.load_all(body, Loader=yaml.CSafeLoader):
+    for document in objects:
         if document:
             await _apply(server, document, str(path))
             where.append(_place(server, document))
@@ -116,6 +132,7 @@ async def _apply(server: ApiServer, obj: Object, where: str) -> None:
     if response.status == 409:
         _log.info("%s was changed by a user; those fields stay as they are", told)
         causes = orjson.loads(response.body)["details"].get("causes") or ()
+        obj = copy.deepcopy(obj)
         for cause in causes:
             drop_field(obj, cause["field"])
         response = await _send(server, obj, told)

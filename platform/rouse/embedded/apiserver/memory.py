@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -14,8 +15,9 @@ from rouse.embedded.apiserver.admission_config import settings_admission
 from rouse.embedded.apiserver.admission_kserve import model_admission
 from rouse.embedded.apiserver.admission_pods import pod_admission
 from rouse.embedded.apiserver.admission_quota import quota_admission
-from rouse.embedded.apiserver.bootstrap import bootstrap
+from rouse.embedded.apiserver.bootstrap import bootstrap, documents
 from rouse.embedded.apiserver.build import build_server, utc_now
+from rouse.embedded.apiserver.errors import Object
 from rouse.embedded.apiserver.server import ApiServer
 from rouse.embedded.apiserver.store import Store
 from rouse.embedded.apiserver.transport import ApiServerTransport
@@ -46,10 +48,16 @@ async def memory_api(
     server = build_server(str(path), logs=logs, admission=admission, clock=clock)
     await server.start()
     try:
-        await bootstrap(server, manifests_dir() if manifests else None)
+        await bootstrap(server, manifests_dir() if manifests else None, _documents)
         server.admit_by_webhooks()
         transport = ApiServerTransport(server)
         async with httpx.AsyncClient(transport=transport, base_url="https://rouse.test") as client:
             yield server, client
     finally:
         await server.stop()
+
+
+@cache
+def _documents(body: bytes) -> Sequence[Object | None]:
+    """Read once: a run of tests makes hundreds of servers, and most of that is reading YAML."""
+    return list(documents(body))
