@@ -1,13 +1,13 @@
 """Manifest in, wanted objects and status out.
 
 Each folder here is a case: ``input.yaml`` (an InferenceService, runtimes beside the built-in ones,
-ClusterStorageContainers), ``observed.yaml`` where something was seen already (Knative Services,
-Revisions, Deployments, Pods, a VirtualService, and the InferenceService with its last status),
-``config.yaml`` where the installation decides something (the data of ConfigMap rouse-config),
-``wanted.yaml``. The words
-WANTED-PREDICTOR, WANTED-CANARY, WANTED-TRANSFORMER, WANTED-EXPLAINER and WANTED-WORKER in
-``observed.yaml`` stand for the hashes of the templates that the input compiles to; WANTED-TEMPLATE
-is the predictor's.
+ClusterStorageContainers; or an InferenceGraph and InferenceServices with their status),
+``observed.yaml`` where something was seen already (Knative Services, Revisions, Deployments, Pods, a
+VirtualService, and the first object of the input with its last status), ``config.yaml`` where the
+installation decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words
+WANTED-PREDICTOR, WANTED-CANARY, WANTED-TRANSFORMER, WANTED-EXPLAINER, WANTED-WORKER and
+WANTED-ROUTER in ``observed.yaml`` stand for the hashes of the templates that the input compiles to;
+WANTED-TEMPLATE is the predictor's.
 
 ``ROUSE_REFRESH_GOLDEN=1`` writes wanted.yaml anew; read the difference before you keep it.
 """
@@ -26,6 +26,7 @@ import pytest
 import yaml
 
 from rouse.compiler import Compiled, Config, Observed, RuntimeSet, compile_object
+from rouse.compiler.graph import compile_graph_object
 from rouse.compiler.names import TEMPLATE_HASH
 from rouse.embedded.apiserver.schema import schema_for_builtin
 
@@ -36,6 +37,7 @@ CASES = sorted(folder.name for folder in HERE.iterdir() if (folder / "input.yaml
 RUNTIMES = HERE.parents[1] / "manifests" / "runtimes"
 SCHEMAS = HERE.parents[2] / "shared" / "schemas"
 UPSTREAM_GROUPS = ("networking.istio.io", "security.istio.io", "serving.knative.dev")
+SERVICE, GRAPH = "InferenceService", "InferenceGraph"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -48,9 +50,10 @@ def documents(path: Path, **words: str) -> list[Object]:
 
 def compile_case(case: str) -> Compiled:
     folder = HERE / case
-    service, *others = documents(folder / "input.yaml")
+    first, *others = documents(folder / "input.yaml")
+    services = {each["metadata"]["name"]: each for each in others if each["kind"] == SERVICE}
     fetching = [each for each in others if each["kind"] == "ClusterStorageContainer"]
-    own_runtimes = [each for each in others if each not in fetching]
+    own_runtimes = [each for each in others if each not in fetching and each["kind"] != SERVICE]
     built_in = [each for file in sorted(RUNTIMES.glob("*.yaml")) for each in documents(file)]
     runtimes = RuntimeSet.of([*built_in, *own_runtimes])
     assert not runtimes.invalid
@@ -59,8 +62,12 @@ def compile_case(case: str) -> Compiled:
     config = Config.from_config_map({"data": data})
 
     def compiled(observed: Observed) -> Compiled:
+        if first["kind"] == GRAPH:
+            return compile_graph_object(
+                first, services=services, config=config, observed=observed, now=NOW
+            )
         return compile_object(
-            service,
+            first,
             runtimes=runtimes,
             storage_containers=fetching,
             config=config,
@@ -95,7 +102,9 @@ def observe(objects: list[Object]) -> Observed:
         deployments=named("Deployment"),
         pods=[obj for obj in objects if obj["kind"] == "Pod"],
         virtual_service=next(iter(named("VirtualService").values()), None),
-        previous_status=next((i["status"] for i in named("InferenceService").values()), {}),
+        previous_status=next(
+            (each["status"] for kind in (SERVICE, GRAPH) for each in named(kind).values()), {}
+        ),
     )
 
 

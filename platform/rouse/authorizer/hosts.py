@@ -1,4 +1,4 @@
-"""Which InferenceService a request is for, by the policies that send its host here. Pure."""
+"""Whom a request is for, by the policies that send its host here. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rouse.api.apikeys import LABEL
-from rouse.compiler.names import ACCESS_NAMESPACE_LABEL, SERVICE_LABEL, TOKENS_TOO
+from rouse.compiler.names import ACCESS_NAMESPACE_LABEL, GRAPH_LABEL, SERVICE_LABEL, TOKENS_TOO
 from rouse.kube.objects import Key, labels_of
 
 __all__ = ["HostTable", "Protected"]
@@ -17,7 +17,7 @@ _SUBTREE: Final = "/*"
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """An InferenceService that asks for keys."""
+    """An InferenceService or InferenceGraph that asks for keys."""
 
     service: Key
     secret: Key
@@ -74,7 +74,8 @@ def _claim(claims: dict[str, Protected | None], what: str, protected: Protected)
 def _protected(policy: Mapping[str, Any]) -> Protected | None:
     labels = labels_of(policy)
     annotations = policy["metadata"].get("annotations") or {}
-    namespace, service = labels.get(ACCESS_NAMESPACE_LABEL), labels.get(SERVICE_LABEL)
+    namespace = labels.get(ACCESS_NAMESPACE_LABEL)
+    service = labels.get(SERVICE_LABEL) or labels.get(GRAPH_LABEL)
     secret = annotations.get(LABEL)
     if (policy.get("spec") or {}).get("action") != "CUSTOM" or not (namespace and service):
         return None

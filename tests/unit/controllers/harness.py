@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -24,7 +24,7 @@ from rouse.embedded.apiserver.admission_quota import quota_admission
 from rouse.embedded.apiserver.memory import memory_api
 from rouse.embedded.apiserver.transport import ApiServerTransport
 from rouse.errors import NotFoundError
-from rouse.kube import EventRecorder, Informer, Key, KubeClient, owner_reference
+from rouse.kube import EventRecorder, Informer, Key, KubeClient, Requeue, owner_reference
 from rouse.kube.objects import Object, key_of, resource_version_of
 from rouse.kube.resources import EVENTS, INFERENCE_SERVICES, KNATIVE_SERVICES, REVISIONS, Resource
 
@@ -90,6 +90,8 @@ def _short(request: httpx.Request) -> str:
 class Harness:
     """One InferenceService's world."""
 
+    key = KEY
+
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         http = httpx.AsyncClient(transport=faults, base_url="https://rouse.test")
@@ -103,12 +105,17 @@ class Harness:
         self.recorder = EventRecorder(self.client, "test")
         self.settings = Settings(self.sources, self.recorder)
         self.crashes = 0
+        self.informers = (*self.sources.all(), *self.further())
         self.reconcile = self._reconciler()
         self.changed = asyncio.Event()
-        for informer in self.sources.all():
+        for informer in self.informers:
             informer.add_handler(lambda _type, _obj: self.changed.set())
 
-    def _reconciler(self) -> Reconciler:
+    def further(self) -> tuple[Informer, ...]:
+        """Make informers that another controller needs beside those of InferenceServices."""
+        return ()
+
+    def _reconciler(self) -> Callable[[Key], Awaitable[Requeue | None]]:
         return Reconciler(
             self.client, self.sources, self.settings, self.recorder, clock=lambda: NOW
         )
@@ -123,21 +130,21 @@ class Harness:
                 "data": {"ingressStatus": "optional"},
             }
         )
-        for informer in self.sources.all():
+        for informer in self.informers:
             await informer.start()
-        for informer in self.sources.all():
+        for informer in self.informers:
             await informer.synced(5)
         await self.recorder.start()
 
     async def stop(self) -> None:
         await self.recorder.stop()
-        for informer in self.sources.all():
+        for informer in self.informers:
             await informer.stop()
 
     async def caught_up(self) -> None:
         """Wait until every copy is what the API has."""
         async with asyncio.timeout(10):
-            for informer in self.sources.all():
+            for informer in self.informers:
                 while await self._behind(informer):
                     self.changed.clear()
                     await self.changed.wait()
@@ -159,7 +166,7 @@ class Harness:
             await self.caught_up()
             self.faults.writes.clear()
             try:
-                await self.reconcile(KEY)
+                await self.reconcile(self.key)
             except Crash:
                 self.crashes += 1
                 self.reconcile = self._reconciler()
@@ -240,13 +247,23 @@ def _revision(live: Object, name: str) -> Object:
     }
 
 
+H = TypeVar("H", bound=Harness)
+
+
 @asynccontextmanager
 async def harness(*kinds: Object) -> AsyncIterator[Harness]:
     """A running world without an InferenceService; ``kinds`` are further definitions."""
+    async with running(Harness, *kinds) as world:
+        yield world
+
+
+@asynccontextmanager
+async def running(cls: type[H], *kinds: Object) -> AsyncIterator[H]:
+    """A running world of this class; ``kinds`` are further definitions."""
     # Settings are not judged, as where the webhook that does so is away.
     admission = (model_admission, pod_admission, quota_admission)
     async with memory_api(admission=admission) as (server, _):
-        world = Harness(Faults(ApiServerTransport(server)))
+        world = cls(Faults(ApiServerTransport(server)))
         for definition in kinds:
             await world.apply(definition)
         await world.start()

@@ -10,6 +10,8 @@ from rouse.api.findings import path_of
 from rouse.api.inferencegraph.cycles import find_cycle
 from rouse.api.inferencegraph.gjson import explain_path
 from rouse.api.inferencegraph.types import ROOT, InferenceGraph, InferenceGraphSpec, Node, Step
+from rouse.api.inferenceservice.annotations import check_shared
+from rouse.api.inferenceservice.modes import KNATIVE, MODE_ANNOTATION, STANDARD, mode_of
 from rouse.api.inferenceservice.validation import MAX_TIMEOUT_S
 from rouse.api.names import MAX_LABEL, is_dns_label
 from rouse.api.pods.checks import check_unique
@@ -25,7 +27,13 @@ _AUTHORITY = re.compile(
 
 def validate(graph: InferenceGraph) -> list[FieldError]:
     """Return every finding about a graph as the user gave it."""
-    return [*_name(graph), *_scaling(graph.spec), *_nodes(graph.spec.nodes)]
+    return [
+        *_name(graph),
+        *_mode(graph),
+        *check_shared(graph.annotations),
+        *_scaling(graph.spec),
+        *_nodes(graph.spec.nodes),
+    ]
 
 
 def _name(graph: InferenceGraph) -> Iterator[FieldError]:
@@ -35,6 +43,15 @@ def _name(graph: InferenceGraph) -> Iterator[FieldError]:
             "metadata.name",
             f'"{name}" cannot be part of a host name; use at most {MAX_LABEL} lower case letters, '
             "digits and hyphens, a letter first and no hyphen last",
+        )
+
+
+def _mode(graph: InferenceGraph) -> Iterator[FieldError]:
+    if mode_of(graph.annotations) not in (KNATIVE, STANDARD):
+        yield FieldError(
+            f"metadata.annotations[{MODE_ANNOTATION}]",
+            f'"{graph.annotations[MODE_ANNOTATION]}" is no mode of a graph; allowed: Knative '
+            "(Serverless), Standard (RawDeployment)",
         )
 
 

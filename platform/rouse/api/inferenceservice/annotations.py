@@ -27,6 +27,7 @@ __all__ = [
     "VISIBILITY",
     "WAKE_SCHEDULE",
     "check_annotations",
+    "check_shared",
     "parse_auth",
     "parse_budget",
     "parse_override",
@@ -116,7 +117,7 @@ def check_annotations(isvc: InferenceService) -> Iterator[FieldError]:
     annotations = isvc.annotations
     yield from _overrides(annotations)
     yield from _mirror(isvc)
-    yield from _auth(annotations)
+    yield from check_shared(annotations)
     yield from _budget(annotations)
     yield from _waking(annotations)
     sample = annotations.get(LOGGER_SAMPLE)
@@ -124,19 +125,28 @@ def check_annotations(isvc: InferenceService) -> Iterator[FieldError]:
         yield _error(
             LOGGER_SAMPLE, f'"{sample}" is no part of the requests; write a number from 0 to 1'
         )
-    for name in (STOP, TAG_ROUTING):
-        value = annotations.get(name)
-        if value is not None and value.lower() not in _BOOLEANS:
-            yield _error(name, f'"{value}" is neither true nor false')
+    yield from _boolean(annotations, TAG_ROUTING)
     twin = annotations.get(TWIN)
     if twin is not None and twin not in _TWINS:
         yield _error(TWIN, f'"{twin}" is unknown; allowed: {", ".join(_TWINS)}')
+
+
+def check_shared(annotations: Strings) -> Iterator[FieldError]:
+    """Find such values among the annotations that graphs have too."""
+    yield from _auth(annotations)
+    yield from _boolean(annotations, STOP)
     visibility = annotations.get(VISIBILITY)
     if visibility not in (None, "cluster-local", "external"):
         yield _error(
             VISIBILITY,
             f'"{visibility}" is unknown; allowed: cluster-local, or no such annotation',
         )
+
+
+def _boolean(annotations: Strings, name: str) -> Iterator[FieldError]:
+    value = annotations.get(name)
+    if value is not None and value.lower() not in _BOOLEANS:
+        yield _error(name, f'"{value}" is neither true nor false')
 
 
 def _overrides(annotations: Strings) -> Iterator[FieldError]:

@@ -4,6 +4,6 @@ Here belongs what a graph's router is and how requests come to it. What a router
 request does not: that is `predictors.graph`, a process that knows nothing of the platform.
 """
 
-from rouse.compiler.graph.compile import compile_graph, compile_graph_object
+from rouse.compiler.graph.compile import compile_graph, compile_graph_object, refuse_graph
 
-__all__ = ["compile_graph", "compile_graph_object"]
+__all__ = ["compile_graph", "compile_graph_object", "refuse_graph"]

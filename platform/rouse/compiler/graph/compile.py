@@ -34,7 +34,7 @@ from rouse.compiler.metadata import is_stopped
 from rouse.compiler.modes import kept_mode
 from rouse.compiler.observed import Observed
 
-__all__ = ["compile_graph", "compile_graph_object"]
+__all__ = ["compile_graph", "compile_graph_object", "refuse_graph"]
 
 _BACKENDS = {KNATIVE: compile_knative, STANDARD: compile_standard}
 _FINDERS = {KNATIVE: find_knative, STANDARD: find_standard}
@@ -58,7 +58,7 @@ def compile_graph_object(
         return compile_graph(graph, services=services, config=config, observed=observed, now=now)
     metadata = obj["metadata"]
     error = CompileError(Reason.INVALID_SPEC, "; ".join(map(str, findings)))
-    return refuse(metadata["name"], metadata.get("generation"), error, observed, now)
+    return refuse_graph(metadata["name"], metadata.get("generation"), error, observed, now)
 
 
 def compile_graph(
@@ -86,10 +86,10 @@ def compile_graph(
     try:
         return _compile(graph, services, config, observed, now)
     except CompileError as error:
-        return refuse(graph.name, generation, error, observed, now)
+        return refuse_graph(graph.name, generation, error, observed, now)
 
 
-def refuse(
+def refuse_graph(
     name: str, generation: int | None, error: CompileError, observed: Observed, now: datetime
 ) -> Compiled:
     """Return nothing to write, and a status that says why; what serves goes on serving."""

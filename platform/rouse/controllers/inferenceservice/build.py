@@ -10,6 +10,7 @@ from typing import Final
 from rouse.coldstart.residency import Placement
 from rouse.controllers import balloons, keepalive
 from rouse.controllers.coldstart import Ask, Gatherer, Traces, ask_server
+from rouse.controllers.inferencegraph import make_graphs
 from rouse.controllers.inferenceservice.images import image_of, used
 from rouse.controllers.inferenceservice.reconciler import ColdStartObserver, Reconciler
 from rouse.controllers.inferenceservice.settings import Settings
@@ -96,6 +97,17 @@ def make_manager(
     gatherer.connect(cold_starts.enqueue)
     awaking = Controller(keepalive.NAME, awake, workers=2, observe=observe)
     connect_wake_ups(sources, awaking.enqueue)
+    graphs = make_graphs(
+        client,
+        sources.services,
+        sources.policies,
+        (sources.config, sources.kserve_config),
+        lambda: settings.config,
+        recorder,
+        clock=clock,
+        observe=observe,
+        waited=waited,
+    )
     held = balloons.balloon_informer(client)
     places = balloons.Reconciler(
         client,
@@ -146,6 +158,7 @@ def make_manager(
         informers=[
             *sources.all(),
             *traces.all(),
+            *graphs.informers,
             held,
             *local.informers,
             *standby.informers,
@@ -153,6 +166,7 @@ def make_manager(
         ],
         controllers=[
             controller,
+            graphs.controller,
             cold_starts,
             awaking,
             pools,

@@ -10,6 +10,7 @@ from rouse.api.base import Object
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP
 from rouse.compiler.names import ACCESS_NAMESPACE_LABEL, SERVICE_LABEL
 from rouse.controllers.keepalive.fields import with_own_fields
+from rouse.controllers.writing.policies import by_protected
 from rouse.kube.client import KubeClient
 from rouse.kube.informer import Informer, InformerOptions
 from rouse.kube.objects import Key, key_of, labels_of, uid_of
@@ -32,7 +33,7 @@ from rouse.kube.resources import (
     Resource,
 )
 
-__all__ = ["KNATIVE_SERVICE_LABEL", "KSERVE_NAMESPACE", "Sources", "protected_by"]
+__all__ = ["KNATIVE_SERVICE_LABEL", "KSERVE_NAMESPACE", "Sources"]
 
 KNATIVE_SERVICE_LABEL: Final = "serving.knative.dev/service"
 
@@ -87,7 +88,7 @@ class Sources:
             AUTHORIZATION_POLICIES,
             options=InformerOptions(labels=ACCESS_NAMESPACE_LABEL, optional=True),
         )
-        policies.add_index(_BY_SERVICE, _protected)
+        policies.add_index(_BY_SERVICE, by_protected(SERVICE_LABEL))
         pods = Informer(client, PODS, options=replace(ours, keep=_what_pods_tell))
         pods.add_index(_BY_SERVICE, _service_of)
         return cls(
@@ -159,16 +160,6 @@ def _what_pods_tell(pod: Object) -> Object:
 
 def _config_map(client: KubeClient, namespace: str, name: str) -> Informer:
     return Informer(client, CONFIG_MAPS, namespace, InformerOptions(fields=f"metadata.name={name}"))
-
-
-def protected_by(policy: Mapping[str, Any]) -> Key:
-    """Return the InferenceService a policy is for."""
-    labels = labels_of(policy)
-    return Key(labels[ACCESS_NAMESPACE_LABEL], labels.get(SERVICE_LABEL, ""))
-
-
-def _protected(policy: Mapping[str, Any]) -> tuple[str, ...]:
-    return (str(protected_by(policy)),)
 
 
 def _service_of(obj: Mapping[str, Any]) -> tuple[str, ...]:

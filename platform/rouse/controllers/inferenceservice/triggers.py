@@ -8,7 +8,8 @@ from typing import Any, Final
 from rouse.api.base import Object
 from rouse.compiler.names import SERVICE_LABEL
 from rouse.compiler.pods import pod_summary
-from rouse.controllers.inferenceservice.sources import Sources, protected_by
+from rouse.controllers.inferenceservice.sources import Sources
+from rouse.controllers.writing.policies import enqueue_protected
 from rouse.kube.client import EventType
 from rouse.kube.informer import ChangeHandler, Handler
 from rouse.kube.objects import Key, controller_of, key_of, labels_of
@@ -47,10 +48,7 @@ def connect_triggers(sources: Sources, enqueue: Enqueue) -> None:
         for key in sources.services.all_keys():
             enqueue(key)
 
-    def on_policy(_type: EventType, obj: Object) -> None:
-        enqueue(protected_by(obj))
-
-    sources.policies.add_handler(on_policy)
+    sources.policies.add_handler(enqueue_protected(SERVICE_LABEL, enqueue))
     sources.services.add_handler(on_service)
     for informer in sources.owned.values():
         informer.add_handler(on_owned)

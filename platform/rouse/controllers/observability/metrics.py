@@ -195,13 +195,18 @@ def _informers(informers: tuple[Informer, ...], now: float) -> tuple[Family, ...
     )
     lists = made("counter", "rouse_informer_lists_total", "How often all was listed.")
     errors = made("counter", "rouse_informer_errors_total", "Lists and watches that failed.")
+    # ConfigMaps are followed one by one, and what is made by its owner's kind: together the
+    # informers of a resource are one, that of the worst.
+    missing = {str(one.resource) for one in informers if not one.is_synced}
+    quiet: dict[str, float] = {}
     for one in informers:
-        # ConfigMaps are followed one by one: together they are one resource.
         name = str(one.resource)
         objects.add(name, by=len(one))
         lists.add(name, by=one.lists)
         errors.add(name, by=one.errors)
-        synced.set(float(one.is_synced), name)
+        synced.set(float(name not in missing), name)
         if one.heard_at is not None:
-            silence.set(now - one.heard_at, name)
+            quiet[name] = max(quiet.get(name, 0.0), now - one.heard_at)
+    for name, seconds in quiet.items():
+        silence.set(seconds, name)
     return objects, synced, silence, lists, errors

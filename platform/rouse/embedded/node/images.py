@@ -77,6 +77,7 @@ BUILT_IN: Final[Mapping[str, LocalCommand]] = {
     "ghcr.io/rouse/storage-initializer": LocalCommand(
         ("{python}", "-m", "predictors.storage_initializer")
     ),
+    "ghcr.io/rouse/router": LocalCommand(("{python}", "-m", "predictors.graph"), listen=True),
     "ghcr.io/rouse/transformer": LocalCommand(("{python}", "-m", "transformers_pre"), listen=True),
 }
 
