@@ -28,8 +28,8 @@ def find_problem(path: bytes) -> Problem | None:
     """What keeps a path from ever finding anything, or makes it too big; None when all is well.
 
     gjson itself refuses no path. Refused here are an empty path and an empty component, a bracket
-    of a query or multipath that is never closed, something between a bracket that closes a
-    multipath and the next separator, a lone backslash at the end, and sizes past the bounds.
+    of a query or multipath that is never closed, something between the end of a multipath, literal
+    or argument and the next separator, a lone backslash at the end, and sizes past the bounds.
     """
     if not path.strip():
         return Problem(0, "is empty")
@@ -74,17 +74,11 @@ def _component_end(path: bytes) -> tuple[int, Problem | None]:
         chosen = selection(path)
         if chosen is None:
             return 0, Problem(0, f'has a "{first.decode()}" that is never closed')
-        end = len(path) - len(chosen.rest)
-        if chosen.rest[:1] not in (b"", b".", b"|"):
-            return 0, Problem(end, "has something behind a multipath that is no separator")
-        return end, None
+        return _before_separator(path, chosen.rest, "a multipath")
     if first == b"!" and (constant := literal(path)):
-        return len(path) - len(constant[1]), None
+        return _before_separator(path, constant[1], "a literal")
     if first == b"@" and (named := modifier(path)):
-        end = len(path) - len(named.rest)
-        if named.rest[:1] not in (b"", b".", b"|"):
-            return 0, Problem(end, "has something behind an argument that is no separator")
-        return end, None
+        return _before_separator(path, named.rest, "an argument")
     start = 0
     if path[:2] in (b"#(", b"#["):
         start = query_end(path)
@@ -95,3 +89,10 @@ def _component_end(path: bytes) -> tuple[int, Problem | None]:
     if path[end:] == b"\\":
         return 0, Problem(end, "ends with a lone backslash; escape one character or remove it")
     return end, None
+
+
+def _before_separator(path: bytes, rest: bytes, what: str) -> tuple[int, Problem | None]:
+    end = len(path) - len(rest)
+    if rest[:1] in (b"", b".", b"|"):
+        return end, None
+    return 0, Problem(end, f"has something behind {what} that is no separator")

@@ -1,8 +1,9 @@
 """Whether a path finds anything in a parsed document: the quick way, for the plain paths.
 
-Keys, wildcards, indexes, #, queries, pipes, @this and multipaths of arrays are looked up in the
-values that a JSON parser made, with the outcome that searching the text has. What needs the text
-itself, such as a modifier or a pipe behind a string with brackets in it, raises NeedsTextError.
+Keys, wildcards, indexes, #, queries, pipes, @this, @dig and multipaths of arrays are looked up in
+the values that a JSON parser made, with the outcome that searching the text has. What needs the
+text itself, such as a modifier or a pipe behind a string with brackets in it, raises
+NeedsTextError.
 
 A parser keeps the last of two equal keys, where gjson takes the first.
 """
@@ -32,8 +33,11 @@ from predictors.graph.gjson.work import Work
 __all__ = ["NeedsTextError", "exists", "is_plain"]
 
 _MISSING: Final = object()
+_CONTAINERS: Final = (dict, list)
+_NUMBERS: Final = (int, float)
 _NEEDS_TEXT = re.compile(
-    rb"@(?:%b)|\{|^\.\.|(?:^|[.|,:(\[])!(?![=%%])" % b"|".join(sorted(MODIFIERS - {b"this"}))
+    rb"@(?:%b)|\{|^\.\.|(?:^|[.|,:(\[])!(?![=%%])"
+    % b"|".join(sorted(MODIFIERS - {b"dig", b"this"}))
 )
 
 
@@ -63,7 +67,7 @@ def _get(value: Any, path: bytes, work: Work) -> Any:
                 path = path[1:]
                 continue
             path = _left_of_selection(path)
-        if not isinstance(value, dict | list):
+        if not isinstance(value, _CONTAINERS):
             if isinstance(value, str) and ("[" in value or "{" in value):
                 raise NeedsTextError
             return _MISSING
@@ -79,6 +83,8 @@ def _whole(value: Any, path: bytes, work: Work) -> tuple[Any, bytes] | None:
     if path[:2] == b".." or (path[0] == 0x21 and literal(path)):
         raise NeedsTextError
     if path[0] == 0x40 and (named := modifier(path)):
+        if named.name == b"dig":
+            return _dig(value, named.argument, work), named.rest
         if named.name != b"this":
             raise NeedsTextError
         return value, named.rest
@@ -89,6 +95,21 @@ def _whole(value: Any, path: bytes, work: Work) -> tuple[Any, bytes] | None:
         raise NeedsTextError
     found = [_get(value, part, work) for _, part in chosen.parts]
     return [one for one in found if one is not _MISSING], chosen.rest
+
+
+def _dig(value: Any, path: bytes, work: Work) -> list[Any]:
+    """What a path finds in a value and in all that is within it, parents first."""
+    found: list[Any] = []
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        one = _get(value, path, work)
+        if one is not _MISSING:
+            found.append(one)
+        if isinstance(value, _CONTAINERS):
+            within = value.values() if isinstance(value, dict) else value
+            waiting.extend(reversed(within))
+    return found
 
 
 def _selected(path: bytes) -> Selection | None:
@@ -135,7 +156,7 @@ class _Lookup:
         if rest is None:
             self.value = value
             return True
-        return isinstance(value, dict | list) and self.within(value, rest)
+        return isinstance(value, _CONTAINERS) and self.within(value, rest)
 
     def _array(self, container: list[Any], path: bytes) -> bool:
         part = array_part(path)
@@ -161,7 +182,7 @@ class _Lookup:
         chosen: list[Any] = []
         fits = _test(query, self.work)
         for value in container:
-            if isinstance(value, dict | list):
+            if isinstance(value, _CONTAINERS):
                 if not fits(_get(value, query.path, self.work)):
                     continue
             elif query.path or not fits(value):
@@ -201,7 +222,7 @@ def _test(query: Query, work: Work) -> _Test:
             return text_matches(value, query.value, work) is like
         if value is True or value is False:
             return truth_fits(query.operator, Kind.TRUE if value else Kind.FALSE, query.value)
-        if isinstance(value, int | float):
+        if isinstance(value, _NUMBERS):
             return compare is not None and compare(float(value), number)
         return False
 
@@ -223,13 +244,13 @@ def _truth_test(query: Query) -> _Test:
 def _is_true(value: Any) -> bool:
     if isinstance(value, str):
         return parse_bool(value.encode()) is True
-    return isinstance(value, bool | int | float) and value != 0
+    return isinstance(value, _NUMBERS) and value != 0
 
 
 def _is_false(value: Any) -> bool:
     if isinstance(value, str):
         return parse_bool(value.encode()) is False
-    return value is _MISSING or value is None or (isinstance(value, int | float) and value == 0)
+    return value is _MISSING or value is None or (isinstance(value, _NUMBERS) and value == 0)
 
 
 _TRUTHS: dict[bytes, _Test] = {

@@ -14,9 +14,7 @@ _LONGEST = 4096
 _MOST_SEPARATORS = 128
 _DEEPEST = 24
 _MOST_DIGS = 8
-_MODIFIERS = frozenset(
-    "dig flatten fromstr group join keys pretty reverse this tostr ugly valid values".split()
-)
+_MODIFIERS = "dig flatten fromstr group join keys pretty reverse this tostr ugly valid values"
 _LITERALS = frozenset(["true", "false", "null", "nan", "inf"])
 _NAME = re.compile(r"(?:[^\\.|]|\\.)*+", re.DOTALL)
 _WORD = re.compile(r"[^.|:]*+")
@@ -70,7 +68,7 @@ def _component_end(path: str, at: int) -> int | str:
         end = _closed(path, at, "[({", "])}")
         return _before_separator(path, end, "a multipath") if end else _never_closed(path, at)
     if first == "!" and (end := _literal_end(path, at)):
-        return end
+        return _before_separator(path, end, "a literal")
     if first == "@" and (end := _modifier_end(path, at)):
         return _before_separator(path, end, "an argument")
     start = at
@@ -130,7 +128,7 @@ def _modifier_end(path: str, at: int) -> int:
     """Past the modifier at `at` and its argument; 0 when gjson has none of the name."""
     word = _WORD.match(path, at + 1)
     end = word.end() if word else len(path)
-    if path[at + 1 : end] not in _MODIFIERS:
+    if path[at + 1 : end] not in _MODIFIERS.split():
         return 0
     if path[end : end + 1] != ":":
         return end
