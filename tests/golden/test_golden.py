@@ -2,8 +2,8 @@
 
 Each folder here is a case: ``input.yaml`` (an InferenceService, runtimes beside the built-in ones,
 ClusterStorageContainers; or an InferenceGraph and InferenceServices with their status),
-``observed.yaml`` where something was seen already (Knative Services, Revisions, Deployments, Pods, a
-VirtualService, and the first object of the input with its last status), ``config.yaml`` where the
+``observed.yaml`` where something was seen already (Knative Services, Revisions, Deployments, Pods,
+a VirtualService, and the first object of the input with its last status), ``config.yaml`` where the
 installation decides something (the data of ConfigMap rouse-config), ``wanted.yaml``. The words
 WANTED-PREDICTOR, WANTED-CANARY, WANTED-TRANSFORMER, WANTED-EXPLAINER, WANTED-WORKER and
 WANTED-ROUTER in ``observed.yaml`` stand for the hashes of the templates that the input compiles to;
@@ -45,17 +45,22 @@ def documents(path: Path, **words: str) -> list[Object]:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     for word, meaning in words.items():
         text = text.replace(word.replace("_", "-"), meaning)
-    return [document for document in yaml.safe_load_all(text) if document]
+    return [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each]
 
 
+@cache
+def built_in() -> list[Object]:
+    return [each for file in sorted(RUNTIMES.glob("*.yaml")) for each in documents(file)]
+
+
+@cache
 def compile_case(case: str) -> Compiled:
     folder = HERE / case
     first, *others = documents(folder / "input.yaml")
     services = {each["metadata"]["name"]: each for each in others if each["kind"] == SERVICE}
     fetching = [each for each in others if each["kind"] == "ClusterStorageContainer"]
     own_runtimes = [each for each in others if each not in fetching and each["kind"] != SERVICE]
-    built_in = [each for file in sorted(RUNTIMES.glob("*.yaml")) for each in documents(file)]
-    runtimes = RuntimeSet.of([*built_in, *own_runtimes])
+    runtimes = RuntimeSet.of([*built_in(), *own_runtimes])
     assert not runtimes.invalid
 
     data = next(iter(documents(folder / "config.yaml")), {})

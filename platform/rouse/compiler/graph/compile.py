@@ -17,6 +17,7 @@ from rouse.api.inferencegraph.lifecycle import (
 from rouse.api.inferencegraph.types import InferenceGraph
 from rouse.api.inferenceservice.lifecycle import READY, Finding, condition_of
 from rouse.api.inferenceservice.modes import KNATIVE, MODE_ANNOTATION, STANDARD, mode_of
+from rouse.compiler.access import make_auth_objects
 from rouse.compiler.compiled import Compiled
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
@@ -30,6 +31,7 @@ from rouse.compiler.graph.status import (
     make_refused_graph_status,
     make_stopped_graph_status,
 )
+from rouse.compiler.graph.wanted import Wanted
 from rouse.compiler.metadata import is_stopped
 from rouse.compiler.modes import kept_mode
 from rouse.compiler.observed import Observed
@@ -116,29 +118,34 @@ def _compile(
     named = {name: services[name] for name in services_of(graph) if name in services}
     urls = {name: url for name, each in named.items() if (url := endpoint_of(each))}
     before = observed.previous_status
-    if all(name in urls for name in services_of(graph)):
+    complete = all(name in urls for name in services_of(graph))
+    if complete:
         router = make_router(graph, urls, config)
         wanted = _BACKENDS[mode](graph, router, config=config, observed=observed)
-        objects, found, url = wanted.objects, wanted.router, wanted.url
     else:
-        objects, url = (), str(before.get("url") or "")
-        found = _FINDERS[mode](graph, observed) or Finding(
-            ROUTER_READY,
-            "Unknown",
-            Reason.WAITING_FOR_STEPS,
-            "the router is made once every InferenceService that it calls has an address",
-        )
+        wanted = _waiting(graph, mode, config, observed)
     ready = {name: _is_ready(each) for name, each in named.items()}
     status = make_graph_status(
-        conditions(graph, router=found, ready=ready),
+        conditions(graph, router=wanted.router, ready=ready),
         mode=mode,
-        url=url,
+        url=wanted.url,
         generation=graph.metadata.generation,
         before=before,
         now=now,
     )
     events = make_graph_events(graph.name, before, status)
-    return Compiled(objects, status, events, prune=bool(objects))
+    return Compiled(wanted.objects, status, events, prune=complete)
+
+
+def _waiting(graph: InferenceGraph, mode: str, config: Config, observed: Observed) -> Wanted:
+    """Return what is wanted while a step has no address: that what serves goes on."""
+    found = _FINDERS[mode](graph, observed)
+    if found is None:
+        message = "the router is made once every InferenceService that it calls has an address"
+        return Wanted((), Finding(ROUTER_READY, "Unknown", Reason.WAITING_FOR_STEPS, message), "")
+    # Who asks for tokens or keys by now is closed all the same.
+    access = tuple(make_auth_objects(graph, config))
+    return Wanted(access, found, str(observed.previous_status.get("url") or ""))
 
 
 def _is_ready(service: Object) -> bool:
