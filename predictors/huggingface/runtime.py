@@ -46,8 +46,9 @@ class HuggingFaceRuntime:
         importlib.import_module("predictors.openai.service")
         importlib.import_module("predictors.huggingface.generation")
         self.rehearse()
-        importlib.import_module("predictors.huggingface.rehearsal").recognize()
         importlib.import_module("predictors.huggingface.generation.rehearsal").rehearse()
+        # Last: each class that is registered with an ABC has Python forget what it recognized.
+        importlib.import_module("predictors.huggingface.rehearsal").recognize()
 
     def rehearse(self) -> None:
         """Tokenize for, and ask, a tiny model."""

@@ -44,8 +44,9 @@ def is_llama(model: PreTrainedModel) -> bool:
 class LlamaStep:
     """Computes one token of each row with the weights of `model`.
 
-    With `fuse` weights that are multiplied by the same numbers become one tensor, of which the
-    model's own are parts from then on: not for weights that are shared with other processes.
+    With `fuse` products are joined: weights that are multiplied by the same numbers become one
+    tensor, of which the model's own are parts from then on. Not for weights that are shared with
+    other processes.
     """
 
     def __init__(self, model: PreTrainedModel, *, fuse: bool) -> None:
@@ -68,8 +69,10 @@ class LlamaStep:
         cos, sin = self._rotary(hidden, step.at[:, None])
         # ``x @ turn`` is x * cos + rotate_half(x) * sin.
         turn = torch.addcmul(self._same * cos, self._half, sin)
+        _, rows, heads, columns, _ = step.keys.shape
+        mask = step.mask.expand(rows, heads, 1, columns).reshape(-1, 1, 1, columns)
         for number, layer in enumerate(self._layers):
-            layer(number, hidden, turn, step)
+            layer(number, hidden, turn, mask, step)
         logits: torch.Tensor = self._head(self._norm(hidden))
         return logits
 
@@ -87,20 +90,28 @@ class _Layer:
         inputs = (attention.q_proj, attention.k_proj, attention.v_proj)
         self._inputs = _together(inputs) if fuse else None
         self._query, self._key, self._value = inputs
-        self._out = _Added(attention.o_proj)
+        self._out = _Added(attention.o_proj, at_once=fuse)
         self._wide = _together((mlp.gate_proj, mlp.up_proj)) if fuse else None
         self._gate, self._up, self._act = mlp.gate_proj, mlp.up_proj, mlp.act_fn
-        self._down = _Added(mlp.down_proj)
+        self._down = _Added(mlp.down_proj, at_once=fuse)
 
-    def __call__(self, number: int, hidden: torch.Tensor, turn: torch.Tensor, step: Step) -> None:
+    def __call__(
+        self,
+        number: int,
+        hidden: torch.Tensor,
+        turn: torch.Tensor,
+        mask: torch.Tensor,
+        step: Step,
+    ) -> None:
         query, keys, values = self._projected(self._before(hidden), turn)
         step.write(number, keys, values)
-        # Queries that share a key's head are as rows of one head.
+        # Queries that share a key's head are as rows of one head, and each head is as a row of the
+        # batch: so the result lies as the next product wants it.
         seen = scaled_dot_product_attention(
-            query.view(len(query), -1, self._groups, self._size),
-            step.keys[number],
-            step.values[number],
-            attn_mask=step.mask,
+            query.reshape(-1, 1, self._groups, self._size),
+            step.keys[number].flatten(0, 1)[:, None],
+            step.values[number].flatten(0, 1)[:, None],
+            attn_mask=mask,
             scale=self._scale,
         )
         self._out(hidden, seen.reshape(len(hidden), -1))
@@ -138,11 +149,11 @@ class _Norm:
 
 
 class _Added:
-    """A linear layer whose result is added in place, on a GPU by the product itself."""
+    """A linear layer whose result is added in place, with `at_once` by the product itself."""
 
-    def __init__(self, layer: Linear) -> None:
+    def __init__(self, layer: Linear, *, at_once: bool) -> None:
         self._layer = layer
-        self._at_once = layer.weight.device.type == "cuda" and layer.bias is None
+        self._at_once = at_once and layer.bias is None
 
     def __call__(self, hidden: torch.Tensor, inner: torch.Tensor) -> None:
         if self._at_once:
