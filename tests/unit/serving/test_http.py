@@ -95,6 +95,8 @@ async def test_compressed_bodies(serve: Serve, model: Any, coding: str, pack: An
         ("gzip", gzip.compress(b"{}")[:-6], 400, "The body is not valid gzip: it ends early."),
         ("gzip", gzip.compress(bytes(10_000)), 413, "The body is larger, unpacked; this server"),
     ],
+    # A compressed body holds the time it was made at.
+    ids=["another coding", "no gzip", "cut off", "too large"],
 )
 async def test_compressed_bodies_that_are_refused(
     serve: Serve, model: Any, coding: str, body: bytes, status: int, reason: str
