@@ -43,7 +43,7 @@ def compile_(
     report: bool,
     output: str,
 ) -> None:
-    """Print the objects that the InferenceServices of FILE compile to; no cluster is asked.
+    """Print the objects that the services and graphs of FILE compile to; no cluster is asked.
 
     Equal input gives equal bytes, in whatever order the files come. What is refused is told on
     stderr, the rest is compiled, and the exit code is 1.

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from rouse.api import admission, inferenceservice
+from rouse.api import admission, inferencegraph, inferenceservice
 from rouse.api.crds import GROUP
 from rouse.api.definitions import DEFINITIONS
 from rouse.api.findings import examine
 from rouse.api.inferenceservice.types import InferenceService
-from rouse.compiler import Config, Observed, RuntimeSet, compile_inference_service
-from rouse.compiler.names import SERVICE_LABEL
-from rouse.errors import InvalidError, ValidationError
+from rouse.compiler import Compiled, Config, RuntimeSet, compile_inference_service
+from rouse.errors import ValidationError
 from rouse.kube.objects import Object
 from rouse.sdk.documents import Document
+from rouse.sdk.graphs import addressed, compile_offline
+from rouse.sdk.observing import LiveObjects, observe, place_of, shown
 from rouse.sdk.settings import RUNTIME_KINDS, STORAGE_CONTAINER_KIND
 
 __all__ = ["Outcome", "compile_documents", "sorted_objects"]
@@ -28,7 +29,6 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_THE_CLUSTER = frozenset(each.kind for each in DEFINITIONS if each.cluster)
 
 _NOT_COMPILED = {
-    "InferenceGraph": "this version of Rouse has no router for graphs",
     "LocalModelCache": "the cluster's nodes fill it",
     "LocalModelNamespaceCache": "the cluster's nodes fill it",
     "LocalModelNode": "the cluster's nodes write it",
@@ -43,7 +43,7 @@ class Outcome:
 
     document: Document
     objects: tuple[Object, ...] = ()
-    """What an InferenceService compiles to."""
+    """What an InferenceService or InferenceGraph compiles to."""
     refusals: tuple[str, ...] = ()
     """Why it was refused, each with its field path; empty when it was not."""
     note: str = ""
@@ -62,7 +62,9 @@ class _Inputs:
     runtimes: RuntimeSet
     storage_containers: Sequence[Object]
     config: Config
-    live: Mapping[tuple[str, str], list[Object]] = field(default_factory=dict)
+    live: LiveObjects
+    services: Mapping[str, Mapping[str, Object]]
+    """InferenceServices by namespace and name: those given, and live ones beside them."""
 
 
 def compile_documents(
@@ -74,7 +76,7 @@ def compile_documents(
     live: Iterable[Object] = (),
     namespace: str = "default",
 ) -> list[Outcome]:
-    """Compile the InferenceServices among the documents, in the order of kinds and names.
+    """Compile the InferenceServices and InferenceGraphs among the documents, by kind and name.
 
     Runtimes and ClusterStorageContainers among them are used beside the given ones, and before one
     of the same name. ``live``
@@ -90,11 +92,13 @@ def compile_documents(
     own = [each.object for each in placed if each.object["kind"] in RUNTIME_KINDS]
     fetching = [each.object for each in placed if each.object["kind"] == STORAGE_CONTAINER_KIND]
     fetchers = {each["metadata"]["name"]: each for each in [*storage_containers, *fetching]}
+    seen = LiveObjects.read(live, namespace)
     inputs = _Inputs(
         RuntimeSet.of([*runtimes, *own]),
         list(fetchers.values()),
         config,
-        _by_service(live, namespace),
+        seen,
+        _services(placed, seen, config),
     )
     return [
         replace(_outcome(document, inputs), clash=clashes.get(_identity(document.object), ""))
@@ -108,12 +112,6 @@ def sorted_objects(outcomes: Iterable[Outcome]) -> list[Object]:
     return [found[identity] for identity in sorted(found)]
 
 
-def shown(obj: Object) -> str:
-    """Return an object's kind, namespace and name for a message."""
-    namespace = obj["metadata"].get("namespace")
-    return f"{obj['kind']} {namespace + '/' if namespace else ''}{obj['metadata']['name']}"
-
-
 def _outcome(document: Document, inputs: _Inputs) -> Outcome:
     obj = document.object
     kind = obj["kind"]
@@ -125,6 +123,8 @@ def _outcome(document: Document, inputs: _Inputs) -> Outcome:
         admission.review(obj)
     except ValidationError as error:
         return Outcome(document, refusals=tuple(map(str, error.errors)))
+    if kind == "InferenceGraph":
+        return _graph(document, inputs)
     if kind in RUNTIME_KINDS:
         return Outcome(document, note="used as a runtime")
     if kind == STORAGE_CONTAINER_KIND:
@@ -136,7 +136,7 @@ def _outcome(document: Document, inputs: _Inputs) -> Outcome:
 
 def _compiled(document: Document, inputs: _Inputs) -> Outcome:
     obj = document.object
-    observed = _observed(obj["metadata"]["name"], inputs.live.get(_place(obj), ()))
+    observed = observe(obj, inputs.live)
     mode = observed.previous_status.get("deploymentMode") or inputs.config.default_deployment_mode
     rules = partial(inferenceservice.validate, default_mode=mode)
     isvc, findings = examine(InferenceService, obj, rules)
@@ -154,14 +154,45 @@ def _compiled(document: Document, inputs: _Inputs) -> Outcome:
         # Nothing is to go although nothing is wanted: the spec was refused.
         failure = compiled.status["modelStatus"]["lastFailureInfo"]["message"]
         return Outcome(document, refusals=(failure,))
+    return _made(document, compiled)
+
+
+def _graph(document: Document, inputs: _Inputs) -> Outcome:
+    obj = document.object
+    graph = inferencegraph.parse(obj)
+    compiled, why = compile_offline(
+        graph,
+        inputs.services.get(graph.namespace, {}),
+        inputs.config,
+        observe(obj, inputs.live),
+        _NO_TIME,
+    )
+    return Outcome(document, refusals=(why,)) if why else _made(document, compiled)
+
+
+def _made(document: Document, compiled: Compiled) -> Outcome:
     if not compiled.objects:
         return Outcome(document, note="stopped: nothing of it shall run")
     return Outcome(document, tuple(_without_owner(each) for each in compiled.objects))
 
 
-def _place(obj: Object) -> tuple[str, str]:
-    metadata = obj["metadata"]
-    return (str(metadata.get("namespace") or "default"), str(metadata["name"]))
+def _services(
+    documents: Iterable[Document], live: LiveObjects, config: Config
+) -> dict[str, dict[str, Object]]:
+    given: dict[str, list[Object]] = {}
+    for document in documents:
+        if document.object["kind"] == "InferenceService":
+            given.setdefault(place_of(document.object)[0], []).append(document.object)
+    found: dict[str, dict[str, Object]] = {}
+    for namespace in {place_of(each.object)[0] for each in documents}:
+        seen = live.services(namespace)
+        # Its spec is as it is given, its address as it was seen.
+        known = [
+            {**each, "status": seen.get(each["metadata"]["name"], {}).get("status") or {}}
+            for each in given.get(namespace, ())
+        ]
+        found[namespace] = {**seen, **addressed(known, config)}
+    return found
 
 
 def _without_owner(obj: Object) -> Object:
@@ -170,53 +201,6 @@ def _without_owner(obj: Object) -> Object:
     owners = [owner for owner in metadata.get("ownerReferences") or () if owner.get("uid")]
     rest = {key: value for key, value in metadata.items() if key != "ownerReferences"}
     return {**obj, "metadata": {**rest, **({"ownerReferences": owners} if owners else {})}}
-
-
-def _observed(service: str, live: Iterable[Object]) -> Observed:
-    knative: dict[str, Object] = {}
-    revisions: dict[str, Object] = {}
-    deployments: dict[str, Object] = {}
-    pods: list[Object] = []
-    routes: Object | None = None
-    status: Object = {}
-    for obj in live:
-        name = obj["metadata"]["name"]
-        match obj["apiVersion"].partition("/")[0], obj["kind"]:
-            case "serving.knative.dev", "Service":
-                knative[name] = obj
-            case "serving.knative.dev", "Revision":
-                revisions[name] = obj
-            case "v1", "Pod":
-                pods.append(obj)
-            case "apps", "Deployment":
-                deployments[name] = obj
-            case "networking.istio.io", "VirtualService" if name == service:
-                routes = obj
-            case "serving.kserve.io", "InferenceService":
-                status = obj.get("status") or {}
-    return Observed(
-        knative_services=knative,
-        revisions=revisions,
-        deployments=deployments,
-        pods=pods,
-        virtual_service=routes,
-        previous_status=status,
-    )
-
-
-def _by_service(live: Iterable[Object], namespace: str) -> dict[tuple[str, str], list[Object]]:
-    """Return live objects by the InferenceService they belong to."""
-    found: dict[tuple[str, str], list[Object]] = {}
-    for obj in live:
-        metadata = obj["metadata"]
-        labels = metadata.get("labels") or {}
-        if not all(isinstance(part, dict) for part in (labels, obj.get("status") or {})):
-            raise InvalidError(f"{shown(obj)}: no live object: labels or status is no mapping")
-        mine = obj["kind"] == "InferenceService"
-        name = metadata["name"] if mine else labels.get(SERVICE_LABEL)
-        if name:
-            found.setdefault((metadata.get("namespace") or namespace, name), []).append(obj)
-    return found
 
 
 def _clashes(documents: Sequence[Document]) -> dict[tuple[str, ...], str]:

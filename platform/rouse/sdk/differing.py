@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 import yaml
 
-from rouse.compiler.names import SERVICE_LABEL
+from rouse.compiler.names import owner_label
 from rouse.errors import ApiError, NotFoundError, RouseError
 from rouse.kube.apply import APPLIED
 from rouse.kube.client import FIELD_MANAGER, KubeClient
@@ -23,6 +23,7 @@ from rouse.kube.resources import (
     CLUSTER_STORAGE_CONTAINERS,
     DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
+    INFERENCE_SERVICES,
     KNATIVE_SERVICES,
     OPEN_TELEMETRY_COLLECTORS,
     REVISIONS,
@@ -33,9 +34,10 @@ from rouse.kube.resources import (
     Resource,
     resource_of,
 )
-from rouse.sdk.compiling import compile_documents, shown, sorted_objects
+from rouse.sdk.compiling import compile_documents, sorted_objects
 from rouse.sdk.documents import Document
 from rouse.sdk.live import live_config
+from rouse.sdk.observing import OWNERS, shown
 
 __all__ = ["Difference", "differences", "unified"]
 
@@ -87,10 +89,11 @@ async def differences(
         yield difference
         if after is not None:
             accepted.append(Document(document.origin, after))
-    services = [each.object for each in accepted if each.object["kind"] == "InferenceService"]
+    services = [each.object for each in accepted if each.object["kind"] in OWNERS]
     if not services:
         return
     live = [obj for service in services for obj in await _live(client, service)]
+    live += await _called(client, services)
     outcomes = compile_documents(
         accepted,
         runtimes=[
@@ -103,7 +106,7 @@ async def differences(
         namespace=namespace,
     )
     for outcome in outcomes:
-        if outcome.document.object["kind"] == "InferenceService":
+        if outcome.document.object["kind"] in OWNERS:
             for why in outcome.refusals:
                 yield Difference(outcome.name, problem=why)
     wanted = sorted_objects(outcomes)
@@ -170,13 +173,20 @@ async def _get(client: KubeClient, obj: Object) -> Object | None:
 
 
 async def _live(client: KubeClient, service: Object) -> list[Object]:
-    """Return the InferenceService as it is, and the live objects that carry its label."""
+    """Return a service or graph as it is, and the live objects that carry its label."""
     metadata = service["metadata"]
     found = [await _get(client, service) or service]
     for resource in (*_OWNED, REVISIONS):
-        labels = f"{SERVICE_LABEL}={metadata['name']}"
+        labels = f"{owner_label(service['kind'])}={metadata['name']}"
         found += await _listed(client, resource, metadata["namespace"], labels)
     return found
+
+
+async def _called(client: KubeClient, owners: Iterable[Object]) -> list[Object]:
+    """Return the live InferenceServices of the namespaces that there are graphs in."""
+    graphs = [each for each in owners if each["kind"] == "InferenceGraph"]
+    namespaces = sorted({each["metadata"]["namespace"] for each in graphs})
+    return [obj for each in namespaces for obj in await _listed(client, INFERENCE_SERVICES, each)]
 
 
 async def _listed(
