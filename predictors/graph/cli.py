@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping, Sequence
 
 from predictors.graph.errors import GraphError
-from predictors.graph.gjson.paths import compile_path
 from predictors.graph.spec import Graph, parse_graph
 from predictors.graph.upstream import ClientSettings
 from predictors.serving import logs
@@ -26,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser(os.environ).parse_args(argv)
     logs.configure(arguments.log_level, arguments.log_format)
     try:
-        graph = parse_graph(arguments.graph_json, arguments.graph_name, compile_path)
+        graph = parse_graph(arguments.graph_json, arguments.graph_name)
     except GraphError as error:
         message = f"Cannot serve graph {arguments.graph_name}: {error}"
         _log.error(message)

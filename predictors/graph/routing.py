@@ -17,6 +17,7 @@ from typing import Final, NoReturn, Protocol
 import orjson
 
 from predictors.graph.errors import RouteError, StepError
+from predictors.graph.gjson import Document
 from predictors.graph.gjson.validity import is_valid
 from predictors.graph.messages import Answer, Message, with_instances
 from predictors.graph.spec import Graph, Node, Step
@@ -99,10 +100,10 @@ class _Route:
             if step.condition is not None:
                 if answer is None:
                     self._fail(node, step, "it is the first, so its condition has no answer", 500)
-                document = answer.document
-                if not is_valid(document):
+                document = Document(answer.document)
+                if not document.is_valid:
                     self._fail(node, step, f"the answer before is no JSON: {_start(answer)}", 500)
-                if not step.condition.exists(document):
+                if not step.condition.exists_in(document):
                     return replace(answer, status=200)
             sent = answer if step.takes_answer and answer is not None else request
             if step.maps:
@@ -114,13 +115,11 @@ class _Route:
         return answer
 
     def _matching(self, node: Node, request: Message) -> Step:
-        document = request.document
-        readable = is_valid(document)
-        if readable:
-            for step in node.steps:
-                if step.condition is not None and step.condition.exists(document):
-                    return step
-        why = "none of the conditions matched" if readable else "the request is no JSON"
+        document = Document(request.document)
+        for step in node.steps:
+            if step.condition is not None and step.condition.exists_in(document):
+                return step
+        why = "none of the conditions matched" if document.is_valid else "the request is no JSON"
         raise RouteError(self._graph.name, node.name, f"{why}; no step was chosen", 404)
 
     async def _ensemble(self, node: Node, request: Message) -> Answer:

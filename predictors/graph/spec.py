@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 import orjson
 
 from predictors.graph.errors import GraphError
+from predictors.graph.gjson import Path, PathError, compile_path
 from predictors.graph.targets import Target, parse_target
 
-__all__ = ["ROOT", "Condition", "Graph", "Node", "RouterType", "Step", "Timeouts", "parse_graph"]
+__all__ = ["ROOT", "Graph", "Node", "RouterType", "Step", "Timeouts", "parse_graph"]
 
 ROOT: Final = "root"
 
 RouterType = Literal["Sequence", "Splitter", "Switch", "Ensemble"]
 _TYPES: Final = ("Sequence", "Splitter", "Switch", "Ensemble")
 _TARGETS: Final = ("serviceName", "serviceUrl", "nodeName")
-
-
-class Condition(Protocol):
-    """A gjson path."""
-
-    def exists(self, document: bytes) -> bool:
-        """Whether it finds something in a JSON document."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,7 @@ class Step:
     node: Node | None
     takes_answer: bool = False
     weight: int = 0
-    condition: Condition | None = None
+    condition: Path | None = None
     hard: bool = False
     maps: bool = False
 
@@ -78,7 +72,7 @@ class Graph:
     timeouts: Timeouts = Timeouts()
 
 
-def parse_graph(text: str | bytes, name: str, compile_path: Callable[[str], Condition]) -> Graph:
+def parse_graph(text: str | bytes, name: str) -> Graph:
     """The graph of its JSON, the ``spec`` of an InferenceGraph with a URL for every service.
 
     Fields that a router does not need are ignored. Raises `GraphError`.
@@ -95,7 +89,7 @@ def parse_graph(text: str | bytes, name: str, compile_path: Callable[[str], Cond
     if ROOT not in given:
         there = ", ".join(sorted(given))
         raise GraphError("nodes", f"has no {ROOT!r}, where every request starts; it has {there}")
-    nodes = _Nodes(given, compile_path)
+    nodes = _Nodes(given)
     made = {each: nodes.node(each) for each in given}
     return Graph(name, made[ROOT], made, _timeouts(spec))
 
@@ -103,9 +97,8 @@ def parse_graph(text: str | bytes, name: str, compile_path: Callable[[str], Cond
 class _Nodes:
     """Makes nodes; those that others name come first."""
 
-    def __init__(self, given: Mapping[str, Any], compile_path: Callable[[str], Condition]) -> None:
+    def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = given
-        self._compile = compile_path
         self._made: dict[str, Node] = {}
         self._making: list[str] = []
 
@@ -174,12 +167,12 @@ class _Nodes:
         except ValueError as error:
             raise GraphError(f"{path}.serviceUrl", str(error)) from None
 
-    def _condition(self, text: str, path: str) -> Condition | None:
+    def _condition(self, text: str, path: str) -> Path | None:
         if not text:
             return None
         try:
-            return self._compile(text)
-        except ValueError as error:
+            return compile_path(text)
+        except PathError as error:
             raise GraphError(f"{path}.condition", str(error)) from None
 
 

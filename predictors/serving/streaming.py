@@ -39,12 +39,9 @@ async def send(
             await close()
 
 
-async def sse(bodies: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+def sse(bodies: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """One event per body; an error after the first is the last event, named ``error``."""
-    async for event in told(
-        b"data: " + b.replace(b"\n", b"\ndata: ") + b"\n\n" async for b in bodies
-    ):
-        yield event
+    return told(b"data: " + body.replace(b"\n", b"\ndata: ") + b"\n\n" async for body in bodies)
 
 
 async def told(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -58,3 +55,7 @@ async def told(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         if not begun:
             raise
         yield b"event: error\ndata: " + orjson.dumps({"error": str(error)}) + b"\n\n"
+    finally:
+        close = getattr(events, "aclose", None)
+        if close is not None:
+            await close()
