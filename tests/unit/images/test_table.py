@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,14 @@ class Run(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def imports(file: Path) -> Iterator[str]:
+@cache
+def imports(file: Path) -> frozenset[str]:
     """The modules of the project that a file imports, as paths: ``predictors/serving/logs``."""
-    for node in ast.walk(Run().visit(ast.parse(file.read_text()))):
+    return frozenset(imported(ast.parse(file.read_text())))
+
+
+def imported(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(Run().visit(module)):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             submodules = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -109,9 +115,9 @@ def test_what_an_image_imports_is_in_it(image: Image) -> None:
         path = ROOT / package
         sources |= {path} if path.is_file() else set(path.rglob("*.py"))
     for file in sources:
-        for imported in imports(file):
-            assert source_of(imported) in sources, (
-                f"{file.relative_to(ROOT)} imports {imported}, which {image.name} does not have"
+        for path in imports(file):
+            assert source_of(path) in sources, (
+                f"{file.relative_to(ROOT)} imports {path}, which {image.name} does not have"
             )
 
 
