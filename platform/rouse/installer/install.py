@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rouse.compiler.config import CONFIG_NAMESPACE
-from rouse.errors import ConflictError
+from rouse.errors import ConflictError, RejectedError
 from rouse.installer.cluster import Cluster
 from rouse.installer.inventory import INVENTORY, Entry, Inventory, entry_of
 from rouse.installer.order import Stage, stages
@@ -23,6 +23,9 @@ __all__ = ["Plan", "install", "read_inventory"]
 _NEVER_PRUNED: Final = frozenset({"CustomResourceDefinition", "Namespace"})
 """With them users' objects would go."""
 _NOT_ASKED: Final = "not asked of the API:"
+_FORMER_S: Final = 45.0
+"""A replica that was replaced has 30 s to end, and until then the API server may still ask it."""
+_AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,20 @@ async def install(cluster: Cluster, plan: Plan, tell: Tell) -> None:
     deadline = asyncio.get_running_loop().time() + plan.timeout_s
     before = await read_inventory(cluster)
     session = _Session(cluster, plan, before, tell)
+    late: list[Object] = []
     for stage, objects in stages(plan.objects).items():
-        await session.apply(objects)
+        if stage is Stage.SETTINGS:
+            late = await session.apply_settings(objects)
+        else:
+            await session.apply(objects)
         if stage is Stage.NAMESPACES:
             await session.remember()
         # Without the definitions nothing of their kinds can be applied.
-        if not plan.dry_run and (plan.wait or stage is Stage.DEFINITIONS):
+        needed = stage is Stage.DEFINITIONS or (stage is Stage.WORKLOADS and late)
+        if not plan.dry_run and (plan.wait or needed):
             await wait_until_ready(cluster, objects, deadline=deadline)
+        if stage is Stage.WORKLOADS and not plan.dry_run:
+            await session.apply_late(late, deadline)
     await session.prune()
 
 
@@ -86,6 +96,39 @@ class _Session:
         for obj in objects:
             outcome = await self._apply(obj)
             self._tell(outcome)
+
+    async def apply_settings(self, objects: Iterable[Object]) -> list[Object]:
+        """Apply what a webhook may check, and return what it refuses.
+
+        On an upgrade that is the webhook of the version before, which knows no new settings: they
+        come once its successor runs.
+        """
+        late = []
+        for obj in objects:
+            try:
+                self._tell(await self._apply(obj))
+            except RejectedError as error:
+                if await self._cluster.live(obj) is None:
+                    raise
+                late.append(obj)
+                if self._plan.dry_run:
+                    note = f"{_NOT_ASKED} the version that runs refuses it: {error.message}"
+                    self._tell(Outcome(str(entry_of(obj)), Action.CONFIGURED, note))
+        return late
+
+    async def apply_late(self, objects: Iterable[Object], deadline: float) -> None:
+        """Apply what was refused, once more and until the former version has ended."""
+        loop = asyncio.get_running_loop()
+        ended = min(deadline, loop.time() + _FORMER_S)
+        for obj in objects:
+            while True:
+                try:
+                    self._tell(await self._apply(obj))
+                    break
+                except RejectedError:
+                    if loop.time() >= ended:
+                        raise
+                    await self._cluster.sleep(_AGAIN_S)
 
     async def prune(self) -> None:
         """Remove what an earlier version installed and this one has not."""

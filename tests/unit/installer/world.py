@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from rouse.embedded.apiserver.memory import memory_api
-from rouse.errors import NotFoundError
+from rouse.errors import NotFoundError, RejectedError
 from rouse.installer.cluster import Cluster
 from rouse.installer.install import Plan, install
 from rouse.installer.outcome import Action, Outcome
@@ -30,10 +30,15 @@ class Client(KubeClient):
 
     version = "v1.32.0"
     absent: frozenset[str] = frozenset()
+    refuses: Callable[[ApiRequest], str] | None = None
+    """Why a webhook refuses a request; empty for one that it lets pass."""
 
     async def send(self, request: ApiRequest) -> Object:
         if request.path == "/version":
             return {"gitVersion": self.version}
+        reason = self.refuses(request) if self.refuses is not None else ""
+        if reason:
+            raise RejectedError(reason, status=403)
         if any(request.path.startswith(path) for path in self.absent):
             raise NotFoundError("not here", status=404)
         return await super().send(request)
