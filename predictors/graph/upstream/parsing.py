@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 __all__ = ["Head", "MalformedError", "Parser"]
 
 _MAX_HEAD: Final = 64 * 1024
 _MAX_LINE: Final = 4096
+_MAX_DIGITS: Final = 15
 _WHOLE: Final = -1
 """Bytes left of a body that ends with its connection."""
 _BODILESS: Final = (204, 304)
@@ -28,13 +30,21 @@ class Head:
     """Whether the connection can be used again, as far as the answer says."""
 
 
+class _Line(Enum):
+    """What the next line of a chunked body is."""
+
+    SIZE = auto()
+    END = auto()
+    TRAILER = auto()
+
+
 class Parser:
     """Reads one answer; interim answers are skipped.
 
     ``excess`` says that more came than belongs to it.
     """
 
-    __slots__ = ("_chunked", "_in_trailer", "_left", "_rest", "complete", "excess", "head")
+    __slots__ = ("_chunked", "_left", "_next", "_rest", "complete", "excess", "head")
 
     def __init__(self) -> None:
         self.head: Head | None = None
@@ -42,7 +52,7 @@ class Parser:
         self.excess = False
         self._rest = b""
         self._chunked = False
-        self._in_trailer = False
+        self._next = _Line.SIZE
         self._left = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -102,11 +112,10 @@ class Parser:
         at = 0
         while not self.complete:
             if self._left:
-                # The two bytes behind a chunk belong to it, and are left out.
                 part = data[at : at + self._left]
                 at += len(part)
                 self._left -= len(part)
-                parts.append(part[: len(part) - max(0, 2 - self._left)])
+                parts.append(part)
                 if self._left:
                     break
                 continue
@@ -122,19 +131,26 @@ class Parser:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _line(self, line: bytes) -> None:
-        """A line with the size of a chunk, or a trailer."""
-        if self._in_trailer:
+        """A line between chunks, or behind them."""
+        if self._next is _Line.TRAILER:
             self.complete = not line
-            return
-        digits = line.partition(b";")[0].strip()
-        try:
-            if not digits.isalnum() or len(digits) > 15:
-                raise ValueError
-            size = int(digits, 16)
-        except ValueError:
-            raise MalformedError(f"a chunk has the size {line[:40]!r}") from None
-        self._in_trailer = not size
-        self._left = size + 2 if size else 0
+        elif self._next is _Line.END:
+            if line:
+                raise MalformedError("a chunk does not end where it should")
+            self._next = _Line.SIZE
+        else:
+            self._left = _size(line)
+            self._next = _Line.END if self._left else _Line.TRAILER
+
+
+def _size(line: bytes) -> int:
+    digits = line.partition(b";")[0].strip()
+    try:
+        if not digits.isalnum() or len(digits) > _MAX_DIGITS:
+            raise ValueError
+        return int(digits, 16)
+    except ValueError:
+        raise MalformedError(f"a chunk has the size {line[:40]!r}") from None
 
 
 def _head(data: bytes) -> Head:
