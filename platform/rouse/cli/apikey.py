@@ -22,7 +22,7 @@ _KEY = click.option(
 
 @click.group()
 def apikey() -> None:
-    """API keys of the InferenceService NAME; its Secret holds their hashes only."""
+    """API keys of the InferenceService or InferenceGraph NAME; its Secret holds hashes only."""
 
 
 @apikey.command()
@@ -48,8 +48,8 @@ def create(
         )
     elif not store.asked_for:
         click.echo(
-            f"InferenceService {name} does not ask for keys yet: kubectl annotate "
-            f"inferenceservice {name} -n {where.namespace} rouse.dev/auth=api-key",
+            f"{store.kind} {name} does not ask for keys yet: kubectl annotate "
+            f"{store.kind.lower()} {name} -n {where.namespace} rouse.dev/auth=api-key",
             err=True,
         )
 

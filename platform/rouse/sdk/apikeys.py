@@ -1,4 +1,4 @@
-"""The Secret of an InferenceService's API keys, read and written."""
+"""The Secret of the API keys of an InferenceService or InferenceGraph, read and written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rouse.kube.client import KubeClient
 from rouse.kube.config import connect
 from rouse.kube.objects import Key as ObjectKey
 from rouse.kube.objects import Object
-from rouse.kube.resources import INFERENCE_SERVICES, SECRETS
+from rouse.kube.resources import INFERENCE_GRAPHS, INFERENCE_SERVICES, SECRETS
 from rouse.sdk.connection import locate
 from rouse.sdk.live import live_config
 
@@ -80,9 +80,11 @@ class KeyStore:
         self._namespace = namespace or self._cluster.namespace
         self._runner = asyncio.Runner()
         self.asked_for = False
-        """Whether the InferenceService last looked at asks for keys."""
+        """Whether the InferenceService or InferenceGraph last looked at asks for keys."""
         self.exists = False
         """Whether it is there."""
+        self.kind = INFERENCE_SERVICES.kind
+        """What it is."""
 
     def __enter__(self) -> Self:
         return self
@@ -145,18 +147,24 @@ class KeyStore:
     async def _secret_of(self, client: KubeClient, service: str) -> ObjectKey:
         """Return the Secret that the policies name; the InferenceService may come later."""
         settings = await live_config(client) or Config()
-        annotations: dict[str, str] = {}
-        self.exists = True
-        try:
-            live = await client.get(INFERENCE_SERVICES, service, self._namespace)
-            annotations = live["metadata"].get("annotations") or {}
-        except NotFoundError:
-            self.exists = False
+        live = await self._protected(client, service)
+        self.exists = live is not None
+        self.kind = live["kind"] if live is not None else INFERENCE_SERVICES.kind
+        annotations = (live or {"metadata": {}})["metadata"].get("annotations") or {}
         given = annotations.get(AUTH)
         default = settings.auth.default == "api-key" or API_KEYS in annotations
         self.asked_for = default if given is None else "api-key" in parse_auth(given)
         name = annotations.get(API_KEYS) or settings.auth.api_keys.secret
         return ObjectKey(self._namespace, name or default_secret(service))
+
+    async def _protected(self, client: KubeClient, name: str) -> Object | None:
+        """Return the InferenceService of the name, else the InferenceGraph."""
+        for resource in (INFERENCE_SERVICES, INFERENCE_GRAPHS):
+            try:
+                return await client.get(resource, name, self._namespace)
+            except NotFoundError:
+                continue
+        return None
 
 
 async def _changed(

@@ -99,6 +99,26 @@ def test_a_finding_names_the_step_and_what_to_do(
 
 
 @pytest.mark.parametrize(
+    ("annotation", "value", "message"),
+    [
+        ("rouse.dev/auth", "magic", '"magic" is unknown; allowed: api-key, jwt, none'),
+        ("rouse.dev/auth", "none,jwt", "none does not go with another method"),
+        ("rouse.dev/api-keys", "A secret", "cannot be the name of a Secret"),
+        ("serving.kserve.io/stop", "yes", "is neither true nor false"),
+        ("networking.kserve.io/visibility", "secret", "is unknown; allowed: cluster-local"),
+        ("serving.kserve.io/deploymentMode", "ModelMesh", '"ModelMesh" is no mode of a graph'),
+        ("serving.kserve.io/deploymentMode", "Magic", "allowed: Knative (Serverless), Standard"),
+    ],
+)
+def test_an_annotation_that_would_be_misunderstood_is_refused(
+    annotation: str, value: str, message: str
+) -> None:
+    given = graph(sequence(STEP))
+    given["metadata"]["annotations"] = {annotation: value}
+    assert message in found(given)[f"metadata.annotations[{annotation}]"]
+
+
+@pytest.mark.parametrize(
     ("weights", "path", "message"),
     [
         ((20, 70), "", "the weights add up to 90; they must be 100"),

@@ -22,6 +22,7 @@ def test_a_key_says_what_it_lacks_to_count(
     class Store:
         def __init__(self, *_: object) -> None:
             self.exists, self.asked_for = exists, asked_for
+            self.kind = "InferenceService"
 
         def __enter__(self) -> Store:
             return self

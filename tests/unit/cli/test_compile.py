@@ -50,6 +50,48 @@ def test_services_compile_without_a_cluster(cli: Any, tmp_path: Path) -> None:
         assert obj["metadata"]["namespace"] == "default"
 
 
+def graph(*called: str) -> Object:
+    steps = [{"serviceName": name} for name in called]
+    return {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "InferenceGraph",
+        "metadata": {"name": "flow"},
+        "spec": {"nodes": {"root": {"routerType": "Sequence", "steps": steps}}},
+    }
+
+
+def test_a_graph_compiles_beside_the_services_that_it_calls(cli: Any, tmp_path: Path) -> None:
+    ran = cli("compile", "-f", written(tmp_path / "a.yaml", graph("iris"), service("iris")))
+    assert (ran.code, ran.err) == (0, "")
+    assert names(ran.out) == ["Service flow", "Service iris", "Service iris-predictor"]
+    assert "http://iris.default.svc.cluster.local/v1/models/iris:predict" in ran.out
+
+
+def test_a_graph_whose_services_are_elsewhere_is_told_so(cli: Any, tmp_path: Path) -> None:
+    file = written(tmp_path / "a.yaml", graph("iris"))
+    ran = cli("compile", "-f", file)
+    assert (ran.code, ran.out) == (1, "")
+    assert "there is no InferenceService iris in the namespace" in ran.err
+    live = service("iris")
+    live["metadata"]["namespace"] = "default"
+    live["status"] = {"address": {"url": "http://iris.default.svc.other"}}
+    seen = written(tmp_path / "live.yaml", live)
+    ran = cli("compile", "-f", file, "--observed", seen)
+    assert ran.code == 0
+    assert "http://iris.default.svc.other/v1/models/iris:predict" in ran.out
+
+
+def test_a_graph_that_is_wrong_is_refused(cli: Any, tmp_path: Path) -> None:
+    wrong = graph("iris")
+    wrong["spec"]["nodeName"] = "a"
+    ran = cli("compile", "-f", written(tmp_path / "a.yaml", wrong, service("iris")))
+    assert ran.code == 1
+    assert "spec.nodeName: Knative chooses the node" in ran.err
+    wrong["spec"]["nodes"]["root"]["routerType"] = "Magic"
+    ran = cli("compile", "-f", written(tmp_path / "a.yaml", wrong, service("iris")))
+    assert "spec.nodes.root.routerType" in ran.err
+
+
 def test_order_of_files_and_keys_changes_no_byte(cli: Any, tmp_path: Path) -> None:
     one, two = service("one"), service("two")
     a, b = written(tmp_path / "a.yaml", one), written(tmp_path / "b.yaml", two)

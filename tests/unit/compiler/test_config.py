@@ -133,6 +133,33 @@ def test_a_redirect_needs_the_gateway_that_rouse_makes(
         configured(httpsRedirect="true", **settings)
 
 
+def test_the_router_is_configured() -> None:
+    router = configured(router="headers: {propagate: [X-Tenant, 'X-Trace-.*']}").router
+    assert router.image.startswith("ghcr.io/rouse/router:")
+    assert router.headers.propagate == ("X-Tenant", "X-Trace-.*")
+    assert router.to_object()["requests"] == {"cpu": "100m", "memory": "100Mi"}
+    assert "router.headers.propagate[0]" in refusal(router="headers: {propagate: ['(']}")
+    assert "one entry for each" in refusal(router="headers: {propagate: ['a,b']}")
+    assert "did you mean" in refusal(router="headers: {propagates: []}")
+    assert "router.image" in refusal(router="image: ''")
+
+
+def test_kserves_router_is_read_but_for_its_image() -> None:
+    section = {
+        "image": "kserve/router:v0.20.0",
+        "cpuRequest": "250m",
+        "memoryLimit": "2Gi",
+        "headers": {"propagate": ["Authorization"]},
+        "imagePullSecrets": ["pull"],
+        "imagePullPolicy": "IfNotPresent",
+    }
+    router = Config.from_kserve({"router": json.dumps(section)}).router
+    assert router.image == Config().router.image
+    assert (router.cpu_request, router.cpu_limit, router.memory_limit) == ("250m", "1", "2Gi")
+    assert router.headers.propagate == ("Authorization",)
+    assert router.image_pull_secrets == ("pull",)
+
+
 def test_rouse_config_wins_over_kserves() -> None:
     base = Config.from_kserve({"ingress": '{"ingressDomain": "k.example", "urlScheme": "https"}'})
     config = Config.from_config_map({"data": {"domain": "r.example"}}, base=base)
