@@ -12,7 +12,7 @@ import httpx
 from rouse.errors import GoneError, NotFoundError, PredictionError, RouseError
 from rouse.kube.config import connect
 from rouse.kube.objects import Object
-from rouse.kube.resources import INFERENCE_SERVICES, resource_of
+from rouse.kube.resources import INFERENCE_SERVICES, Resource, resource_of
 from rouse.sdk.applied import Applied, compare
 from rouse.sdk.conditions import NotReadyError, is_ready
 from rouse.sdk.connection import Connection, locate
@@ -109,19 +109,27 @@ class AsyncClient:
         return (await self.kube.list(INFERENCE_SERVICES, namespace or self.namespace)).items
 
     async def wait_ready(
-        self, name: str, namespace: str | None = None, *, timeout_s: float = 300.0
+        self,
+        name: str,
+        namespace: str | None = None,
+        *,
+        timeout_s: float = 300.0,
+        resource: Resource = INFERENCE_SERVICES,
     ) -> Object:
-        """Wait until the newest spec is Ready; raises NotReadyError with the reasons on timeout."""
+        """Wait until the newest spec is Ready; raises NotReadyError with the reasons on timeout.
+
+        ``resource``: INFERENCE_GRAPHS for a graph.
+        """
         place = namespace or self.namespace
         latest: Object | None = None
         try:
             async with asyncio.timeout(timeout_s):
-                async for latest in self._follow(name, place):
+                async for latest in self._follow(resource, name, place):
                     if is_ready(latest):
                         return latest
         except TimeoutError:
             pass
-        raise NotReadyError(name, place, latest, timeout_s)
+        raise NotReadyError(name, place, latest, timeout_s, kind=resource.kind)
 
     async def predict(
         self, name: str, payload: Any, namespace: str | None = None
@@ -148,21 +156,21 @@ class AsyncClient:
             return document
         return {**document, "metadata": {**document["metadata"], "namespace": self.namespace}}
 
-    async def _follow(self, name: str, namespace: str) -> AsyncIterator[Object]:
+    async def _follow(self, resource: Resource, name: str, namespace: str) -> AsyncIterator[Object]:
         """The object now and after every change; lists again when a watch has grown too old."""
         while True:
-            listed = await self.kube.list(INFERENCE_SERVICES, namespace)
+            listed = await self.kube.list(resource, namespace)
             for isvc in listed.items:
                 if isvc["metadata"]["name"] == name:
                     yield isvc
             try:
                 async for event in self.kube.watch(
-                    INFERENCE_SERVICES, namespace, resource_version=listed.resource_version
+                    resource, namespace, resource_version=listed.resource_version
                 ):
                     if event.object["metadata"].get("name") != name:
                         continue
                     if event.type == "DELETED":
-                        raise RouseError(f"InferenceService {namespace}/{name} was deleted")
+                        raise RouseError(f"{resource.kind} {namespace}/{name} was deleted")
                     if event.type in ("ADDED", "MODIFIED"):
                         yield event.object
             except GoneError:

@@ -9,16 +9,22 @@ __all__ = ["NotReadyError", "explain", "find_condition", "is_ready"]
 
 
 class NotReadyError(RouseError):
-    """An InferenceService did not become Ready in time; the message carries its conditions."""
+    """A service or graph did not become Ready in time; the message carries its conditions."""
 
     retryable = True
 
-    def __init__(self, name: str, namespace: str, isvc: Object | None, timeout_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        namespace: str,
+        isvc: Object | None,
+        timeout_s: float,
+        *,
+        kind: str = "InferenceService",
+    ) -> None:
         self.isvc = isvc
         why = explain(isvc) if isvc is not None else "it does not exist"
-        super().__init__(
-            f"InferenceService {namespace}/{name} was not Ready after {timeout_s:g} s: {why}"
-        )
+        super().__init__(f"{kind} {namespace}/{name} was not Ready after {timeout_s:g} s: {why}")
 
 
 def find_condition(isvc: Object, kind: str) -> Object | None:

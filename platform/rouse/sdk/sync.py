@@ -12,6 +12,7 @@ from typing import Any, Self
 from anyio.from_thread import start_blocking_portal
 
 from rouse.kube.objects import Object
+from rouse.kube.resources import INFERENCE_SERVICES, Resource
 from rouse.sdk.aio import AsyncClient
 from rouse.sdk.applied import Applied
 from rouse.sdk.documents import Source
@@ -76,11 +77,17 @@ class Client:
         return self._portal.call(self._client.services, namespace)
 
     def wait_ready(
-        self, name: str, namespace: str | None = None, *, timeout_s: float = 300.0
+        self,
+        name: str,
+        namespace: str | None = None,
+        *,
+        timeout_s: float = 300.0,
+        resource: Resource = INFERENCE_SERVICES,
     ) -> Object:
         """See `AsyncClient.wait_ready`."""
+        wait = self._client.wait_ready
         return self._portal.call(
-            partial(self._client.wait_ready, name, namespace, timeout_s=timeout_s)
+            partial(wait, name, namespace, timeout_s=timeout_s, resource=resource)
         )
 
     def predict(self, name: str, payload: Any, namespace: str | None = None) -> Any:
