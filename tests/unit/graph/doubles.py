@@ -93,6 +93,7 @@ async def read(reader: asyncio.StreamReader, port: int) -> Request | None:
     headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(": ")
+        name = name.lower()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     body = await reader.readexactly(int(headers["content-length"]))
     return Request(first.split(" ")[1], headers, body, port)
