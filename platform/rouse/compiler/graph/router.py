@@ -74,7 +74,10 @@ def _container(graph: InferenceGraph, told: str, config: Config) -> Object:
             "allowPrivilegeEscalation": False,
             "privileged": False,
             "runAsNonRoot": True,
+            "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
+            # Without it a namespace that enforces the standard "restricted" takes no such pod.
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
     resources = own or router.to_object()
