@@ -37,11 +37,11 @@ _REPLAYED_US: Final = 2.2
 """Of a kernel that computes nearly nothing: launched from Python, and in a recording."""
 
 
-class _Computed(TorchDispatchMode):
+class _Computed(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts operators that write memory."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -65,7 +65,8 @@ def counted(rows: int = 1) -> dict[str, Counter[str]]:
         num_attention_heads=8,
         num_key_value_heads=2,
     )
-    model: Any = LlamaForCausalLM(config).eval().bfloat16().requires_grad_(False)
+    model: Any = LlamaForCausalLM(config)
+    model.eval().bfloat16().requires_grad_(False)
     device, replay = Device("cpu"), Direct(fixed=True)
     fused = LlamaStep(model, fuse=True)
     return {
@@ -82,7 +83,8 @@ def _of(runner: Runner, rows: int) -> Counter[str]:
     prefill, batch = Prefill(prompts, [None] * rows), runner.begin()
     runner.read(prefill, 64 * rows)
     runner.join(batch, prefill)
-    with _Computed() as computed:
+    computed = _Computed()
+    with computed:
         runner.step(batch, [7] * rows, [None] * rows)
     return computed.counts
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,9 +28,14 @@ from rouse.errors import RouseError
 __all__ = ["Wakes", "more_replicas", "wake_ups"]
 
 _START_S: Final = 120.0
-_SPARE_S: Final = 2.0
-"""Until the warm parent has its next spare child."""
+_SETTLE_S: Final = 30.0
+_STEADY_S: Final = 2.0
+"""In which the warm parent makes its next spare child, and an idle replica gives memory back."""
+_STEADY_BYTES: Final = 200_000
 _MODULE: Final = b"predictors.huggingface"
+_OWN: Final = ("Pss_Anon", "Pss_Shmem")
+_SIZE: Final = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
+_MAPPING: Final = re.compile(r"^[0-9a-f]+-[0-9a-f]+ ", re.MULTILINE)
 
 
 @dataclass
@@ -69,8 +76,7 @@ def wake_ups(folder: Path, rounds: int, services: int) -> Wakes:
 def more_replicas(folder: Path) -> tuple[float, float]:
     """What the second and the third replica of a model add to the memory of all predictors.
 
-    As shares of the weights: proportional set sizes, summed when the newest replica has answered
-    sentences. The replicas are of services of their own, so that each is asked for certain.
+    As shares of the weights, measured when the newest replica has answered sentences. The replicas are of services of their own, so that each is asked for certain.
     """
     sizes = []
     with engine() as under_test:
@@ -81,8 +87,7 @@ def more_replicas(folder: Path) -> tuple[float, float]:
             outcome = asyncio.run(send(target, 100, concurrency=4))
             if outcome.failures:
                 raise RouseError(f"{name} failed: {outcome.failures}")
-            time.sleep(_SPARE_S)
-            sizes.append(_pss_bytes(under_test.state.pid))
+            sizes.append(_settled(lambda: _memory_bytes(under_test.state.pid)))
     total = weights_bytes(folder)
     return (sizes[1] - sizes[0]) / total, (sizes[2] - sizes[1]) / total
 
@@ -108,23 +113,52 @@ def _apply(under_test: Engine, folder: Path, services: list[dict[str, Any]]) -> 
             rouse.wait_ready(service["metadata"]["name"], timeout_s=_START_S)
 
 
-def _pss_bytes(engine_pid: int) -> int:
-    """Proportional set sizes of the engine's Hugging Face predictors, their parent among them."""
-    total = 0
+def _settled(measure: Callable[[], int]) -> int:
+    """What `measure` gives when it has stopped changing."""
+    deadline = time.monotonic() + _SETTLE_S
+    before = measure()
+    while time.monotonic() < deadline:
+        time.sleep(_STEADY_S)
+        now = measure()
+        if abs(now - before) < _STEADY_BYTES:
+            return now
+        before = now
+    raise RouseError(f"memory still changes after {_SETTLE_S:g} s")
+
+
+def _memory_bytes(engine_pid: int) -> int:
+    """What the engine's Hugging Face predictors hold together, their parent among them.
+
+    Their own pages count by what share they have of each; those of a file count once, as many as
+    the one has that has the most: what else on the machine maps the file makes no difference.
+    """
+    own, files = 0, Counter[str]()
     for pid in _descendants(engine_pid):
         folder = Path(f"/proc/{pid}")
         try:
             if _MODULE not in (folder / "cmdline").read_bytes():
                 continue
-            rollup = (folder / "smaps_rollup").read_text()
+            rollup = _SIZE.findall((folder / "smaps_rollup").read_text())
+            mapped = _mapped(folder)
         except OSError:
             continue  # it has ended
-        total += next(
-            int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")
-        )
-    if not total:
+        own += sum(int(size) << 10 for name, size in rollup if name in _OWN)
+        files |= mapped
+    if not own:
         raise RouseError(f"engine {engine_pid} has no predictors")
-    return total
+    return own + files.total()
+
+
+def _mapped(process: Path) -> Counter[str]:
+    """Bytes of each file that are in a process's memory as they are in the file."""
+    found = Counter[str]()
+    for mapping in _MAPPING.split((process / "smaps").read_text())[1:]:
+        head, _, told = mapping.partition("\n")
+        device_and_inode = " ".join(head.split()[2:4])
+        sizes = {name: int(size) << 10 for name, size in _SIZE.findall(told)}
+        if not device_and_inode.endswith(" 0"):
+            found[device_and_inode] += sizes["Rss"] - sizes["Anonymous"]
+    return found
 
 
 def _descendants(ancestor: int) -> set[int]:

@@ -136,7 +136,8 @@ class Device:
             return Download(tensor.to("cpu", copy=True))
         copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
         copy.copy_(tensor, non_blocking=True)
-        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        # Who waits sleeps: the event loop may have only the same core to work on.
+        arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         arrived.record(torch.cuda.current_stream(self.torch))
         return Download(copy, arrived)
 

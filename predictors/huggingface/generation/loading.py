@@ -21,6 +21,7 @@ from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.loading import allow_code, load_module
 from predictors.huggingface.options import Options
 from predictors.pytorch.device import Device
+from predictors.pytorch.options import Options as Compiler
 from predictors.serving.errors import ModelLoadError
 
 __all__ = ["Loaded", "load"]
@@ -76,7 +77,7 @@ def load(
     if encodes:
         engine = Seq2SeqEngine(name, model, adapters, tokenizer, settings, device)
     else:
-        runner = _runner(name, model, adapters, settings, device)
+        runner = _runner(name, model, adapters, settings, device, env)
         ends = _ends(model, tokenizer)
         engine = ContinuousEngine(name, runner, tokenizer, ends, settings, device)
     return Loaded(
@@ -98,6 +99,7 @@ def _runner(
     adapters: Adapters,
     settings: GenerationSettings,
     device: Device,
+    env: Mapping[str, str],
 ) -> Runner:
     """With steps at fixed shapes where they are wanted, and the model allows them."""
     wanted = settings.steps == "static" or (settings.steps == "auto" and device.accelerated)
@@ -106,7 +108,8 @@ def _runner(
     elif wanted:
         from predictors.huggingface.generation.static import static_runner
 
-        made = static_runner(model, device, name, virtual=adapters.virtual)
+        compiler = Compiler.of(env)
+        made = static_runner(model, device, name, virtual=adapters.virtual, compiler=compiler)
         if made is not None:
             return made
     return Runner(model, device, wrapped=adapters.lora, virtual=adapters.virtual)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from predictors.huggingface.generation.adapters import find_adapters
 from predictors.huggingface.generation.engine import Job
@@ -23,6 +23,10 @@ from predictors.openai.abilities import Piece, TokenLogprob
 from predictors.serving.errors import InferenceError, OverloadedError
 
 __all__ = ["VllmEngine", "installed"]
+
+
+_KEPT: Final = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
+"""The share of its cache that is taken, by its present name and by its former one."""
 
 
 def installed() -> bool:
@@ -73,9 +77,9 @@ class VllmEngine:
         return _VllmStream(self._name, job, outputs, self._ended)
 
     def load(self) -> Load:
-        """What is with vLLM; its own metrics say more."""
+        """What is with vLLM, and the share of its cache that is taken."""
         running = min(self._running, self._most_running)
-        return Load(running, self._running - running)
+        return Load(running, self._running - running, _kept())
 
     def close(self) -> None:
         """End vLLM's processes."""
@@ -134,6 +138,16 @@ class _VllmStream:
         if self._closing is None:
             self._ended()
             self._closing = asyncio.get_running_loop().create_task(self._outputs.aclose())
+
+
+def _kept() -> float | None:
+    """vLLM's own gauge, of the registry that it tells its metrics in."""
+    try:
+        registry = importlib.import_module("prometheus_client").REGISTRY
+    except ImportError:
+        return None
+    found = registry.restricted_registry(_KEPT).collect()
+    return max((sample.value for family in found for sample in family.samples), default=None)
 
 
 def _piece(output: Any) -> Piece:

@@ -25,6 +25,7 @@ from predictors.huggingface.generation.static.whole import WholeStep
 from predictors.huggingface.generation.streams import Stream
 from predictors.openai.abilities import Piece, Sampling
 from predictors.pytorch.device import Device
+from predictors.pytorch.options import Options
 from predictors.pytorch.replay import CudaGraphs
 
 MakeEngine = Callable[..., ContinuousEngine]
@@ -308,6 +309,28 @@ def test_a_trial_finds_a_step_that_is_wrong(module: Module) -> None:
     wrong = trial(model, lambda step: right(step._replace(at=step.at + 1)), CPU, fixed=True)
     assert wrong is not None
     assert "apart in a trial" in wrong
+
+
+def test_steps_are_compiled_where_asked(
+    module: Module, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def broken(step: Any) -> Any:
+        raise RuntimeError("no compiler here")
+
+    def compiled(forward: Any, **given: Any) -> Any:
+        asked.append(given)
+        return forward.__call__ if len(asked) == 1 else broken
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    for _ in range(2):
+        made = static_runner(module("llama"), CPU, "llama", compiler=Options(compile=True))
+        assert made is not None
+    assert asked == [{"dynamic": False, "mode": "max-autotune-no-cudagraphs"}] * 2
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["model llama: its steps are not compiled: RuntimeError: no compiler here"]
 
 
 @pytest.fixture

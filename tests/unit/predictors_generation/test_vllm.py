@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -97,3 +97,27 @@ async def test_a_closed_text_is_aborted(engine: VllmEngine, asked: Asked) -> Non
     assert stream._closing is not None
     await stream._closing
     assert asked.aborted == 1
+
+
+class Registry:
+    """prometheus_client's, with one gauge of vLLM's."""
+
+    def restricted_registry(self, names: Sequence[str]) -> Registry:
+        """As it is."""
+        assert "vllm:kv_cache_usage_perc" in names
+        return self
+
+    def collect(self) -> list[Any]:
+        """The gauge."""
+        return [SimpleNamespace(samples=[SimpleNamespace(value=0.25)])]
+
+
+def test_the_share_of_the_cache_is_vllms(
+    engine: VllmEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    assert engine.load().kept is None
+    told: Any = ModuleType("prometheus_client")
+    told.REGISTRY = Registry()
+    monkeypatch.setitem(sys.modules, "prometheus_client", told)
+    assert engine.load().kept == 0.25

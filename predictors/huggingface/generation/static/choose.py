@@ -15,6 +15,8 @@ from predictors.huggingface.generation.static.llama import LlamaStep, is_llama
 from predictors.huggingface.generation.static.runner import Forward, StaticRunner
 from predictors.huggingface.generation.static.whole import WholeStep
 from predictors.pytorch.device import Device
+from predictors.pytorch.execution import keep_compiled
+from predictors.pytorch.options import Options as Compiler
 from predictors.pytorch.replay import Direct, Replay, replay_on
 
 __all__ = ["static_runner", "trial"]
@@ -22,6 +24,8 @@ __all__ = ["static_runner", "trial"]
 _log = logging.getLogger(__name__)
 
 _PROMPTS: Final = ([3, 1, 2, 0, 3, 2], [2, 0, 1])
+_SHAPES: Final = 64
+"""Programs that are kept: rows and columns are each a power of two."""
 _TOLERANCE: Final = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """How far logits may lie apart, as a share of the largest: two ways of rounding the same."""
 
@@ -32,12 +36,14 @@ def static_runner(
     name: str,
     *,
     virtual: Mapping[str, torch.Tensor] | None = None,
+    compiler: Compiler | None = None,
     replay: Replay | None = None,
     ahead: bool | None = None,
 ) -> StaticRunner | None:
     """A runner for `model`, or None, with the reason in the log, where its kind does not allow it.
 
     By default steps run ahead and weights are fused on another device than the processor.
+    `compiler` says whether steps are compiled, each shape at its first step.
     """
     reason = _refused(model)
     if reason is not None:
@@ -50,6 +56,8 @@ def static_runner(
     if reason is not None:
         _log.warning("model %s steps at shapes that change: %s", name, reason)
         return None
+    if compiler is not None and compiler.compile:
+        forward = _compiled(model, forward, device, name, compiler)
     return StaticRunner(
         model,
         device,
@@ -58,6 +66,22 @@ def static_runner(
         ahead=device.accelerated if ahead is None else ahead,
         virtual=virtual,
     )
+
+
+def _compiled(
+    model: PreTrainedModel, forward: Forward, device: Device, name: str, compiler: Compiler
+) -> Forward:
+    """`forward` by Inductor, or as it is where that fails."""
+    keep_compiled(compiler)
+    import torch._dynamo
+
+    torch._dynamo.config.recompile_limit = _SHAPES
+    made: Forward = torch.compile(forward, dynamic=False, mode="max-autotune-no-cudagraphs")
+    reason = trial(model, made, device, fixed=True)
+    if reason is None:
+        return made
+    _log.warning("model %s: its steps are not compiled: %s", name, reason)
+    return forward
 
 
 def trial(model: PreTrainedModel, forward: Forward, device: Device, *, fixed: bool) -> str | None:

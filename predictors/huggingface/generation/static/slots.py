@@ -102,7 +102,8 @@ class Slots:
         """Rows and columns of the next step, which has room for one more column."""
         rows, columns = len(self), max(self.lengths) + 1
         memory = self._held()
-        self._reserve(memory[0, 0], memory.shape[1], rows, columns)
+        if columns > memory.shape[4]:
+            self._reserve(memory[0, 0], memory.shape[1], rows, columns)
         if not self._replay.fixed:
             return rows, columns
         return _power(rows, 1), _power(columns, _COLUMNS)
