@@ -13,7 +13,7 @@ away: no path finds anything in them.
   on), `exists` of a plain path the last, for so a parser keeps them. `get` does as gjson.
 - A wildcard pattern always gets its answer, where gjson gives up after 10 000 tries per character.
 - `@pretty` leaves a text as it is that is nested deeper than 150 levels.
-- A path that needs more steps than twice the bytes of its document and 100 000, finds nothing.
+- A path that needs more steps than 100 000 and four for every byte of its document, finds nothing.
 - Paths that can only be mistakes, or are too big to be evaluated safely, raise PathError.
 """
 

@@ -15,7 +15,7 @@ from predictors.graph.gjson.work import TooMuchWorkError, Work
 __all__ = ["Document", "Path", "PathError", "compile_path"]
 
 _FREE_STEPS = 100_000
-_STEPS_PER_BYTE = 2
+_STEPS_PER_BYTE = 4
 
 
 class PathError(ValueError):

@@ -102,6 +102,7 @@ class _Writer:
                     pairs.append((key, start, len(self.out)))
                 count += 1
             else:
+                self.work.spend(1)
                 at += 1
         return at, mark
 
@@ -142,17 +143,18 @@ class _Writer:
         start = len(self.out)
         room = self.layout.width - (start - mark)
         if self.layout.width > 0 and room > 3:
-            end = self._line(at + 1)
-            if end and len(self.out) - start <= room:
+            end = self._line(at + 1, start + room)
+            if end:
                 return end
             del self.out[start:]
         return 0
 
-    def _line(self, at: int) -> int:
-        """Write an array from behind its bracket; 0 when an object is in it."""
+    def _line(self, at: int, limit: int) -> int:
+        """Write an array from behind its bracket; 0 when it goes past the limit or has objects."""
         self.out += b"["
         counts = [0]
-        while at < len(self.text) and counts:
+        while at < len(self.text) and counts and len(self.out) <= limit:
+            self.work.spend(1)
             char = self.text[at]
             if char <= 0x20:
                 at += 1
@@ -174,7 +176,7 @@ class _Writer:
                     at += 1
                 elif first:
                     at = self._scalar(at)
-        return at
+        return at if len(self.out) <= limit else 0
 
 
 def _order(member: tuple[bytes, bytes]) -> tuple[object, ...]:

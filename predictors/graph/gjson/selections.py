@@ -10,8 +10,12 @@ from predictors.graph.gjson.values import Result
 __all__ = ["named", "quoted"]
 
 _NOT_A_NAME = re.compile(rb"[\x00-\x1f\[\]{}()#|!]")
-_SPECIAL = re.compile('[\x00-\x1f"\\\\<>&\u2028\u2029\udc80-\udcff]')
-_SHORT = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+_ESCAPES = {
+    **{code: f"\\u{code:04x}" for code in (*range(0x20), *b"<>&", 0x2028, 0x2029)},
+    **{ord(char): "\\" + short for char, short in zip('\b\f\n\r\t"\\', 'bfnrt"\\', strict=True)},
+    # Bytes that are no UTF-8, as Python decodes them.
+    **dict.fromkeys(range(0xDC80, 0xDD00), "\\ufffd"),
+}
 
 
 def named(found: list[tuple[bytes, bytes, Result]]) -> bytes:
@@ -37,13 +41,5 @@ def _last(path: bytes) -> bytes:
 
 def quoted(text: bytes) -> bytes:
     """Text as a JSON string, with the characters special to HTML escaped as Go does."""
-    characters = text.decode("utf-8", "surrogateescape")
-    escaped = _SPECIAL.sub(lambda found: _escape(found.group()), characters)
+    escaped = text.decode("utf-8", "surrogateescape").translate(_ESCAPES)
     return b'"%b"' % escaped.encode()
-
-
-def _escape(character: str) -> str:
-    if character in _SHORT:
-        return _SHORT[character]
-    code = ord(character)
-    return "\\ufffd" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

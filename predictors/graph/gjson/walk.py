@@ -30,6 +30,7 @@ from predictors.graph.gjson.work import Work
 
 __all__ = ["get"]
 
+_COST_OF_GET = 4
 _CONTAINER = re.compile(rb"[{\[]")
 _KEY = re.compile(rb'[^"}]*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|})', re.DOTALL)
 _ELEMENT = re.compile(rb'["{\[\]ntf+\-0-9iIN]')
@@ -39,7 +40,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*+")
 def get(text: bytes, path: bytes, work: Work) -> Result:
     """What the path finds in the text, or MISSING; raises TooMuchWorkError."""
     while True:
-        work.spend(1)
+        work.spend(_COST_OF_GET)
         whole = _whole(text, path, work)
         if whole is not None:
             text, path = whole

@@ -1,19 +1,21 @@
 """Wildcards of gjson: `*` for any characters, `?` for one, a backslash before a plain character.
 
-Matching takes at most len(text) * len(pattern) steps: only the last star is ever tried again.
+Matching takes at most len(text) * len(pattern) steps: no piece between stars is tried again once
+a place was found for it.
 """
 
 from __future__ import annotations
 
 import codecs
 from functools import lru_cache
+from typing import TypeAlias
 
 from predictors.graph.gjson.work import Work
 
 __all__ = ["matches", "text_matches"]
 
-_STAR = "*"
-_ANY = "?"
+_Piece: TypeAlias = str | tuple[str | None, ...]
+"""Characters that follow each other; with a None for any, where one of them may be any."""
 
 
 def _replace_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -33,48 +35,67 @@ def matches(text: bytes, pattern: bytes, work: Work) -> bool:
 
 def text_matches(text: str, pattern: bytes, work: Work) -> bool:
     """Whether the whole text has the form of the pattern."""
-    terms = _terms(pattern)
-    return terms is not None and _match(text, terms, work)
+    work.spend(1 + (len(text) >> 6))
+    pieces = _pieces(pattern)
+    if pieces is None:
+        return False
+    first, last = pieces[0], pieces[-1]
+    if not _fits_at(text, first, 0):
+        return False
+    if len(pieces) == 1:
+        return len(text) == len(first)
+    end = len(text) - len(last)
+    at = len(first)
+    if end < at or not _fits_at(text, last, end):
+        return False
+    # What the stars leave free: every piece goes as far to the front as it can.
+    for piece in pieces[1:-1]:
+        at = _find(text, piece, at, end, work)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
 
 
 @lru_cache(maxsize=1024)
-def _terms(pattern: bytes) -> tuple[str, ...] | None:
-    """Terms: a character after "=", or one of the two wildcards; None when nothing can match."""
-    terms: list[str] = []
+def _pieces(pattern: bytes) -> tuple[_Piece, ...] | None:
+    """What stands between the stars; None when nothing can match."""
+    pieces: list[list[str | None]] = [[]]
     characters = iter(pattern.decode("utf-8", "gjson"))
     for character in characters:
-        if character in (_STAR, _ANY):
-            if character == _ANY or terms[-1:] != [_STAR]:
-                terms.append(character)
+        if character == "*":
+            pieces.append([])
             continue
         if character == "\\":
             escaped = next(characters, None)
-            if escaped is None and _STAR not in terms:
+            if escaped is None and len(pieces) == 1:
                 return None
             # Behind a star gjson compares from the end, where a lone backslash stands for itself.
-            character = escaped or character
-        terms.append("=" + character)
-    return tuple(terms)
-
-
-def _match(text: str, terms: tuple[str, ...], work: Work) -> bool:
-    at = term = 0
-    # Where to go on after a mismatch: behind the last star, one character later each time.
-    star = resume = -1
-    while at < len(text):
-        wanted = terms[term] if term < len(terms) else ""
-        if wanted == _STAR:
-            star, resume = term, at
-            term += 1
-            if term == len(terms):
-                return True
-        elif wanted == _ANY or wanted[1:] == text[at]:
-            at += 1
-            term += 1
-        elif star >= 0:
-            work.spend(1 + at - resume)
-            resume += 1
-            at, term = resume, star + 1
+            pieces[-1].append(escaped or character)
         else:
-            return False
-    return all(rest == _STAR for rest in terms[term:])
+            pieces[-1].append(None if character == "?" else character)
+    return tuple(_piece(characters) for characters in pieces)
+
+
+def _piece(characters: list[str | None]) -> _Piece:
+    known = [character for character in characters if character is not None]
+    return tuple(characters) if len(known) < len(characters) else "".join(known)
+
+
+def _fits_at(text: str, piece: _Piece, at: int) -> bool:
+    if isinstance(piece, str):
+        return text.startswith(piece, at)
+    there = text[at : at + len(piece)]
+    return len(there) == len(piece) and all(
+        wanted in (None, character) for wanted, character in zip(piece, there, strict=True)
+    )
+
+
+def _find(text: str, piece: _Piece, start: int, end: int, work: Work) -> int:
+    if isinstance(piece, str):
+        return text.find(piece, start, end)
+    for at in range(start, end - len(piece) + 1):
+        work.spend(1 + (len(piece) >> 3))
+        if _fits_at(text, piece, at):
+            return at
+    return -1
