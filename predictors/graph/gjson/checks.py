@@ -52,8 +52,11 @@ def _size_problem(path: bytes) -> Problem | None:
 
 
 def _component_problem(path: bytes) -> Problem | None:
-    at = 2 if path[:2] == b".." else 0
+    at = 0
     while at < len(path):
+        # Two dots in front, or behind a pipe, mean JSON lines.
+        if path[at : at + 2] == b".." and path[:at][-1:] in (b"", b"|") and path[at + 2 :]:
+            at += 2
         if path[at] in b".|":
             return Problem(at, "has a separator without a name before it")
         rest = path[at:]

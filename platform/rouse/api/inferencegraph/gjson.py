@@ -46,9 +46,11 @@ def _explain_size(path: str) -> str | None:
 
 
 def _explain_components(path: str) -> str | None:
-    # Two dots in front mean JSON lines.
-    at = 2 if path.startswith("..") else 0
+    at = 0
     while at < len(path):
+        # Two dots in front, or behind a pipe, mean JSON lines.
+        if path.startswith("..", at) and path[:at][-1:] in ("", "|") and path[at + 2 :]:
+            at += 2
         if path[at] in ".|":
             return f"has a separator at character {at + 1} without a name before it"
         end = _component_end(path, at)
