@@ -16,6 +16,7 @@ from rouse.kube.requests import ApiRequest
 from rouse.kube.resources import (
     CLUSTER_SERVING_RUNTIMES,
     GATEWAYS,
+    INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
     REVISIONS,
@@ -34,6 +35,7 @@ _IMAGE_VOLUMES = "kubernetes.podspec-volumes-image"
 
 _ALWAYS: tuple[Resource, ...] = (
     INFERENCE_SERVICES,
+    INFERENCE_GRAPHS,
     SERVING_RUNTIMES,
     CLUSTER_SERVING_RUNTIMES,
     KNATIVE_SERVICES,

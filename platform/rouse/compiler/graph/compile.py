@@ -154,7 +154,7 @@ def _is_ready(service: Object) -> bool:
 
 def _check_name(graph: InferenceGraph, services: Mapping[str, Object], observed: Observed) -> None:
     """Refuse a graph whose name an InferenceService has; who had the name first keeps it."""
-    made = graph.name in {*observed.knative_services, *observed.deployments}
+    made = bool(observed.knative_services or observed.deployments)
     if graph.name in services and not made:
         raise CompileError(
             Reason.NAME_TAKEN,

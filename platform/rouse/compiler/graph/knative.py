@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rouse.api.base import Object
 from rouse.api.inferencegraph.lifecycle import ROUTER_READY, Reason
 from rouse.api.inferencegraph.types import InferenceGraph
@@ -16,7 +18,8 @@ from rouse.compiler.graph.wanted import Wanted
 from rouse.compiler.hosts import public_url
 from rouse.compiler.knative import make_knative_service, make_template
 from rouse.compiler.metadata import is_cluster_local
-from rouse.compiler.network import make_tls_objects
+from rouse.compiler.names import MAX_KNATIVE_SERVICE, shorten
+from rouse.compiler.network import make_alias, make_tls_objects
 from rouse.compiler.observed import Observed
 
 __all__ = ["compile_knative", "find_knative"]
@@ -34,6 +37,7 @@ def compile_knative(
             "spec.nodeName: Knative chooses the node; use nodeSelector or affinity, or the mode "
             "Standard",
         )
+    router = replace(router, name=_name(graph))
     made = not config.disable_ingress_creation
     # Else Knative would claim the same host at the gateway, in its own way and past all policies.
     inside = made or bool(methods_of(graph, config))
@@ -46,16 +50,18 @@ def compile_knative(
     if not made:
         return Wanted((service,), ready, str(((live or {}).get("status") or {}).get("url") or ""))
     # Before the Knative Service, which opens the host in the cluster.
-    access = (*make_auth_objects(graph, config), *make_tls_objects(graph, config))
-    if is_cluster_local(graph):
-        return Wanted((*access, service), ready, public_url(graph, config))
+    objects = [*make_auth_objects(graph, config), *make_tls_objects(graph, config), service]
+    if router.name != graph.name:
+        objects.append(make_alias(graph, graph.name, config))
+    elif is_cluster_local(graph):
+        return Wanted(tuple(objects), ready, public_url(graph, config))
     ways = to_revisions(live, graph.namespace, config)
     if not ways:
-        return Wanted((*access, service), ready, "")
-    routes = make_graph_routes(graph, ways, config)
+        return Wanted(tuple(objects), ready, "")
+    routes = make_graph_routes(graph, router.name, ways, config)
     ingress = observe_ingress(routes, observed.virtual_service, config)
     return Wanted(
-        (*access, service, routes),
+        (*objects, routes),
         summarize([ready, ingress], ROUTER_READY),
         public_url(graph, config),
     )
@@ -63,5 +69,13 @@ def compile_knative(
 
 def find_knative(graph: InferenceGraph, observed: Observed) -> Finding | None:
     """Return RouterReady as the live Knative Service tells it; None where there is none."""
-    live = observed.knative_services.get(graph.name)
+    live = observed.knative_services.get(_name(graph))
     return None if live is None else mirrored(live, True, "Ready", ROUTER_READY)
+
+
+def _name(graph: InferenceGraph) -> str:
+    """Return the name of the Knative Service: the graph's, unless Knative's own would be too long.
+
+    Then the graph's host in the cluster is not Knative's, and led there as those outside are.
+    """
+    return shorten(graph.name, MAX_KNATIVE_SERVICE)

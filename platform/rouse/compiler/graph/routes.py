@@ -1,7 +1,7 @@
-"""How requests from outside come to a graph: a VirtualService with the hosts and paths of it.
+"""How requests come to a graph: a VirtualService with its hosts and paths.
 
-The host in the cluster is not among them: the Knative Service, or the Service, has the graph's name
-and answers there by itself.
+The host in the cluster is not among them where the Knative Service, or the Service, has the graph's
+name: it answers there by itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rouse.compiler.config import Config
 from rouse.compiler.hosts import local_host
 from rouse.compiler.metadata import make_metadata
 from rouse.compiler.names import revision_host
-from rouse.compiler.network import make_rule
+from rouse.compiler.network import make_rule, virtual_service_of
 from rouse.compiler.paths import attachment, entrances
 
 __all__ = ["make_graph_routes", "to_revisions", "to_service"]
@@ -23,19 +23,25 @@ __all__ = ["make_graph_routes", "to_revisions", "to_service"]
 _PORT = 80
 
 
-def make_graph_routes(graph: InferenceGraph, route: Sequence[Object], config: Config) -> Object:
-    """Return the VirtualService of a graph that is to be reached from outside.
+def make_graph_routes(
+    graph: InferenceGraph, service: str, route: Sequence[Object], config: Config
+) -> Object:
+    """Return the VirtualService of a graph.
 
-    ``route`` is where requests go. Raises CompileError for a bad template of hosts or paths.
+    ``service`` is the Service that answers, ``route`` where requests for it go. Where it has the
+    graph's name, the graph is to be reached from outside. Raises CompileError for a bad template of
+    hosts or paths.
     """
     ways_in = entrances(graph, config)
-    hosts, _ = attachment(graph, ways_in, config)
-    inside = local_host(graph, config)
     http = []
     for entrance in ways_in:
         match = entrance.match("")
-        rule = make_rule(graph, graph.name, entrance, route, config, timeout_s=graph.spec.timeout)
+        rule = make_rule(graph, service, entrance, route, config, timeout_s=graph.spec.timeout)
         http.append({"match": [match], **rule} if match else rule)
+    if service != graph.name:
+        return virtual_service_of(graph, ways_in, http, config)
+    hosts, _ = attachment(graph, ways_in, config)
+    inside = local_host(graph, config)
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",

@@ -42,7 +42,7 @@ def compile_standard(
     ready = observe_workload(ROUTER_READY, deployment, observed).ready
     if config.disable_ingress_creation or is_cluster_local(graph):
         return Wanted(tuple(workload), ready, f"http://{local_host(graph, config)}")
-    routes = make_graph_routes(graph, to_service(graph, config), config)
+    routes = make_graph_routes(graph, graph.name, to_service(graph, config), config)
     access = (*make_auth_objects(graph, config), *make_tls_objects(graph, config))
     ingress = observe_ingress(routes, observed.virtual_service, config)
     return Wanted(

@@ -35,6 +35,9 @@ _OWNED: Final = (
 )
 """What the modes Knative and Standard make."""
 
+_OPEN: Final = (KNATIVE_SERVICES, VIRTUAL_SERVICES)
+"""What leads requests to a router, past or by the gateway's policies."""
+
 _OPTIONAL: Final = frozenset({SCALED_OBJECTS})
 _BY_SERVICE: Final = "inferenceservice"
 _BY_GRAPH: Final = "inferencegraph"
@@ -66,7 +69,8 @@ class Sources:
             each: Informer(client, each, options=replace(ours, optional=each in _OPTIONAL))
             for each in _OWNED
         }
-        owned[VIRTUAL_SERVICES].add_index(_BY_GRAPH, _labelled)
+        for each in _OPEN:
+            owned[each].add_index(_BY_GRAPH, _labelled)
         return cls(graphs, services, owned, policies)
 
     def own(self) -> tuple[Informer, ...]:
@@ -84,8 +88,7 @@ class Sources:
 
     def is_open(self, key: Key) -> bool:
         """Whether anything may still lead requests to a graph, which may be gone."""
-        routes = self.owned[VIRTUAL_SERVICES].indexed(_BY_GRAPH, str(key))
-        return bool(routes) or self.owned[KNATIVE_SERVICES].get(key) is not None
+        return any(self.owned[each].indexed(_BY_GRAPH, str(key)) for each in _OPEN)
 
     def concerned_by(self, service: Key) -> list[Key]:
         """Return the graphs that an InferenceService concerns: they call it, or have its name."""
