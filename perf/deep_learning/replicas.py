@@ -76,7 +76,8 @@ def wake_ups(folder: Path, rounds: int, services: int) -> Wakes:
 def more_replicas(folder: Path) -> tuple[float, float]:
     """What the second and the third replica of a model add to the memory of all predictors.
 
-    As shares of the weights, measured when the newest replica has answered sentences. The replicas are of services of their own, so that each is asked for certain.
+    As shares of the weights, measured when the newest replica has answered sentences. The replicas
+    are of services of their own, so that each is asked for certain.
     """
     sizes = []
     with engine() as under_test:

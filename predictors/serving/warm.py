@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Protocol, ru
 import orjson
 
 from predictors.serving.frozen import freeze
+from predictors.serving.holes import fill
 from predictors.serving.spawn import DATAGRAM, MAX_FDS, MalformedError, Spawn, id_of, parse
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def run_warm_parent(runtime: Runtime, entry: Entry) -> int:
     runtime.warm()
     seconds = perf_counter() - started
     freeze()
+    fill()
     with channel:
         parent = _Parent(channel, runtime, entry)
         parent.send(
@@ -150,6 +152,7 @@ class _Parent:
             return
         if latest.id in self._children.values():
             self._expects.expect(latest.args, latest.env)
+            fill()
 
     def _patience(self) -> float | None:
         """Seconds until a spare is due; None when there is one or none is due yet."""

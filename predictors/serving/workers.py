@@ -27,6 +27,7 @@ from typing import Final, NoReturn
 from predictors.serving.errors import StartupError
 from predictors.serving.fellows import SharedChanges, Worker
 from predictors.serving.frozen import freeze
+from predictors.serving.holes import fill
 from predictors.serving.metrics.shared import SharedTexts
 from predictors.serving.model import PlacesWorkers, Runtime
 from predictors.serving.notify import Notifier
@@ -66,6 +67,7 @@ def supervise(
                 folder = stack.enter_context(fetched(settings.source, env=os.environ))
             settings = replace(settings, source=str(folder))
         freeze()
+        fill()
         supervisor = _Supervisor(settings, notifier, partial(run, settings, runtime), sock)
         if isinstance(runtime, PlacesWorkers):
             supervisor.place = runtime.become_worker
