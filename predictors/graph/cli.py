@@ -7,10 +7,11 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 
-from predictors.graph.errors import GraphError
+from predictors.graph.proxies import proxy_of
 from predictors.graph.spec import Graph, parse_graph
 from predictors.graph.upstream import ClientSettings
 from predictors.serving import logs
+from predictors.serving.errors import StartupError
 from predictors.serving.notify import Notifier
 from predictors.serving.numbers import number, port, whole
 from predictors.serving.settings import Limits
@@ -25,8 +26,9 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser(os.environ).parse_args(argv)
     logs.configure(arguments.log_level, arguments.log_format)
     try:
-        graph = parse_graph(arguments.graph_json, arguments.graph_name)
-    except GraphError as error:
+        proxy = proxy_of(os.environ)
+        graph = parse_graph(arguments.graph_json, arguments.graph_name, proxy)
+    except StartupError as error:
         message = f"Cannot serve graph {arguments.graph_name}: {error}"
         _log.error(message)
         Notifier(os.environ.get("ROUSE_NOTIFY_SOCKET")).failed(message)

@@ -10,6 +10,7 @@ import orjson
 
 from predictors.graph.errors import GraphError
 from predictors.graph.gjson import Path, PathError, compile_path
+from predictors.graph.proxies import Proxy
 from predictors.graph.targets import Target, parse_target
 
 __all__ = ["ROOT", "Graph", "Node", "RouterType", "Step", "Timeouts", "parse_graph"]
@@ -72,10 +73,11 @@ class Graph:
     timeouts: Timeouts = Timeouts()
 
 
-def parse_graph(text: str | bytes, name: str) -> Graph:
+def parse_graph(text: str | bytes, name: str, proxy: Proxy | None = None) -> Graph:
     """The graph of its JSON, the ``spec`` of an InferenceGraph with a URL for every service.
 
-    Fields that a router does not need are ignored. Raises `GraphError`.
+    Services are asked through the proxy, if one is given and serves their hosts. Fields that a
+    router does not need are ignored. Raises `GraphError`.
     """
     try:
         spec = orjson.loads(text)
@@ -89,7 +91,7 @@ def parse_graph(text: str | bytes, name: str) -> Graph:
     if ROOT not in given:
         there = ", ".join(sorted(given))
         raise GraphError("nodes", f"has no {ROOT!r}, where every request starts; it has {there}")
-    nodes = _Nodes(given)
+    nodes = _Nodes(given, proxy)
     made = {each: nodes.node(each) for each in given}
     return Graph(name, made[ROOT], made, _timeouts(spec))
 
@@ -97,8 +99,9 @@ def parse_graph(text: str | bytes, name: str) -> Graph:
 class _Nodes:
     """Makes nodes; those that others name come first."""
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
+    def __init__(self, given: Mapping[str, Any], proxy: Proxy | None) -> None:
         self._given = given
+        self._proxy = proxy
         self._made: dict[str, Node] = {}
         self._making: list[str] = []
 
@@ -163,7 +166,7 @@ class _Nodes:
             reason = reason or "is missing, and there is no nodeName either"
             raise GraphError(f"{path}.serviceUrl", reason)
         try:
-            return parse_target(url), None
+            return parse_target(url, self._proxy), None
         except ValueError as error:
             raise GraphError(f"{path}.serviceUrl", str(error)) from None
 

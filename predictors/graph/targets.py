@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import urlsplit
 
+from predictors.graph.proxies import Proxy
+
 __all__ = ["Origin", "Target", "parse_target"]
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -19,6 +21,8 @@ class Origin:
     scheme: str
     host: str
     port: int
+    proxy: tuple[str, int] | None = None
+    """Who is connected to instead, and sends requests on."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,16 @@ class Target:
     @cached_property
     def head(self) -> bytes:
         """The first lines of a request."""
-        return f"POST {self.path} HTTP/1.1\r\nhost: {self.authority}\r\n".encode()
+        origin = self.origin
+        asked = self.path if origin.proxy is None else f"http://{self.authority}{self.path}"
+        return f"POST {asked} HTTP/1.1\r\nhost: {self.authority}\r\n".encode()
 
 
-def parse_target(url: str) -> Target:
-    """The target of a URL. Raises ValueError saying what is wrong with it."""
+def parse_target(url: str, proxy: Proxy | None = None) -> Target:
+    """The target of a URL, through the proxy where that serves its host.
+
+    Raises ValueError saying what is wrong with the URL.
+    """
     if any(ord(each) <= 0x20 or ord(each) >= 0x7F for each in url):
         raise ValueError(f"{url!r} has a blank or a character that URLs do not have")
     parts = urlsplit(url)
@@ -48,4 +57,6 @@ def parse_target(url: str) -> Target:
         raise ValueError("the URL of a service holds no user or password")
     port = parts.port or _PORTS[parts.scheme]
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(url, Origin(parts.scheme, parts.hostname, port), parts.netloc, path)
+    through = proxy is not None and parts.scheme == "http" and proxy.serves(parts.hostname)
+    via = (proxy.host, proxy.port) if proxy is not None and through else None
+    return Target(url, Origin(parts.scheme, parts.hostname, port, via), parts.netloc, path)

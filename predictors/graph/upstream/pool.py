@@ -108,14 +108,15 @@ class Pool:
         loop = asyncio.get_running_loop()
         origin = self._origin
         secure = origin.scheme == "https"
+        host, port = origin.proxy or (origin.host, origin.port)
         if secure and self._tls is None:
             self._tls = ssl.create_default_context()
         try:
             async with asyncio.timeout(self._connect_s):
                 _, connection = await loop.create_connection(
                     lambda: Connection(self._body_bytes),
-                    origin.host,
-                    origin.port,
+                    host,
+                    port,
                     ssl=self._tls if secure else None,
                 )
         except TimeoutError:
