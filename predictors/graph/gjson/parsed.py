@@ -33,6 +33,8 @@ from predictors.graph.gjson.work import Work
 __all__ = ["NeedsTextError", "exists", "is_plain"]
 
 _MISSING: Final = object()
+_COST_OF_GET: Final = 2
+_COST_OF_LEVEL: Final = 3
 _CONTAINERS: Final = (dict, list)
 _NUMBERS: Final = (int, float)
 _NEEDS_TEXT = re.compile(
@@ -57,7 +59,7 @@ def exists(document: Any, path: bytes, work: Work) -> bool:
 
 def _get(value: Any, path: bytes, work: Work) -> Any:
     while True:
-        work.spend(1)
+        work.spend(_COST_OF_GET)
         if len(path) > 1 and path[0] in b"@![{.":
             whole = _whole(value, path, work)
             if whole is not None:
@@ -135,6 +137,7 @@ class _Lookup:
 
     def within(self, container: dict[str, Any] | list[Any], path: bytes) -> bool:
         """Look in a container; whether the search is over."""
+        self.work.spend(_COST_OF_LEVEL)
         if isinstance(container, dict):
             return self._object(container, path)
         return self._array(container, path)

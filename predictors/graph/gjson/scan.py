@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import orjson
+
 from predictors.graph.gjson.values import MISSING, Kind, Result, parse_float
 from predictors.graph.gjson.work import Work
 
@@ -200,6 +202,14 @@ def members(value: Result, work: Work) -> Iterator[tuple[Result, Result]]:
 
 def unescape(inner: bytes) -> bytes:
     """The characters of a string; what follows a broken escape or a control character is lost."""
+    try:
+        characters: str = orjson.loads(b'"%b"' % inner)
+    except orjson.JSONDecodeError:
+        return _unescape(inner)
+    return characters.encode()
+
+
+def _unescape(inner: bytes) -> bytes:
     out: list[bytes] = []
     at = 0
     while True:
