@@ -27,6 +27,7 @@ from rouse.kube.manager import Manager
 from rouse.kube.objects import Object, condition_of, key_of, uid_of
 from rouse.kube.resources import (
     DEPLOYMENTS,
+    INFERENCE_GRAPHS,
     INFERENCE_SERVICES,
     KNATIVE_SERVICES,
     REVISIONS,
@@ -36,7 +37,15 @@ from rouse.kube.resources import (
 )
 from tests.unit.controllers.harness import KEY, NOW, service
 
-SEEN = (INFERENCE_SERVICES, KNATIVE_SERVICES, REVISIONS, SERVICES, VIRTUAL_SERVICES, DEPLOYMENTS)
+SEEN = (
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    KNATIVE_SERVICES,
+    REVISIONS,
+    SERVICES,
+    VIRTUAL_SERVICES,
+    DEPLOYMENTS,
+)
 """What the end of a story is told by."""
 
 Fault = Callable[["FaultyApi", httpx.Request], "asyncio.Future[httpx.Response] | Any"]
@@ -262,9 +271,9 @@ class Cluster:
     def get(self, resource: Resource, name: str = KEY.name) -> Object | None:
         return self.copies[resource].get(Key(KEY.namespace, name))
 
-    def is_ready(self, name: str = KEY.name) -> bool:
+    def is_ready(self, name: str = KEY.name, resource: Resource = INFERENCE_SERVICES) -> bool:
         """Whether the status tells of the current spec, and well."""
-        live = self.get(INFERENCE_SERVICES, name)
+        live = self.get(resource, name)
         ready = condition_of(live, "Ready") if live else None
         if live is None or ready is None:
             return False
@@ -272,14 +281,13 @@ class Cluster:
         return bool(ready["status"] == "True" and told == live["metadata"]["generation"])
 
     def split(self, name: str = KEY.name) -> list[tuple[str, int]]:
-        """Return the revisions of an InferenceService with their percentages."""
+        """Return the revisions of a service or graph with their percentages."""
         live = self.get(VIRTUAL_SERVICES, name)
         ways = [way for http in live["spec"]["http"] for way in http["route"]] if live else []
         return [(one["destination"]["host"].split(".")[0], one["weight"]) for one in ways]
 
-    async def knative(self, number: int, name: str = KEY.name) -> None:
+    async def knative(self, number: int, ksvc: str = f"{KEY.name}-predictor") -> None:
         """Let the next revision be ready, once the controllers asked for it."""
-        ksvc = f"{name}-predictor"
         if number > 1:
             before = self.copies[REVISIONS].get(Key(KEY.namespace, f"{ksvc}-{number - 1:05}"))
             assert before is not None
@@ -318,6 +326,7 @@ class Cluster:
             "conditions": [{"type": type_, "status": "True"} for type_ in types],
             "latestCreatedRevisionName": revision,
             "latestReadyRevisionName": revision,
+            "traffic": [{"revisionName": revision, "percent": 100, "latestRevision": True}],
         }
         # By a patch: the controllers may have changed the spec since.
         await self.user.patch(

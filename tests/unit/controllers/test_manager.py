@@ -13,6 +13,7 @@ async def test_every_controller_is_started() -> None:
         assert {each.name for each in manager.controllers} == {
             "balloons",
             "coldstart",
+            "inferencegraph",
             "inferenceservice",
             "keepalive",
             "localmodelcache",
