@@ -18,6 +18,7 @@ away: no path finds anything in them.
 """
 
 from predictors.graph.gjson.paths import Document, Path, PathError, compile_path
+from predictors.graph.gjson.validity import is_valid
 from predictors.graph.gjson.values import Kind, Result
 
-__all__ = ["Document", "Kind", "Path", "PathError", "Result", "compile_path"]
+__all__ = ["Document", "Kind", "Path", "PathError", "Result", "compile_path", "is_valid"]
