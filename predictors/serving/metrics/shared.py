@@ -105,7 +105,7 @@ class WorkerText:
 
 def added(texts: Sequence[bytes]) -> bytes:
     """Expositions as one: samples of the same name and labels summed, but for `_LARGEST` and
-    `_SMALLEST`.
+    `_SMALLEST`. Nothing added up is nothing, not an empty line.
     """
     families: dict[str, list[str]] = {}
     samples: dict[str, dict[str, float]] = {}
@@ -115,7 +115,7 @@ def added(texts: Sequence[bytes]) -> bytes:
     for family, comments in families.items():
         lines.extend(comments)
         lines.extend(f"{key} {_number(value)}" for key, value in samples[family].items())
-    return ("\n".join(lines) + "\n").encode()
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _counted(text: bytes) -> bytes:

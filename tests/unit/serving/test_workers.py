@@ -346,3 +346,13 @@ def test_the_dead_keep_their_counters_and_lose_their_gauges() -> None:
     assert 'request_failures_total{model_name="a",status="400"} 2' in lines
     assert 'request_predict_seconds_count{model_name="a"} 2' in lines
     assert "requests_in_flight 0" in lines
+
+
+@pytest.mark.parametrize("left", [b"", b"# TYPE requests_in_flight gauge\nrequests_in_flight 3\n"])
+def test_a_worker_that_died_before_it_counted_anything_is_no_matter(left: bytes) -> None:
+    shared = SharedTexts(2)
+    shared.put(1, left)
+    shared.bury(1)
+    shared.bury(1)
+    lines = shared.of(0)(ServerMetrics(["a"]))().decode().splitlines()
+    assert "requests_in_flight 0" in lines
