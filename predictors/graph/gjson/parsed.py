@@ -17,13 +17,13 @@ from typing import Any, Final
 from predictors.graph.gjson.parts import (
     MODIFIERS,
     Query,
-    Selection,
     array_part,
     key_part,
     literal,
     modifier,
-    selection,
     split_pipe,
+    usable_selection,
+    without_selection,
 )
 from predictors.graph.gjson.queries import COMPARISONS, truth_fits
 from predictors.graph.gjson.values import Kind, parse_bool, parse_float
@@ -68,7 +68,7 @@ def _get(value: Any, path: bytes, work: Work) -> Any:
                     return value
                 path = path[1:]
                 continue
-            path = _left_of_selection(path)
+            path = without_selection(path)
         if not isinstance(value, _CONTAINERS):
             if isinstance(value, str) and ("[" in value or "{" in value):
                 raise NeedsTextError
@@ -90,8 +90,8 @@ def _whole(value: Any, path: bytes, work: Work) -> tuple[Any, bytes] | None:
         if named.name != b"this":
             raise NeedsTextError
         return value, named.rest
-    chosen = _selected(path)
-    if chosen is None or chosen.rest[:1] not in (b"", b".", b"|"):
+    chosen = usable_selection(path)
+    if chosen is None:
         return None
     if path[0] == 0x7B:
         raise NeedsTextError
@@ -112,17 +112,6 @@ def _dig(value: Any, path: bytes, work: Work) -> list[Any]:
             within = value.values() if isinstance(value, dict) else value
             waiting.extend(reversed(within))
     return found
-
-
-def _selected(path: bytes) -> Selection | None:
-    return selection(path) if path[:1] in (b"[", b"{") else None
-
-
-def _left_of_selection(path: bytes) -> bytes:
-    if path[:1] not in (b"[", b"{"):
-        return path
-    chosen = selection(path)
-    return chosen.rest if chosen else b""
 
 
 class _Lookup:

@@ -27,6 +27,8 @@ __all__ = [
     "query_end",
     "selection",
     "split_pipe",
+    "usable_selection",
+    "without_selection",
 ]
 
 MODIFIERS = frozenset(
@@ -291,6 +293,22 @@ def selection(path: bytes) -> Selection | None:
             colon, in_modifier, start = 0, False, at + 1
         at += 1
     return None
+
+
+def usable_selection(path: bytes) -> Selection | None:
+    """The multipath that a path begins with, when a separator or nothing follows it."""
+    if len(path) < 2 or path[:1] not in (b"[", b"{"):
+        return None
+    chosen = selection(path)
+    return chosen if chosen and chosen.rest[:1] in (b"", b".", b"|") else None
+
+
+def without_selection(path: bytes) -> bytes:
+    """gjson drops a multipath that it cannot use and goes on with what stands behind it."""
+    if len(path) < 2 or path[:1] not in (b"[", b"{"):
+        return path
+    chosen = selection(path)
+    return chosen.rest if chosen else b""
 
 
 def _selected(path: bytes, start: int, colon: int, end: int) -> tuple[bytes, bytes]:

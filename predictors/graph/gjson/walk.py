@@ -18,8 +18,9 @@ from predictors.graph.gjson.parts import (
     key_part,
     literal,
     modifier,
-    selection,
     split_pipe,
+    usable_selection,
+    without_selection,
 )
 from predictors.graph.gjson.queries import fits
 from predictors.graph.gjson.scan import VALUE, parse_text, read_value, skip_value, unescape
@@ -49,7 +50,7 @@ def get(text: bytes, path: bytes, work: Work) -> Result:
             path = path[1:]
             continue
         search = _Search(text, work)
-        search.run(_left_of_selection(path))
+        search.run(without_selection(path))
         if search.pipe is None:
             return search.value
         text, path = search.value.raw, search.pipe
@@ -63,27 +64,17 @@ def _whole(text: bytes, path: bytes, work: Work) -> tuple[bytes, bytes] | None:
         return (apply(changed, text, get, work), changed.rest) if changed else None
     if first == b"!":
         return literal(path)
-    if first in (b"[", b"{"):
-        chosen = selection(path)
-        if chosen is None or chosen.rest[:1] not in (b"", b".", b"|"):
-            return None
-        found = [(name, part, get(text, part, work)) for name, part in chosen.parts]
-        made = named(found) if first == b"{" else b"[%b]" % b",".join(_raws(found))
-        work.spend(len(made) >> 6)
-        return made, chosen.rest
-    return None
+    chosen = usable_selection(path)
+    if chosen is None:
+        return None
+    found = [(name, part, get(text, part, work)) for name, part in chosen.parts]
+    made = named(found) if first == b"{" else b"[%b]" % b",".join(_raws(found))
+    work.spend(len(made) >> 6)
+    return made, chosen.rest
 
 
 def _raws(found: list[tuple[bytes, bytes, Result]]) -> list[bytes]:
     return [result.raw for _, _, result in found if result.exists]
-
-
-def _left_of_selection(path: bytes) -> bytes:
-    """gjson drops a multipath that it cannot use and goes on with what stands behind it."""
-    if len(path) > 1 and path[:1] in (b"[", b"{"):
-        chosen = selection(path)
-        return chosen.rest if chosen else b""
-    return path
 
 
 class _Search:
