@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from rouse.api.base import Object
 
-__all__ = ["FEATURES_CONFIG_MAP", "Kind", "Needs", "needs_of"]
+__all__ = ["FEATURES_CONFIG_MAP", "Kind", "Needs", "explained", "needs_of"]
 
 FEATURES_CONFIG_MAP = ("knative-serving", "config-features")
 
+_KNATIVE = "serving.knative.dev"
 _FEATURE = "kubernetes.podspec-"
 
 # Field of a pod -> the flag of Knative that lets it through; all are off by default.
@@ -37,6 +42,12 @@ _VOLUMES = {
     "hostPath": "volumes-hostpath",
     "image": "volumes-image",
     "persistentVolumeClaim": "persistent-volume-claim",
+}
+# Where Knative's refusal names no field, how it begins.
+_SAID = {
+    "init-containers": "pod spec support for init-containers is off",
+    "persistent-volume-claim": "Persistent volume claim support is disabled",
+    "persistent-volume-write": "Persistent volume write support is disabled",
 }
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _ALWAYS_ADDED = {"NET_BIND_SERVICE"}
@@ -84,7 +95,7 @@ def needs_of(objects: Iterable[Object]) -> Needs:
         # Kubernetes' own groups have no domain, or end in k8s.io.
         if "." in group and not group.endswith(".k8s.io"):
             kinds.setdefault(Kind(group, version, obj["kind"]), set()).add(name)
-        if group == "serving.knative.dev":
+        if group == _KNATIVE:
             for feature, field in _features(obj["spec"]["template"]["spec"]):
                 features.setdefault(feature, set()).add(f"{name}: {field}")
         if obj["kind"] == "VirtualService":
@@ -92,6 +103,39 @@ def needs_of(objects: Iterable[Object]) -> Needs:
                 if "/" in gateway and gateway not in made:
                     gateways.setdefault(gateway, set()).add(name)
     return Needs(_sorted(features), _sorted(kinds), _sorted(gateways))
+
+
+def explained(refusal: str, objects: Iterable[Object]) -> str:
+    """Return what the API said when it refused one of the objects, and what would help.
+
+    Where that is for features of Knative, they are named, with the command that enables them.
+    """
+    missing = {
+        feature: "enabled"
+        for obj in objects
+        if _is_knative(obj)
+        for feature, field in _features(obj["spec"]["template"]["spec"])
+        if _names(refusal, feature, field)
+    }
+    if not missing:
+        return refusal
+    namespace, name = FEATURES_CONFIG_MAP
+    patch = shlex.quote(orjson.dumps({"data": missing}, option=orjson.OPT_SORT_KEYS).decode())
+    return (
+        f"{refusal.rstrip('.')}. Knative lacks {', '.join(sorted(missing))}; to enable: "
+        f"kubectl patch configmap {name} -n {namespace} --type merge -p {patch}"
+    )
+
+
+def _names(refusal: str, feature: str, field: str) -> bool:
+    """Whether a refusal is for a field that needs a feature."""
+    said = _SAID.get(feature.removeprefix(_FEATURE))
+    path = re.escape(f"spec.template.spec.{field}")
+    return bool((said and said in refusal) or re.search(rf"{path}(?!\w)", refusal))
+
+
+def _is_knative(obj: Object) -> bool:
+    return bool(obj["apiVersion"].partition("/")[0] == _KNATIVE)
 
 
 def _features(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

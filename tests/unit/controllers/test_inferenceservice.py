@@ -283,6 +283,17 @@ async def test_what_the_api_refuses_is_said_in_a_condition(world: Harness) -> No
     assert (await world.conditions())["Ready"] == "Unknown"
 
 
+async def test_a_feature_that_knative_lacks_is_named_with_what_helps(world: Harness) -> None:
+    await world.apply(service(tolerations=[{"key": "spot", "operator": "Exists"}]))
+    await world.caught_up()
+    said = "must not set the field(s): spec.template.spec.tolerations"
+    world.faults.fail(KSVC, 400, "BadRequest", said)
+    with pytest.raises(RejectedError):
+        await world.reconcile(KEY)
+    message = (await world.condition("Ready"))["message"]
+    assert message.startswith(f"{said}. Knative lacks kubernetes.podspec-tolerations; to enable: ")
+
+
 async def test_a_kind_the_cluster_lacks_is_named_with_what_helps(world: Harness) -> None:
     wanted = service(minReplicas=1, maxReplicas=2, scaleMetric="cpu", scaleTarget=50)
     wanted["metadata"]["annotations"] = {

@@ -11,6 +11,7 @@ from rouse.api.inferencegraph.lifecycle import Reason
 from rouse.compiler import Compiled, Config, Observed
 from rouse.compiler.errors import CompileError
 from rouse.compiler.graph import compile_graph_object, refuse_graph
+from rouse.compiler.needs import explained
 from rouse.controllers.inferencegraph.sources import Sources
 from rouse.controllers.writing import WITHIN, NotOwnedError, Pass, Writer
 from rouse.kube.client import KubeClient
@@ -75,6 +76,7 @@ class Reconciler:
         current.observed = Observed(
             knative_services=_named(mine, KNATIVE_SERVICES),
             deployments=_named(mine, DEPLOYMENTS),
+            pods=self._sources.pods_of(key),
             virtual_service=next((one for one in routes if key_of(one) == key), None),
             previous_status=current.owner.get("status") or {},
         )
@@ -96,7 +98,8 @@ class Reconciler:
         """Say in the status what could not be written; what serves goes on serving."""
         metadata = current.owner["metadata"]
         taken = isinstance(error, NotOwnedError)
-        why = CompileError(Reason.NAME_TAKEN if taken else Reason.INVALID_SPEC, str(error))
+        said = explained(str(error), current.compiled.objects)
+        why = CompileError(Reason.NAME_TAKEN if taken else Reason.INVALID_SPEC, said)
         generation = metadata.get("generation")
         return refuse_graph(metadata["name"], generation, why, current.observed, self._clock())
 

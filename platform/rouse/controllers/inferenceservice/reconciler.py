@@ -12,6 +12,7 @@ from rouse.compiler import Compiled, Observed, compile_object
 from rouse.compiler.coldstart import new_cold_starts
 from rouse.compiler.errors import CompileError
 from rouse.compiler.events import make_events
+from rouse.compiler.needs import explained
 from rouse.compiler.status import make_refused_status
 from rouse.controllers.inferenceservice.settings import Settings
 from rouse.controllers.inferenceservice.sources import Sources
@@ -125,7 +126,7 @@ class Reconciler:
     def _refuse(self, current: Pass, error: Exception) -> Compiled:
         """Say in the status what could not be written; what serves goes on serving."""
         metadata, before = current.owner["metadata"], current.observed.previous_status
-        why = CompileError(Reason.INVALID_SPEC, str(error))
+        why = CompileError(Reason.INVALID_SPEC, explained(str(error), current.compiled.objects))
         status = make_refused_status(metadata.get("generation"), why, before, self._clock())
         return Compiled((), status, make_events(metadata["name"], before, status), prune=False)
 
