@@ -198,7 +198,7 @@ class Application:
     def _watch(self, node: Node, step: Step) -> Finish:
         counted = self.metrics.watch(node, step)
         if self.tracer is None:
-            return counted
+            return counted if step.target is None else self._telling(node, step, counted)
         attributes = {"graph": self._graph.name, "node": node.name, "step": step.title}
         if step.url:
             attributes["url.full"] = step.url
@@ -209,6 +209,19 @@ class Application:
         def finish(status: int, error: str) -> None:
             counted(status, error)
             traced(status, error)
+
+        return finish if step.target is None else self._telling(node, step, finish)
+
+    def _telling(self, node: Node, step: Step, then: Finish) -> Finish:
+        """Write a line where a service could not be asked, whatever becomes of the request."""
+
+        def finish(status: int, error: str) -> None:
+            then(status, error)
+            if error:
+                fields = {"status": status, "node": node.name, "step": step.title, "url": step.url}
+                told = "graph %s, node %s, step %s: %s"
+                where = (self._graph.name, node.name, step.title)
+                _log.warning(told, *where, error, extra={"fields": fields})
 
         return finish
 
@@ -311,7 +324,12 @@ def _described(step: Step) -> dict[str, object]:
 
 
 def _tell(error: RequestError) -> None:
-    """One line for a request that failed by the graph; a client's own mistake is its own affair."""
-    if error.status >= 500:
+    """One line for a request that failed by the graph; a client's own mistake is its own affair.
+
+    Of a service that could not be asked there is one already.
+    """
+    if isinstance(error.__cause__, RequestError):
+        return
+    if error.status >= 500 or isinstance(error, RouteError):
         fields = dict(error.fields) if isinstance(error, RouteError) else {}
         _log.warning("%s", error, extra={"fields": {"status": error.status, **fields}})

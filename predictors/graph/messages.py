@@ -84,7 +84,9 @@ def with_instances(message: Message) -> Message:
         told = orjson.loads(message.body)
     except orjson.JSONDecodeError:
         return message
-    predictions = told.get("predictions") if isinstance(told, dict) else None
+    if not isinstance(told, dict) or not isinstance(told.get("instances", []), (list, type(None))):
+        return message
+    predictions = told.get("predictions")
     if not isinstance(predictions, list) or not predictions:
         return message
     return Message(orjson.dumps({"instances": predictions}))

@@ -100,7 +100,7 @@ class _Server:
         begun = float(os.environ.get("ROUSE_BEGUN_AT") or started_at())
         self._application.metrics.start_seconds = max(0.0, time.time() - begun)
         self._notifier.ready()
-        _log.info("graph %s is ready: %d nodes", self._graph.name, len(self._graph.nodes))
+        _log.info("graph %s is ready, nodes: %s", self._graph.name, ", ".join(self._graph.nodes))
         try:
             await stopped.wait()
             return await self._drain(listener)

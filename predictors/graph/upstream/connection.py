@@ -120,6 +120,10 @@ class Connection(asyncio.Protocol):
         self._size = 0
         self._answered = None
 
+    def eof_received(self) -> None:
+        """Called by the event loop, some time before the connection is lost."""
+        self.reusable = False
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
         self.reusable = False

@@ -44,7 +44,7 @@ class Pool:
             self._open -= 1
         if self._open >= self._most:
             waited = await self._turn()
-            if waited is not None:
+            if waited is not None and waited.reusable:
                 return waited
         else:
             self._open += 1
@@ -123,6 +123,8 @@ class Pool:
             raise RefusedError(f"no connection within {self._connect_s:g} s") from None
         except (OSError, ssl.SSLError) as error:
             raise RefusedError(f"no connection: {_reason(error)}") from error
+        if not connection.reusable:
+            raise RefusedError("it closed the connection at once")
         return connection
 
 

@@ -100,6 +100,8 @@ async def test_the_first_step_has_no_answer_before_it_and_gets_the_request() -> 
     ("answered", "mapped"),
     [
         (b'{"predictions":[1],"id":"7"}', b'{"instances":[1]}'),
+        (b'{"predictions":[1],"instances":null}', b'{"instances":[1]}'),
+        (b'{"predictions":[1],"instances":{}}', b'{"predictions":[1],"instances":{}}'),
         (b'{"predictions":[]}', b'{"predictions":[]}'),
         (b'{"predictions":{}}', b'{"predictions":{}}'),
         (b'{"outputs":[1]}', b'{"outputs":[1]}'),

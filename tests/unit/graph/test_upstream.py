@@ -1,0 +1,150 @@
+"""The client of services: what becomes of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from predictors.graph.errors import UnreachableError
+from predictors.graph.messages import Answer, Message
+from predictors.graph.targets import parse_target
+from predictors.graph.upstream import Client, ClientSettings
+from predictors.serving.errors import DeadlineError
+from tests.unit.graph.doubles import Reply, Request, Service
+
+Start = Callable[..., Awaitable[Service]]
+
+
+def ask(client: Client, service: Service) -> asyncio.Task[Answer]:
+    return asyncio.create_task(client.post(parse_target(service.url), Message(b"{}")))
+
+
+async def test_who_gives_up_waiting_keeps_nobody_from_a_connection(service: Start) -> None:
+    gate = asyncio.Event()
+
+    async def waiting(request: Request) -> Reply:
+        await gate.wait()
+        return 200, {}, b"{}"
+
+    asked = await service(waiting)
+    client = Client(ClientSettings(connections=1))
+    first = ask(client, asked)
+    await asked.asked.wait()
+    second, third = ask(client, asked), ask(client, asked)
+    await asyncio.sleep(0)
+    second.cancel()
+    gate.set()
+    async with asyncio.timeout(10):
+        assert (await first).status == (await third).status == 200
+    assert second.cancelled()
+    assert len({request.port for request in asked.requests}) == 1
+
+
+async def test_whose_call_is_given_up_leaves_its_place_to_others(service: Start) -> None:
+    async def slow_once(request: Request) -> Reply:
+        if len(asked.requests) == 1:
+            await asyncio.Event().wait()
+        return 200, {}, b"{}"
+
+    asked = await service(slow_once)
+    client = Client(ClientSettings(connections=1))
+    loop = asyncio.get_running_loop()
+    target = parse_target(asked.url)
+    with pytest.raises(DeadlineError):
+        await client.post(target, Message(b"{}"), deadline=loop.time() + 0.2)
+    async with asyncio.timeout(10):
+        await asked.left.wait()
+        assert (await ask(client, asked)).status == 200
+
+
+async def test_connections_that_fail_take_no_place(service: Start) -> None:
+    client = Client(ClientSettings(connections=1, retries=0))
+    target = parse_target("http://127.0.0.1:1/")
+    for _ in range(3):
+        with pytest.raises(UnreachableError, match="no connection: connection refused"):
+            await client.post(target, Message(b"{}"))
+
+
+async def test_idle_connections_are_closed_in_time(service: Start) -> None:
+    asked = await service()
+    client = Client(ClientSettings(keep_s=0.0))
+    await ask(client, asked)
+    client.sweep()
+    await ask(client, asked)
+    assert len({request.port for request in asked.requests}) == 2
+
+
+async def test_a_connection_that_its_service_closed_is_not_used_again(service: Start) -> None:
+    async def closing(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    asked = await service()
+    asked.raw = closing
+    client = Client(ClientSettings())
+    for _ in range(20):
+        assert (await ask(client, asked)).status == 200
+    assert len({request.port for request in asked.requests}) == 20
+
+
+async def test_a_body_that_ends_with_its_connection(service: Start) -> None:
+    async def closing(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\nhello")
+        writer.close()
+
+    asked = await service()
+    asked.raw = closing
+    assert (await ask(Client(ClientSettings()), asked)).body == b"hello"
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "cert.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    none = serialization.NoEncryption()
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, none))
+    return paths
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_services_by_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    asked = Service()
+    async with await asyncio.start_server(asked.serve, "localhost", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = Client(ClientSettings(retries=0))
+        asking = client.post(parse_target(f"https://localhost:{port}/"), Message(b"{}"))
+        if trusted:
+            assert (await asking).status == 200
+        else:
+            with pytest.raises(UnreachableError, match="certificate verify failed"):
+                await asking
+        client.close()
+        await asyncio.sleep(0)
