@@ -151,19 +151,21 @@ class Cluster:
 
         await self.until(resource, gone, timeout_s=timeout_s)
 
-    # -- InferenceServices -----------------------------------------------------
+    # -- InferenceServices, and graphs of them -----------------------------------------------------
 
     async def apply(self, isvc: Object, *, field_manager: str | None = None) -> Object:
         """Server-side apply."""
         return await self.kube.apply(isvc, field_manager=field_manager)
 
-    async def ready(self, name: str, *, timeout_s: float = READY_S) -> Object:
+    async def ready(
+        self, name: str, *, resource: Resource = INFERENCE_SERVICES, timeout_s: float = READY_S
+    ) -> Object:
         """Wait until the newest spec is ready; TimeoutError has the reasons."""
         try:
-            return await self.until_one(INFERENCE_SERVICES, name, is_ready, timeout_s=timeout_s)
+            return await self.until_one(resource, name, is_ready, timeout_s=timeout_s)
         except TimeoutError:
-            isvc = await self.find(INFERENCE_SERVICES, name)
-            told = explain(isvc) if isvc else "it is not there"
+            live = await self.find(resource, name)
+            told = explain(live) if live else "it is not there"
             raise TimeoutError(f"{name} was not ready: {told}") from None
 
     async def deploy(self, isvc: Object) -> Object:
@@ -176,19 +178,25 @@ class Cluster:
         return live
 
     async def told(
-        self, name: str, type_: str, status: str = "False", *, timeout_s: float = READY_S
+        self,
+        name: str,
+        type_: str,
+        status: str = "False",
+        *,
+        resource: Resource = INFERENCE_SERVICES,
+        timeout_s: float = READY_S,
     ) -> Object:
         """The condition once it has that status, of the newest generation."""
 
-        def holds(isvc: Object) -> bool:
-            observed = (isvc.get("status") or {}).get("observedGeneration")
-            condition = condition_of(isvc, type_) or {}
+        def holds(live: Object) -> bool:
+            observed = (live.get("status") or {}).get("observedGeneration")
+            condition = condition_of(live, type_) or {}
             return condition.get("status") == status and (
-                observed == isvc["metadata"]["generation"]
+                observed == live["metadata"]["generation"]
             )
 
-        isvc = await self.until_one(INFERENCE_SERVICES, name, holds, timeout_s=timeout_s)
-        return condition_of(isvc, type_) or {}
+        live = await self.until_one(resource, name, holds, timeout_s=timeout_s)
+        return condition_of(live, type_) or {}
 
     async def ksvc(self, name: str, component: str = "predictor") -> Object:
         """The compiled Knative Service, once it is there."""
@@ -201,8 +209,15 @@ class Cluster:
         found: Object = (await self.ksvc(name, component))["spec"]["template"]
         return found
 
-    async def until_event(self, name: str, reason: str, *, timeout_s: float = 30) -> Object:
-        """The Event with that reason about the InferenceService, once it is there."""
+    async def until_event(
+        self,
+        name: str,
+        reason: str,
+        *,
+        resource: Resource = INFERENCE_SERVICES,
+        timeout_s: float = 30,
+    ) -> Object:
+        """The Event with that reason about the object, once it is there."""
 
         def about(events: list[Object]) -> list[Object]:
             return [
@@ -210,7 +225,7 @@ class Cluster:
                 for event in events
                 if event.get("reason") == reason
                 and event["involvedObject"].get("name") == name
-                and event["involvedObject"].get("kind") == "InferenceService"
+                and event["involvedObject"].get("kind") == resource.kind
             ]
 
         found = await self.until(EVENTS, lambda each: bool(about(each)), timeout_s=timeout_s)

@@ -19,9 +19,17 @@ import pytest_asyncio
 from rouse.errors import NotFoundError
 from rouse.kube.config import connect, load_kubeconfig
 from rouse.kube.objects import Object
-from rouse.kube.resources import DEPLOYMENTS, INFERENCE_SERVICES, NAMESPACES, VIRTUAL_SERVICES
+from rouse.kube.resources import (
+    DEPLOYMENTS,
+    INFERENCE_GRAPHS,
+    INFERENCE_SERVICES,
+    NAMESPACES,
+    VIRTUAL_SERVICES,
+)
 from tests.conformance.cluster import Cluster
-from tests.conformance.models import SERVER, Models, make_models, model_server
+from tests.conformance.graphs import ECHO_STEP, SECOND_STEP
+from tests.conformance.helpers import ECHOING, container
+from tests.conformance.models import SECOND, SERVER, Models, make_models, model_server
 from tests.conformance.options import Options, add_options, read_options
 from tests.conformance.report import Report, about_machine
 
@@ -141,17 +149,37 @@ async def serve_models(cluster: Cluster, folder: Path) -> None:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def name(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """A name nobody else uses; the InferenceService of that name is deleted afterwards."""
+    """A name nobody else uses; the service and the graph of that name are deleted afterwards."""
     words = re.sub(r"[^a-z0-9]+", "-", request.function.__name__.removeprefix("test_"))
     given = f"{words[:24].strip('-')}-{next(_NUMBERS)}"
     yield given
-    await cluster.delete(INFERENCE_SERVICES, given)
+    for resource in (INFERENCE_GRAPHS, INFERENCE_SERVICES):
+        await cluster.delete(resource, given)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def iris(cluster: Cluster) -> Object:
     """A service that is only read and asked, never changed."""
     return await cluster.deploy(cluster.isvc("iris"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def iris_v2(cluster: Cluster) -> AsyncIterator[None]:
+    """The service of `SECOND_STEP`, which disagrees with iris."""
+    name = SECOND_STEP["serviceName"]
+    await cluster.deploy(cluster.isvc(name, model=SECOND))
+    yield
+    await cluster.delete(INFERENCE_SERVICES, name)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def echo(cluster: Cluster) -> AsyncIterator[None]:
+    """The service of `ECHO_STEP`, which answers what it was asked."""
+    name = ECHO_STEP["serviceName"]
+    server = container(ECHOING, cluster.options.helper_image)
+    await cluster.deploy(cluster.custom(name, {"minReplicas": 1, "containers": [server]}))
+    yield
+    await cluster.delete(INFERENCE_SERVICES, name)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -6,7 +6,7 @@ from typing import Final
 
 from rouse.kube.objects import Object
 
-__all__ = ["COUNTING", "EXPLAINING", "MODEST", "TRANSFORMING", "container"]
+__all__ = ["COUNTING", "ECHOING", "EXPLAINING", "MODEST", "TRANSFORMING", "container"]
 
 _SERVER = """
 import json, os, signal, sys, threading, time, urllib.request
@@ -95,6 +95,19 @@ def handle(path, body):
     + _SERVE
 )
 """Answers :explain with what the predictor said."""
+
+ECHOING = (
+    _SERVER
+    + """
+class Handler(Handler):
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.reply(body.get("status", 200), {"asked": body, "headers": headers})
+"""
+    + _SERVE
+)
+"""Answers what it was asked, body and headers, with the status that the body names."""
 
 
 MODEST: Final = {
