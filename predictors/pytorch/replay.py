@@ -77,7 +77,8 @@ class CudaGraphs:
             if self.broken:
                 return step()
             try:
-                self._recorded[key] = self._record(step)
+                with torch.cuda.device(self._device):
+                    self._recorded[key] = self._record(step)
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:

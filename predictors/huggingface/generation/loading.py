@@ -102,7 +102,8 @@ def _runner(
     env: Mapping[str, str],
 ) -> Runner:
     """With steps at fixed shapes where they are wanted, and the model allows them."""
-    wanted = settings.steps == "static" or (settings.steps == "auto" and device.accelerated)
+    recorded = device.torch.type == "cuda"
+    wanted = settings.steps == "static" or (settings.steps == "auto" and recorded)
     if wanted and adapters.lora is not None:
         _log.info("model %s steps at shapes that change: its rows have LoRA adapters", name)
     elif wanted:

@@ -166,3 +166,28 @@ def test_what_does_not_fit_is_told(module: Module, tmp_path: Path) -> None:
     (path / "adapter_config.json").write_bytes(orjson.dumps({"peft_type": "PROMPT_TUNING"}))
     with pytest.raises(ModelLoadError, match="odd cannot be loaded"):
         load_adapters(module("gpt2"), tmp_path)
+
+
+async def test_trained_prompts_at_fixed_shapes(
+    adapted: Path, tokenizer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "model"
+    shutil.copytree(adapted, path)
+    for lora in ("polite", "rude"):
+        shutil.rmtree(path / "adapters" / lora)
+    fixed = {"ROUSE_GENERATION_STEPS": "static"}
+    model = GenerationModel("base", path, env=fixed)
+    model.load()
+    try:
+        wanted = [(prompt, adapter) for prompt in PROMPTS for adapter in (None, "prompted")]
+        told = await asyncio.gather(*(_told(model, *each) for each in wanted))
+    finally:
+        model.unload()
+    for (prompt, adapter), tokens in zip(wanted, told, strict=True):
+        expected = _expected(adapted, adapter, prompt, tokenizer)
+        assert tokens[: len(expected)] == expected, (prompt, adapter)
+    with caplog.at_level("INFO"):
+        mixed = GenerationModel("base", adapted, env=fixed)
+        mixed.load()
+        mixed.unload()
+    assert "model base steps at shapes that change: its rows have LoRA adapters" in caplog.text

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from predictors.huggingface.generation.continuous import ContinuousEngine
 from predictors.huggingface.generation.engine import Job
 from predictors.huggingface.generation.sampling import Sampler
+from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.generation.static import StaticRunner, slots
 from predictors.huggingface.generation.static.choose import static_runner, trial
 from predictors.huggingface.generation.static.drawing import draw
@@ -27,6 +28,7 @@ from predictors.openai.abilities import Piece, Sampling
 from predictors.pytorch.device import Device
 from predictors.pytorch.options import Options
 from predictors.pytorch.replay import CudaGraphs
+from predictors.serving.errors import StartupError
 
 MakeEngine = Callable[..., ContinuousEngine]
 Module = Callable[[str], PreTrainedModel]
@@ -357,3 +359,11 @@ async def test_cuda_graphs_make_the_same_tokens(
     graphs = made._replay
     assert isinstance(graphs, CudaGraphs)
     assert not graphs.broken
+
+
+def test_how_steps_are_made_is_a_setting() -> None:
+    assert GenerationSettings.of({}).steps == "auto"
+    given = {"ROUSE_GENERATION_STEPS": "static", "ROUSE_GENERATION_ENGINE": "torch"}
+    assert GenerationSettings.of(given) == GenerationSettings(steps="static", engine="torch")
+    with pytest.raises(StartupError, match="ROUSE_GENERATION_STEPS must be one of auto, static, d"):
+        GenerationSettings.of({"ROUSE_GENERATION_STEPS": "fast"})

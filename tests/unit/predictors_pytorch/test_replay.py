@@ -66,6 +66,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
         "Stream": made.stream,
         "current_stream": made.stream,
         "stream": lambda _: nullcontext(),
+        "device": lambda _: nullcontext(),
         "graph_pool_handle": object,
         "CUDAGraph": made.made,
         "graph": made.graph,

@@ -129,7 +129,7 @@ class Slots:
     def stepped(self, chosen: torch.Tensor | None = None) -> None:
         """A step wrote a column of each row. `chosen` ``[rows]`` are the tokens to go on from."""
         rows = len(self)
-        self._at[:rows] += 1
+        self._at[:rows].add_(1)
         if chosen is not None:
             self._ids[:rows] = chosen[:rows]
         self.lengths = [length + 1 for length in self.lengths]
