@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,8 @@ from rouse.errors import RejectedError
 from rouse.kube.client import KubeClient
 from rouse.kube.objects import Object
 from rouse.kube.resources import PODS
+from tests.unit.apiserver.hooks import ANY_CONFIG_MAP, configure, serving
+from tests.unit.apiserver.hooks import Object as Review
 
 
 @pytest.fixture
@@ -74,3 +77,38 @@ async def test_what_a_quota_counts_must_be_said_and_gpus_need_not(client: KubeCl
     await client.create(pod("b", limits={"memory": "512Mi"}))
     with pytest.raises(RejectedError, match=r"limits.memory=1073741824, limited: limits.memory"):
         await client.create(pod("c", limits={"memory": "1"}))
+
+
+async def test_pods_that_wait_for_a_webhook_together_are_counted_one_by_one() -> None:
+    asked = asyncio.Barrier(2)
+
+    async def slow(_request: Review) -> Review:
+        await asked.wait()
+        return {"allowed": True}
+
+    async with memory_api(manifests=False) as (_, http), serving(slow=slow) as hooks:
+        client = KubeClient(http)
+        await limit(client, pods="1")
+        rules = [{**ANY_CONFIG_MAP, "resources": ["pods"]}]
+        await configure(http, hooks.configuration("Validating", "slow", rules=rules))
+        made = await asyncio.gather(
+            client.create(pod("a")), client.create(pod("b")), return_exceptions=True
+        )
+        refused = [one for one in made if isinstance(one, RejectedError)]
+        assert [one.status for one in refused] == [403]
+        assert "requested: pods=1, used: pods=1, limited: pods=1" in str(refused[0])
+        assert len((await client.list(PODS, "default")).items) == 1
+
+
+async def test_a_pod_that_a_webhook_refuses_is_not_counted() -> None:
+    async def judge(request: Review) -> Review:
+        return {"allowed": request["name"] != "bad"}
+
+    async with memory_api(manifests=False) as (_, http), serving(judge=judge) as hooks:
+        client = KubeClient(http)
+        await limit(client, pods="1")
+        rules = [{**ANY_CONFIG_MAP, "resources": ["pods"]}]
+        await configure(http, hooks.configuration("Validating", "judge", rules=rules))
+        with pytest.raises(RejectedError, match="denied the request"):
+            await client.create(pod("bad"))
+        await client.create(pod("good"))

@@ -2,7 +2,7 @@
 
 Quotas of pods and of what their containers ask for are kept: ``pods``, ``cpu``, ``memory`` and
 every ``requests.`` and ``limits.`` of them and of other resources. Others, and quotas with scopes,
-are not looked at.
+are not looked at. What counts is what has been accepted when the pod is, after all webhooks.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def quota_admission(store: Store) -> Plugin:
         if operation != "CREATE" or resource.bucket != _PODS:
             return obj
         namespace = obj["metadata"]["namespace"]
-        quotas = [each.object() for each in store.records(_QUOTAS, namespace)]
+        quotas = [each.object() for each in store.heads(_QUOTAS, namespace)]
         if quotas:
-            others = (each.object() for each in store.records(_PODS, namespace))
+            others = (each.object() for each in store.heads(_PODS, namespace))
             _check(obj, quotas, [one for one in others if _counts(one)])
         return obj
 

@@ -39,8 +39,8 @@ def build_server(
         settings_admission,
         model_admission,
         pod_admission,
-        quota_admission,
     ),
+    limits: Sequence[Callable[[Store], Plugin]] = (quota_admission,),
     clock: Callable[[], datetime] = utc_now,
 ) -> ApiServer:
     """A server over the state file at ``path``, not yet started."""
@@ -50,6 +50,7 @@ def build_server(
         registry=Registry(BUILTIN),
         hub=Hub(),
         plugins=(webhook_admission, *(make(store) for make in admission)),
+        limits=tuple(make(store) for make in limits),
         webhooks=Webhooks(store, State.new_uid),
         clock=clock,
         logs=logs,

@@ -14,7 +14,6 @@ from rouse.embedded.apiserver.admission import Plugin
 from rouse.embedded.apiserver.admission_config import settings_admission
 from rouse.embedded.apiserver.admission_kserve import model_admission
 from rouse.embedded.apiserver.admission_pods import pod_admission
-from rouse.embedded.apiserver.admission_quota import quota_admission
 from rouse.embedded.apiserver.bootstrap import bootstrap, documents
 from rouse.embedded.apiserver.build import build_server, utc_now
 from rouse.embedded.apiserver.errors import Object
@@ -36,7 +35,6 @@ async def memory_api(
         settings_admission,
         model_admission,
         pod_admission,
-        quota_admission,
     ),
     clock: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[tuple[ApiServer, httpx.AsyncClient]]:

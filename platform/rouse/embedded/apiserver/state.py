@@ -33,6 +33,8 @@ class State:
     registry: Registry
     hub: Hub
     plugins: tuple[Plugin, ...]
+    limits: tuple[Plugin, ...]
+    """Plugins that come last, after webhooks: nothing is stored between them and the object."""
     webhooks: Webhooks
     clock: Callable[[], datetime]
     logs: Path | None = None

@@ -145,6 +145,17 @@ class Store:
             return self._head[at]
         return self.get(bucket, key)
 
+    def heads(self, bucket: str, namespace: str) -> list[Record]:
+        """The newest accepted objects of a namespace, in no order."""
+        found = {record.key: record for record in self.records(bucket, namespace)}
+        for (where, key), record in self._head.items():
+            if where == bucket and key.namespace == namespace:
+                if record is None:
+                    found.pop(key, None)
+                else:
+                    found[key] = record
+        return list(found.values())
+
     def put(self, bucket: str, obj: Object) -> asyncio.Future[Record]:
         """Accept a new state of an object; the future ends when it is durable."""
         revision = self._allot()

@@ -78,6 +78,7 @@ class Write:
             if state.store.head(resource.bucket, Key(self.target.namespace, name)) is not None:
                 raise _outpaced(self.target.already_exists(name))
             self._check_namespace(name)
+        obj = admit(state.limits, "CREATE", obj, None, resource)
         return await self._put(obj)
 
     async def update(self, old: Record, new: Object, *, track: bool = True) -> Record:
