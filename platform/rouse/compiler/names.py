@@ -10,6 +10,7 @@ __all__ = [
     "GRAPH_LABEL",
     "MANAGED_BY",
     "MAX_KNATIVE_SERVICE",
+    "ROUTER",
     "SERVICE_LABEL",
     "TEMPLATE_HASH",
     "TOKENS_TOO",
@@ -23,6 +24,8 @@ __all__ = [
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"
 GRAPH_LABEL = "serving.kserve.io/inferencegraph"
 COMPONENT_LABEL = "component"
+ROUTER = "router"
+"""The component of an InferenceGraph, and its container."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "rouse"}
 
 TEMPLATE_HASH = "rouse.dev/template-hash"

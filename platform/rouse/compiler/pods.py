@@ -9,6 +9,7 @@ from rouse.api.base import Object
 from rouse.api.inferenceservice.defaults import MAIN_CONTAINER
 from rouse.api.inferenceservice.lifecycle import Reason, condition_of
 from rouse.compiler.failures import failure_info
+from rouse.compiler.names import GRAPH_LABEL, ROUTER
 from rouse.compiler.podwebhook.initializer import INITIALIZER_CONTAINER
 
 __all__ = ["crash_of", "latest_pods", "pod_summary", "with_pods"]
@@ -134,13 +135,14 @@ def _crash(name: str, ended: Mapping[str, Any]) -> Object:
 
 
 def _containers(pod: Object) -> Iterator[tuple[str, Object]]:
-    """Yield the statuses of the containers that load the model."""
+    """Yield the statuses of the containers that load the model, or serve a graph."""
     status = pod.get("status") or {}
+    serving = ROUTER if GRAPH_LABEL in (pod["metadata"].get("labels") or {}) else MAIN_CONTAINER
     for each in status.get("initContainerStatuses") or ():
         if each["name"] == INITIALIZER_CONTAINER:
             yield each["name"], each
     for each in status.get("containerStatuses") or ():
-        if each["name"] == MAIN_CONTAINER:
+        if each["name"] == serving:
             yield each["name"], each
 
 

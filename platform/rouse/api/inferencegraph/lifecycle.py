@@ -28,6 +28,7 @@ class Reason:
 
     INVALID_SPEC = "InvalidGraphSpec"
     NAME_TAKEN = "NameTaken"
+    ROUTER_FAILED = "RouterFailed"
     SERVICE_NOT_FOUND = "InferenceServiceNotFound"
     SERVICE_NOT_READY = "InferenceServiceNotReady"
     STOPPED = "Stopped"

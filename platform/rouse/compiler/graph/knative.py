@@ -13,6 +13,7 @@ from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.conditions import is_current, mirrored, observe_ingress
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
+from rouse.compiler.graph.crashes import with_crash
 from rouse.compiler.graph.routes import make_graph_routes, to_revisions
 from rouse.compiler.graph.wanted import Wanted
 from rouse.compiler.hosts import public_url
@@ -24,6 +25,7 @@ from rouse.compiler.observed import Observed
 
 __all__ = ["compile_knative", "find_knative"]
 
+_REVISION_LABEL = "serving.knative.dev/revision"
 _ALL_TO_LATEST: list[Object] = [{"latestRevision": True, "percent": 100}]
 
 
@@ -46,7 +48,10 @@ def compile_knative(
     )
     live = observed.knative_services.get(router.name)
     current = live is not None and is_current(live, service)
-    ready = mirrored(live, current, "Ready", ROUTER_READY)
+    created = ((live or {}).get("status") or {}).get("latestCreatedRevisionName", "")
+    ready = with_crash(
+        mirrored(live, current, "Ready", ROUTER_READY), observed.pods, {_REVISION_LABEL: created}
+    )
     if not made:
         return Wanted((service,), ready, str(((live or {}).get("status") or {}).get("url") or ""))
     # Before the Knative Service, which opens the host in the cluster.

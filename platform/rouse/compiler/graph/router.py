@@ -14,12 +14,10 @@ from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.metadata import pod_annotations, pod_labels
-from rouse.compiler.names import COMPONENT_LABEL, GRAPH_LABEL
+from rouse.compiler.names import COMPONENT_LABEL, GRAPH_LABEL, ROUTER
 from rouse.compiler.pools import place
 
-__all__ = ["ROUTER", "make_router"]
-
-ROUTER = "router"
+__all__ = ["make_router"]
 
 _PORT = 8080
 _MOST_ARGUMENT = 128 * 1024 - 1

@@ -12,6 +12,7 @@ from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.conditions import observe_ingress
 from rouse.compiler.config import Config
 from rouse.compiler.errors import CompileError
+from rouse.compiler.graph.crashes import with_crash
 from rouse.compiler.graph.routes import make_graph_routes, to_service
 from rouse.compiler.graph.wanted import Wanted
 from rouse.compiler.hosts import local_host, public_url
@@ -19,7 +20,7 @@ from rouse.compiler.metadata import is_cluster_local
 from rouse.compiler.network import make_tls_objects
 from rouse.compiler.observed import Observed
 from rouse.compiler.standard.conditions import observe_workload
-from rouse.compiler.standard.deployment import make_deployment
+from rouse.compiler.standard.deployment import make_deployment, workload_selector
 from rouse.compiler.standard.scaling import make_autoscaler, scaling_of
 from rouse.compiler.standard.service import make_service
 
@@ -39,7 +40,8 @@ def compile_standard(
     workload: list[Object] = [deployment, make_service(graph, router, config)]
     if scaler is not None:
         workload.append(scaler)
-    ready = observe_workload(ROUTER_READY, deployment, observed).ready
+    found = observe_workload(ROUTER_READY, deployment, observed).ready
+    ready = with_crash(found, observed.pods, workload_selector(router))
     if config.disable_ingress_creation or is_cluster_local(graph):
         return Wanted(tuple(workload), ready, f"http://{local_host(graph, config)}")
     routes = make_graph_routes(graph, graph.name, to_service(graph, config), config)

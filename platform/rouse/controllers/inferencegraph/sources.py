@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rouse.api.base import Object
 from rouse.compiler.names import GRAPH_LABEL
+from rouse.controllers.writing.pods import what_pods_tell
 from rouse.controllers.writing.policies import by_protected
 from rouse.kube.client import KubeClient
 from rouse.kube.informer import Informer, InformerOptions
@@ -17,6 +18,7 @@ from rouse.kube.resources import (
     HORIZONTAL_POD_AUTOSCALERS,
     INFERENCE_GRAPHS,
     KNATIVE_SERVICES,
+    PODS,
     SCALED_OBJECTS,
     SERVICES,
     VIRTUAL_SERVICES,
@@ -55,6 +57,7 @@ class Sources:
     owned: Mapping[Resource, Informer]
     policies: Informer
     """Of the gateway's pods; another controller's too."""
+    pods: Informer
 
     @classmethod
     def of(cls, client: KubeClient, services: Informer, policies: Informer) -> Sources:
@@ -71,16 +74,22 @@ class Sources:
         }
         for each in _OPEN:
             owned[each].add_index(_BY_GRAPH, _labelled)
-        return cls(graphs, services, owned, policies)
+        pods = Informer(client, PODS, options=replace(ours, keep=what_pods_tell))
+        pods.add_index(_BY_GRAPH, _labelled)
+        return cls(graphs, services, owned, policies, pods)
 
     def own(self) -> tuple[Informer, ...]:
         """Return the informers that are of this controller alone."""
-        return (self.graphs, *self.owned.values())
+        return (self.graphs, *self.owned.values(), self.pods)
 
     def owned_by(self, graph: Mapping[str, Any]) -> Iterator[Object]:
         """Yield the objects that belong to a graph."""
         for informer in self.owned.values():
             yield from informer.owned_by(uid_of(graph))
+
+    def pods_of(self, key: Key) -> list[Object]:
+        """Return what is kept of a graph's pods."""
+        return list(self.pods.indexed(_BY_GRAPH, str(key)))
 
     def policies_of(self, key: Key) -> list[Object]:
         """Return the policies of a graph, which may be gone."""

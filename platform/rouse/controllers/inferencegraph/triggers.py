@@ -10,6 +10,7 @@ from rouse.api.inferenceservice.lifecycle import READY, condition_of
 from rouse.compiler.graph.endpoints import address_of
 from rouse.compiler.names import GRAPH_LABEL
 from rouse.controllers.inferencegraph.sources import Sources, graph_of
+from rouse.controllers.writing.pods import where_it_matters
 from rouse.controllers.writing.policies import enqueue_protected
 from rouse.kube.client import EventType
 from rouse.kube.informer import Informer
@@ -33,8 +34,8 @@ def connect_triggers(sources: Sources, settings: Iterable[Informer], enqueue: En
         if owner is not None and owner.get("kind") == INFERENCE_GRAPHS.kind:
             enqueue(Key(key_of(obj).namespace, owner["name"]))
 
-    def on_route(_type: EventType, obj: Object) -> None:
-        # Knative's too: policies stay until the last one is gone.
+    def on_part(_type: EventType, obj: Object) -> None:
+        # Knative's routes too: policies stay until the last one is gone.
         graph = graph_of(obj)
         if graph is not None:
             enqueue(graph)
@@ -53,7 +54,8 @@ def connect_triggers(sources: Sources, settings: Iterable[Informer], enqueue: En
     sources.policies.add_handler(enqueue_protected(GRAPH_LABEL, enqueue))
     sources.services.add_change_handler(on_service)
     for resource, informer in sources.owned.items():
-        informer.add_handler(on_route if resource is VIRTUAL_SERVICES else on_owned)
+        informer.add_handler(on_part if resource is VIRTUAL_SERVICES else on_owned)
+    sources.pods.add_change_handler(where_it_matters(on_part))
     for informer in settings:
         informer.add_handler(on_setting)
 

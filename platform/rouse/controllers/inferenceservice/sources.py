@@ -10,6 +10,7 @@ from rouse.api.base import Object
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP
 from rouse.compiler.names import ACCESS_NAMESPACE_LABEL, SERVICE_LABEL
 from rouse.controllers.keepalive.fields import with_own_fields
+from rouse.controllers.writing.pods import what_pods_tell
 from rouse.controllers.writing.policies import by_protected
 from rouse.kube.client import KubeClient
 from rouse.kube.informer import Informer, InformerOptions
@@ -54,7 +55,6 @@ _OWNED: Final = (
 _OPTIONAL: Final = frozenset({SCALED_OBJECTS, OPEN_TELEMETRY_COLLECTORS})
 """Kinds that not every cluster has: KEDA's and OpenTelemetry's."""
 
-_POD_NOISE: Final = frozenset({"annotations", "managedFields"})
 _BY_SERVICE: Final = "inferenceservice"
 _RESYNC_S: Final = 36_000.0
 """Ten hours, as controller-runtime: only against what no watch could tell."""
@@ -89,7 +89,7 @@ class Sources:
             options=InformerOptions(labels=ACCESS_NAMESPACE_LABEL, optional=True),
         )
         policies.add_index(_BY_SERVICE, by_protected(SERVICE_LABEL))
-        pods = Informer(client, PODS, options=replace(ours, keep=_what_pods_tell))
+        pods = Informer(client, PODS, options=replace(ours, keep=what_pods_tell))
         pods.add_index(_BY_SERVICE, _service_of)
         return cls(
             services=Informer(
@@ -143,19 +143,6 @@ class Sources:
     def pods_of(self, service: Mapping[str, Any]) -> list[Object]:
         """Return what is kept of an InferenceService's pods."""
         return list(self.pods.indexed(_BY_SERVICE, str(key_of(service))))
-
-
-def _what_pods_tell(pod: Object) -> Object:
-    """Keep how a pod does; of its spec, which takes most of the memory, where and on what ports."""
-    metadata = {k: v for k, v in pod["metadata"].items() if k not in _POD_NOISE}
-    spec = pod.get("spec") or {}
-    containers = [
-        {"name": each["name"], "ports": each["ports"]}
-        for each in spec.get("containers") or ()
-        if each.get("ports")
-    ]
-    kept = {"nodeName": spec.get("nodeName", ""), "containers": containers}
-    return {**pod, "metadata": metadata, "spec": kept}
 
 
 def _config_map(client: KubeClient, namespace: str, name: str) -> Informer:

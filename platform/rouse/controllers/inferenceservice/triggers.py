@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from rouse.api.base import Object
 from rouse.compiler.names import SERVICE_LABEL
-from rouse.compiler.pods import pod_summary
 from rouse.controllers.inferenceservice.sources import Sources
+from rouse.controllers.writing.pods import where_it_matters
 from rouse.controllers.writing.policies import enqueue_protected
 from rouse.kube.client import EventType
-from rouse.kube.informer import ChangeHandler, Handler
 from rouse.kube.objects import Key, controller_of, key_of, labels_of
 from rouse.kube.resources import DEPLOYMENTS, INFERENCE_SERVICES
 
@@ -53,7 +52,7 @@ def connect_triggers(sources: Sources, enqueue: Enqueue) -> None:
     for informer in sources.owned.values():
         informer.add_handler(on_owned)
     sources.revisions.add_handler(on_part)
-    sources.pods.add_change_handler(_where_it_matters(on_part))
+    sources.pods.add_change_handler(where_it_matters(on_part))
     for informer in (sources.runtimes, sources.cluster_runtimes):
         informer.add_handler(on_runtime)
     for informer in (sources.config, sources.kserve_config, sources.storage_containers):
@@ -83,18 +82,6 @@ def connect_wake_ups(sources: Sources, enqueue: Enqueue) -> None:
     sources.revisions.add_handler(on_revision)
     sources.owned[DEPLOYMENTS].add_handler(on_deployment)
     sources.config.add_handler(on_setting)
-
-
-def _where_it_matters(on_part: Handler) -> ChangeHandler:
-    """Return what tells of a pod only what a status says: most of its changes are not."""
-
-    def on_pod(type_: EventType, pod: Object, before: Object | None) -> None:
-        told = None if type_ is EventType.DELETED else pod
-        known = pod if told is None else before
-        if pod_summary(told) != pod_summary(known):
-            on_part(type_, pod)
-
-    return on_pod
 
 
 def owner_of(obj: Mapping[str, Any]) -> Key | None:
