@@ -6,18 +6,18 @@ import asyncio
 import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import orjson
 
+from predictors.graph.asking import Asking
 from predictors.graph.errors import RouteError
-from predictors.graph.messages import JSON, Answer, Message, content_of
-from predictors.graph.metrics import GraphMetrics
+from predictors.graph.messages import JSON, Message, content_of
 from predictors.graph.propagation import Propagation
-from predictors.graph.routing import Choose, Finish, by_weight, route
-from predictors.graph.spec import Graph, Node, Step
-from predictors.graph.targets import Target
+from predictors.graph.routing import Choose, by_weight, route
+from predictors.graph.spec import Graph, Step
 from predictors.graph.upstream import Client
+from predictors.graph.watching import Watching, tell
 from predictors.serving.bodies import Bodies, Exchange, Scope
 from predictors.serving.errors import (
     MethodNotAllowedError,
@@ -26,13 +26,10 @@ from predictors.serving.errors import (
     OverloadedError,
     RequestError,
 )
-from predictors.serving.observation import Call, Observers
-from predictors.serving.patience import TIMEOUT_HEADER, ClientGoneError, patience_of, while_there
+from predictors.serving.observation import Call
+from predictors.serving.patience import ClientGoneError, patience_of, while_there
 from predictors.serving.settings import Limits
 from predictors.serving.streaming import send, told
-
-if TYPE_CHECKING:
-    from predictors.serving.tracing.spans import Tracer
 
 __all__ = ["Application"]
 
@@ -65,11 +62,9 @@ class Application:
             "/": self._metadata,
             "/healthz": lambda: (JSON, b'{"live":true}'),
             "/readyz": self._ready,
-            "/metrics": lambda: (_TEXT, self.metrics.text()),
+            "/metrics": lambda: (_TEXT, self.watching.metrics.text()),
         }
-        self.metrics = GraphMetrics(graph)
-        self.observers: Observers | None = None
-        self.tracer: Tracer | None = None
+        self.watching = Watching(graph)
         self.on_answer: Callable[[], None] | None = None
         """Called once, with the first answer."""
         self.draining = False
@@ -114,7 +109,7 @@ class Application:
         self._respond(scope, exchange, 200, [("content-type", kind)], body)
 
     async def _post(self, scope: Scope, exchange: Exchange) -> None:
-        metrics = self.metrics
+        metrics = self.watching.metrics
         if metrics.in_flight >= self._limits.in_flight:
             metrics.requests.add(OverloadedError.status, 0.0)
             raise OverloadedError(
@@ -123,7 +118,7 @@ class Application:
             )
         metrics.in_flight += 1
         began = perf_counter()
-        call = self._observed(scope)
+        call = self.watching.request(scope)
         status = RequestError.status
         try:
             body = await self._bodies.read(scope, exchange)
@@ -143,7 +138,7 @@ class Application:
             if call is not None:
                 call.refused(status, str(error))
             if not isinstance(error, ClientGoneError):
-                _tell(error)
+                tell(error)
             raise
         finally:
             metrics.in_flight -= 1
@@ -165,7 +160,7 @@ class Application:
             kind = scope.headers.get("content-type") or kind
         asking = self._asking(scope)
         answer = await route(
-            self._graph, Message(body, kind, json_length), asking, self._choose, self._watch
+            self._graph, Message(body, kind, json_length), asking, self._choose, self.watching.step
         )
         headers = [*answer.headers, *answer.further]
         if answer.parts is not None:
@@ -180,13 +175,13 @@ class Application:
             self._respond(scope, exchange, answer.status, headers, answer.body)
         return answer.status
 
-    def _asking(self, scope: Scope) -> _Asking:
-        tracer = self.tracer
+    def _asking(self, scope: Scope) -> Asking:
+        tracer = self.watching.tracer
         now = asyncio.get_running_loop().time()
         timeouts = self._graph.timeouts
         patience = patience_of(scope.headers)
         ends = [each for each in (timeouts.request or None, patience) if each is not None]
-        return _Asking(
+        return Asking(
             self._client,
             self._propagation.chosen(scope.headers, traced=tracer is not None),
             deadline=now + min(ends) if ends else None,
@@ -194,42 +189,6 @@ class Application:
             patient=patience is not None,
             tracer=tracer,
         )
-
-    def _watch(self, node: Node, step: Step) -> Finish:
-        counted = self.metrics.watch(node, step)
-        if self.tracer is None:
-            return counted if step.target is None else self._telling(node, step, counted)
-        attributes = {"graph": self._graph.name, "node": node.name, "step": step.title}
-        if step.url:
-            attributes["url.full"] = step.url
-        traced = self.tracer.asking(
-            f"{node.name} {step.title}", attributes, remote=step.target is not None
-        )
-
-        def finish(status: int, error: str) -> None:
-            counted(status, error)
-            traced(status, error)
-
-        return finish if step.target is None else self._telling(node, step, finish)
-
-    def _telling(self, node: Node, step: Step, then: Finish) -> Finish:
-        """Write a line where a service could not be asked, whatever becomes of the request."""
-
-        def finish(status: int, error: str) -> None:
-            then(status, error)
-            if error:
-                fields = {"status": status, "node": node.name, "step": step.title, "url": step.url}
-                told = "graph %s, node %s, step %s: %s"
-                where = (self._graph.name, node.name, step.title)
-                _log.warning(told, *where, error, extra={"fields": fields})
-
-        return finish
-
-    def _observed(self, scope: Scope) -> Call | None:
-        if self.observers is None:
-            return None
-        call = Call("http", scope.path, self._graph.name, "", scope.headers)
-        return self.observers.begin(call, "route")
 
     def _metadata(self) -> tuple[str, bytes]:
         nodes = {
@@ -269,48 +228,6 @@ class Application:
         return headers
 
 
-class _Asking:
-    """Asks services on behalf of one request.
-
-    ``deadline`` is the request's by the loop's time, ``most`` the seconds of one call or 0; one
-    that is ``patient`` has a client that says how long it waits, and so do its steps.
-    """
-
-    __slots__ = ("_client", "_deadline", "_lines", "_most", "_patient", "_tracer")
-
-    def __init__(
-        self,
-        client: Client,
-        lines: bytes,
-        *,
-        deadline: float | None,
-        most: float,
-        patient: bool,
-        tracer: Tracer | None,
-    ) -> None:
-        self._client = client
-        self._lines = lines
-        self._deadline = deadline
-        self._most = most
-        self._patient = patient
-        self._tracer = tracer
-
-    async def __call__(self, target: Target, message: Message, *, streamed: bool) -> Answer:
-        """The answer of a service. Raises `RequestError`."""
-        lines, deadline = self._lines, self._deadline
-        if self._most or deadline is not None:
-            now = asyncio.get_running_loop().time()
-            if self._patient and deadline is not None:
-                left = max(0.0, deadline - now) * 1e3
-                lines += f"{TIMEOUT_HEADER}: {left:.0f}\r\n".encode()
-            if self._most:
-                deadline = now + self._most if deadline is None else min(deadline, now + self._most)
-        if self._tracer is not None:
-            told = self._tracer.outgoing()
-            lines += "".join(f"{name}: {value}\r\n" for name, value in told.items()).encode()
-        return await self._client.post(target, message, lines, deadline=deadline, streamed=streamed)
-
-
 def _described(step: Step) -> dict[str, object]:
     told: dict[str, object] = {"name": step.title}
     if step.node is not None:
@@ -321,15 +238,3 @@ def _described(step: Step) -> dict[str, object]:
         told["weight"] = step.weight
     told["dependency"] = "Hard" if step.hard else "Soft"
     return told
-
-
-def _tell(error: RequestError) -> None:
-    """One line for a request that failed by the graph; a client's own mistake is its own affair.
-
-    Of a service that could not be asked there is one already.
-    """
-    if isinstance(error.__cause__, RequestError):
-        return
-    if error.status >= 500 or isinstance(error, RouteError):
-        fields = dict(error.fields) if isinstance(error, RouteError) else {}
-        _log.warning("%s", error, extra={"fields": {"status": error.status, **fields}})

@@ -29,7 +29,6 @@ from predictors.serving.listener import (
 )
 from predictors.serving.metrics.process import started_at
 from predictors.serving.notify import Notifier
-from predictors.serving.observation import Observers
 from predictors.serving.observers import observers_of
 from predictors.serving.settings import Limits
 
@@ -85,7 +84,9 @@ class _Server:
         self._application = Application(
             graph, self._client, settings.limits, Propagation(settings.propagated)
         )
-        self._application.observers = observers_of(os.environ, access_log=settings.access_log)
+        self._application.watching.observers = observers_of(
+            os.environ, access_log=settings.access_log
+        )
         self._application.on_answer = notifier.answered
 
     async def run(self, sock: socket.socket) -> int:
@@ -98,7 +99,7 @@ class _Server:
         sweeping = asyncio.create_task(self._sweep())
         tracing_begun = asyncio.create_task(self._trace())
         begun = float(os.environ.get("ROUSE_BEGUN_AT") or started_at())
-        self._application.metrics.start_seconds = max(0.0, time.time() - begun)
+        self._application.watching.metrics.start_seconds = max(0.0, time.time() - begun)
         self._notifier.ready()
         _log.info("graph %s is ready, nodes: %s", self._graph.name, ", ".join(self._graph.nodes))
         try:
@@ -108,8 +109,9 @@ class _Server:
             sweeping.cancel()
             self._client.close()
             await tracing_begun
-            if self._application.observers is not None:
-                await asyncio.to_thread(self._application.observers.close, _OBSERVERS_S)
+            observers = self._application.watching.observers
+            if observers is not None:
+                await asyncio.to_thread(observers.close, _OBSERVERS_S)
 
     async def _sweep(self) -> None:
         """What is done once a second, as long as the router runs."""
@@ -128,20 +130,16 @@ class _Server:
         if tracer is None:
             return
         tracer.started({}, ready_ns)
-        application = self._application
-        if application.observers is None:
-            application.observers = Observers()
-        application.observers.add(tracer)
-        application.tracer = tracer
+        self._application.watching.trace(tracer)
 
     async def _drain(self, listener: Listener) -> int:
         application = self._application
-        _log.info("stopping: %d requests in flight", application.metrics.in_flight)
+        _log.info("stopping: %d requests in flight", application.watching.metrics.in_flight)
         application.draining = True
         await asyncio.sleep(LAME_DUCK_SECONDS)
         if await listener.drain(self._settings.drain_seconds):
             return 0
-        _log.error("%d requests were cut off", application.metrics.in_flight)
+        _log.error("%d requests were cut off", application.watching.metrics.in_flight)
         application.cut_off()
         await listener.drain(ABORT_SECONDS)
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final, Literal
 
 import orjson
@@ -56,7 +57,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: for one call of a service, a whole request, and a body to arrive; 0 sets no end."""
+    """Seconds: for one call of a service, a whole request, and a body to arrive.
+
+    0, for a body infinity, sets no end.
+    """
 
     call: float = 0.0
     request: float = 0.0
@@ -195,8 +199,15 @@ def _timeouts(spec: Mapping[str, Any]) -> Timeouts:
         call=_whole(given, "serviceClient", "routerTimeouts"),
         # Whichever is over first; none is not over at all.
         request=min((each for each in ends if each), default=0),
-        body=_whole(given, "serverRead", "routerTimeouts") or Timeouts.body,
+        body=_body_seconds(given),
     )
+
+
+def _body_seconds(given: Mapping[str, Any]) -> float:
+    """KServe's router waits for 60 s unless told otherwise, and for ever when told 0."""
+    if given.get("serverRead") is None:
+        return Timeouts.body
+    return _whole(given, "serverRead", "routerTimeouts") or inf
 
 
 def _text(given: Mapping[str, Any], field: str, path: str) -> str:

@@ -53,6 +53,21 @@ async def test_a_service_that_is_not_there(router: Routers, http: httpx.AsyncCli
     }
 
 
+async def test_a_call_that_fails_is_logged_even_where_the_request_does_not(
+    service: Start, router: Routers, http: httpx.AsyncClient
+) -> None:
+    gone = f"http://127.0.0.1:{closed_port()}/v1"
+    steps = [{"name": "a", "serviceUrl": (await service()).url}, {"name": "b", "serviceUrl": gone}]
+    running = router({"nodes": {"root": {"routerType": "Ensemble", "steps": steps}}})
+    answer = await http.post(running.url, content=b"{}")
+    assert answer.status_code == 200
+    assert answer.json()["a"] == {"predictions": [7]}
+    assert answer.json()["b"]["url"] == gone
+    assert await asyncio.to_thread(running.stop) == 0
+    told = [line for line in running.log() if line["level"] == "warning"]
+    assert [(line["step"], line["url"], line["status"]) for line in told] == [("b", gone, 502)]
+
+
 async def test_a_host_without_an_address(router: Routers, http: httpx.AsyncClient) -> None:
     running = router(sequence("http://nowhere.invalid/"), "--retries=0")
     answer = await http.post(running.url, content=b"{}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import orjson
@@ -47,6 +48,7 @@ def test_names_are_resolved() -> None:
         ({"routerTimeouts": {"serverWrite": 3}, "timeout": 5}, Timeouts(request=3)),
         ({"routerTimeouts": {"serverWrite": 0}, "timeout": 5}, Timeouts(request=5)),
         ({"routerTimeouts": {"serviceClient": 2, "serverRead": 9}}, Timeouts(call=2, body=9)),
+        ({"routerTimeouts": {"serverRead": 0}}, Timeouts(body=inf)),
         ({"routerTimeouts": None, "timeout": None}, Timeouts()),
     ],
 )
