@@ -1,8 +1,8 @@
 """The Helm chart, made of the same overlays: `python -m rouse.installer.chart OUT`.
 
 A chart is a build product and is not kept in the repository. `helm template` of it with an overlay
-gives that overlay's objects, but for two kinds of them: the namespace, which is Helm's to make, and
-Knative's ConfigMaps, which are not this release's to own.
+and components gives their objects, but for two kinds of them: the namespace, which is Helm's to
+make, and Knative's ConfigMaps, which are not this release's to own.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from rouse.compiler.config import CONFIG_NAMESPACE
 from rouse.errors import ConfigError
 from rouse.installer.chart_apikeys import VALUES as API_KEY_VALUES
 from rouse.installer.chart_apikeys import api_key_templates, values_schema
+from rouse.installer.chart_components import VALUES as COMPONENT_VALUES
+from rouse.installer.chart_components import ByComponents, switched, variants
+from rouse.installer.chart_components import values_schema as component_schemas
 from rouse.installer.charttext import template_of
-from rouse.installer.kustomize import identity, map_images
-from rouse.installer.kustomize.render import Identity
+from rouse.installer.kustomize import map_images
 from rouse.installer.policy import Policy, policy_of
-from rouse.installer.selection import Selection, overlay_names, select
+from rouse.installer.selection import overlay_names
 from rouse.kube.objects import Object
 
 __all__ = ["DEFAULT_OVERLAY", "chart_files", "write_chart"]
@@ -49,14 +51,16 @@ webhook:
   resources: null
 
 {api_keys}
+{components}
 # Every image, by its name. For a registry of your own, change these.
 """
 
 
 def chart_files() -> dict[str, str]:
     """Return the chart's files: path inside the chart to text. Equal sources give equal files."""
-    variants = _variants()
-    images = _images(variants)
+    objects = variants(_belongs)
+    images = _images(objects.values())
+    keys = {image: key for key, image in images.items()}
     files = {
         "Chart.yaml": _dumped(
             {
@@ -70,19 +74,23 @@ def chart_files() -> dict[str, str]:
             }
         ),
         "values.yaml": _VALUES_HEADER.format(
-            overlays=", ".join(overlay_names()), default=DEFAULT_OVERLAY, api_keys=API_KEY_VALUES
+            overlays=", ".join(overlay_names()),
+            default=DEFAULT_OVERLAY,
+            api_keys=API_KEY_VALUES,
+            components=COMPONENT_VALUES,
         )
         + _dumped({"images": images}),
         "values.schema.json": orjson.dumps(_schema(), option=orjson.OPT_INDENT_2).decode(),
         "templates/NOTES.txt": _NOTES,
-        **api_key_templates({image: key for key, image in images.items()}),
+        **api_key_templates(keys),
     }
-    for (_, kind, namespace, name), by_overlay in variants.items():
+    for (_, kind, namespace, name), by_components in objects.items():
         if kind == _CRD:
-            files[f"crds/{name}.yaml"] = _dumped(by_overlay[DEFAULT_OVERLAY])
-        elif _belongs(next(iter(by_overlay.values()))):
+            files[f"crds/{name}.yaml"] = _dumped(by_components[()][DEFAULT_OVERLAY])
+        else:
             path = "-".join(filter(None, [kind.lower(), namespace, name.replace(".", "-")]))
-            files[f"templates/{path}.yaml"] = _template(by_overlay, images)
+            text = switched(by_components, lambda by_overlay: _template(by_overlay, keys))
+            files[f"templates/{path}.yaml"] = text
     return files
 
 
@@ -101,23 +109,14 @@ def write_chart(folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _variants() -> dict[Identity, dict[str, Object]]:
-    """Return every object of every overlay: identity to overlay to object."""
-    found: dict[Identity, dict[str, Object]] = {}
-    for overlay in overlay_names():
-        for obj in select(Selection(overlay)):
-            found.setdefault(identity(obj), {})[overlay] = obj
-    return found
-
-
 def _belongs(obj: Object) -> bool:
     if obj["kind"] == "Namespace":
-        return False
+        return bool(obj["metadata"]["name"] != CONFIG_NAMESPACE)
     others = obj["metadata"].get("namespace") != CONFIG_NAMESPACE
     return not (policy_of(obj) is Policy.MERGE and others)
 
 
-def _images(variants: Mapping[Identity, Mapping[str, Object]]) -> dict[str, str]:
+def _images(objects: Iterable[ByComponents]) -> dict[str, str]:
     """Return every image by the key it has in the values."""
     found: dict[str, str] = {}
 
@@ -127,9 +126,10 @@ def _images(variants: Mapping[Identity, Mapping[str, Object]]) -> dict[str, str]
             raise ConfigError(f"two images would have the key {key}: {image} and {found[key]}")
         return image
 
-    for by_overlay in variants.values():
-        for obj in by_overlay.values():
-            map_images(obj, note)
+    for by_components in objects:
+        for by_overlay in by_components.values():
+            for obj in by_overlay.values():
+                map_images(obj, note)
     return dict(sorted(found.items()))
 
 
@@ -143,10 +143,9 @@ def image_key(image: str) -> str:
     return f"{prefix}{name}{flavour}"
 
 
-def _template(by_overlay: Mapping[str, Object], images: Mapping[str, str]) -> str:
+def _template(by_overlay: Mapping[str, Object], keys: Mapping[str, str]) -> str:
     """Return the template of one object: its variants, each for the overlays that have it so."""
     groups: list[tuple[str, list[str]]] = []
-    keys = {image: key for key, image in images.items()}
     for overlay, obj in by_overlay.items():
         made = template_of(obj, keys)
         for known, overlays in groups:
@@ -191,6 +190,7 @@ def _schema() -> Object:
             "controller": part,
             "webhook": part,
             "apiKeys": values_schema(),
+            **component_schemas(),
             "images": {"type": "object", "additionalProperties": {"type": "string"}},
         },
     }

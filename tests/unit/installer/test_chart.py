@@ -11,8 +11,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import yaml
+from jsonschema import ValidationError, validate
 
 from rouse.errors import ConfigError
 from rouse.installer.authorizer import AuthorizerScope
@@ -92,6 +94,39 @@ def test_the_chart_is_the_overlay(chart: Path, overlay: str) -> None:
     assert made.keys() <= wanted.keys()
     for name, obj in made.items():
         assert obj == wanted[name], name
+
+
+@needs_helm
+@pytest.mark.parametrize("overlay", ["minimal", "production"])
+@pytest.mark.parametrize(
+    "components",
+    [
+        ("cert-manager",),
+        ("node-agent",),
+        ("standby",),
+        ("tracing",),
+        ("cert-manager", "node-agent", "standby", "tracing"),
+    ],
+    ids="-".join,
+)
+def test_components_are_switched_by_values(
+    chart: Path, overlay: str, components: tuple[str, ...]
+) -> None:
+    wanted = {identity(obj): obj for obj in select(Selection(overlay, components))}
+    values = {"cert-manager": "certManager", "node-agent": "nodeAgent"}
+    switches = [f"{values.get(name, name)}.enabled=true" for name in components]
+    made = template(chart, f"overlay={overlay}", "gateways.create=true", *switches)
+    left = {name for name in wanted.keys() - made.keys() if name[1] != "CustomResourceDefinition"}
+    assert left <= NOT_IN_THE_CHART
+    assert made == {name: wanted[name] for name in made}
+
+
+def test_a_mistyped_switch_is_refused(chart: Path) -> None:
+    schema = orjson.loads((chart / "values.schema.json").read_bytes())
+    values = yaml.safe_load((chart / "values.yaml").read_text())
+    validate(values, schema)
+    with pytest.raises(ValidationError, match="enable"):
+        validate({**values, "standby": {"enable": True}}, schema)
 
 
 @needs_helm
