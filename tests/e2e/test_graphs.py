@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -180,6 +181,33 @@ async def test_the_mode_standard(caller: Caller, name: str, models: tuple[str, s
     assert await caller.ask(ready) == SETOSA
 
 
+@pytest.mark.parametrize("mode", ["Knative", "Standard"])
+async def test_keys_open_a_graph_and_no_other_host_leads_in(
+    caller: Caller,
+    engine: Engine,
+    http: httpx.AsyncClient,
+    name: str,
+    models: tuple[str, str],
+    mode: str,
+) -> None:
+    annotations = {"rouse.dev/auth": "api-key", "serving.kserve.io/deploymentMode": mode}
+    await caller.make(
+        graph(name, root("Sequence", {"serviceName": models[0]}), annotations=annotations)
+    )
+
+    async def ask(host: str, **headers: str) -> int:
+        answer = await http.post("/", headers={"Host": host, **headers}, json={"instances": ROW})
+        return answer.status_code
+
+    made = await asyncio.to_thread(engine.rouse, "apikey", "create", name)
+    assert "does not ask for keys" not in made.stderr
+    outside = f"{name}.default.localhost"
+    assert await ask(outside) == 401
+    await _opened(lambda: ask(outside, **{"x-api-key": made.stdout.strip()}))
+    for inside in (f"{name}.default.svc.cluster.local", f"{name}-00001.default.svc.cluster.local"):
+        assert await ask(inside) == 404
+
+
 async def test_what_is_deleted_leaves_nothing(
     caller: Caller, name: str, models: tuple[str, str]
 ) -> None:
@@ -225,6 +253,14 @@ async def test_the_name_of_a_service_is_refused_and_the_service_serves_on(
     await client.delete(graph(name, {}))
     await client.wait_ready(name, timeout_s=60)
     assert await client.predict(name, ROW) == SETOSA
+
+
+async def _opened(ask: Callable[[], Awaitable[int]]) -> None:
+    """Wait until a new key opens: within a second, as is promised."""
+    async with asyncio.timeout(10):
+        while (code := await ask()) != 200:
+            assert code == 403
+            await asyncio.sleep(0.1)
 
 
 def _leads_to(routes: Object, name: str, revision: str) -> bool:
