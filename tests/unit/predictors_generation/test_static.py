@@ -3,90 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from transformers import PreTrainedModel
 
 from predictors.huggingface.generation.continuous import ContinuousEngine
 from predictors.huggingface.generation.engine import Job
-from predictors.huggingface.generation.sampling import Sampler
-from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.generation.static import StaticRunner, slots
 from predictors.huggingface.generation.static.choose import static_runner, trial
-from predictors.huggingface.generation.static.drawing import draw
 from predictors.huggingface.generation.static.llama import LlamaStep
-from predictors.huggingface.generation.static.whole import WholeStep
 from predictors.huggingface.generation.streams import Stream
 from predictors.openai.abilities import Piece, Sampling
 from predictors.pytorch.device import Device
-from predictors.pytorch.options import Options
 from predictors.pytorch.replay import CudaGraphs
-from predictors.serving.errors import StartupError
+from tests.unit.predictors_generation.recording import Recording
 
 MakeEngine = Callable[..., ContinuousEngine]
+MakeRunner = Callable[..., StaticRunner]
 Module = Callable[[str], PreTrainedModel]
-T = TypeVar("T")
 GREEDY = Sampling(temperature=0)
 CPU = Device("cpu")
 PROMPTS = [[(7 * row + 3 * at) % 250 + 5 for at in range(2 + 9 * row)] for row in range(6)]
-
-
-class _Noted(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes the calls of torch's operators, with the tensors themselves."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.calls: list[tuple[Any, Any, Any, Any]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call and note."""
-        if func is torch.ops.aten._local_scalar_dense.default:
-            raise RuntimeError("the step waited for a number of the device")
-        made = func(*args, **(kwargs or {}))
-        self.calls.append((func, args, kwargs or {}, made))
-        return made
-
-
-class Recording:
-    """What a CUDA graph is, on a processor: the same operators on the same memory, no Python."""
-
-    fixed = True
-
-    def __init__(self) -> None:
-        self.recorded: dict[Hashable, tuple[list[Any], Any]] = {}
-        self.made: list[Hashable] = []
-        self.replayed = 0
-
-    def run(self, key: Hashable, step: Callable[[], T]) -> T:
-        """What the recording of `key` writes."""
-        if key not in self.recorded:
-            with _Noted() as noted:
-                made = step()
-            self.recorded[key] = (noted.calls, made)
-            self.made.append(key)
-        calls, result = self.recorded[key]
-        self.replayed += 1
-        for func, args, kwargs, wrote in calls:
-            again = func(*args, **kwargs)
-            for old, new in zip(tree_leaves(wrote), tree_leaves(again), strict=True):
-                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
-                    old.copy_(new)
-        told: T = result
-        return told
-
-    def forget(self) -> None:
-        """Begin anew."""
-        self.recorded.clear()
-
-
-MakeRunner = Callable[..., StaticRunner]
 
 
 @pytest.fixture
@@ -210,23 +151,6 @@ async def test_seeds_make_the_same_texts_ahead_as_one_by_one(
     assert len({tuple(each) for each in told[0]}) == len(SAMPLINGS)
 
 
-def test_drawing_is_the_samplers_rule() -> None:
-    logits = torch.randn(64, 300, generator=torch.Generator().manual_seed(3)) * 4
-    samplings = [
-        Sampling(temperature=t, top_k=k, top_p=p, seed=index)
-        for index, (t, k, p) in enumerate(
-            (t, k, p)
-            for t in (0.0, 1e-9, 0.5, 1.5)
-            for k in (0, 1, 7, 500)
-            for p in (0.0, 0.3, 0.95, 1.0)
-        )
-    ]
-    one, other = ([Sampler(each, [1], 0) for each in samplings] for _ in range(2))
-    for _ in range(5):
-        drawn = draw(logits, logits.argmax(-1), one, CPU).tolist()
-        assert drawn == [s.choose(row).token for s, row in zip(other, logits, strict=True)]
-
-
 async def test_what_was_made_ahead_of_an_end_is_dropped(
     engine: MakeEngine, module: Module, runner: MakeRunner
 ) -> None:
@@ -295,46 +219,6 @@ async def test_cancelled_texts_leave_and_others_go_on(
     assert made._launched is None
 
 
-@pytest.mark.parametrize("kind", ["window", "bloom"])
-def test_models_that_do_not_hold_go_on_as_they_did(
-    kind: str, module: Module, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        assert static_runner(module(kind), CPU, kind) is None
-    assert f"model {kind} steps at shapes that change" in caplog.text
-
-
-def test_a_trial_finds_a_step_that_is_wrong(module: Module) -> None:
-    model = module("llama")
-    right = WholeStep(model)
-    assert trial(model, right, CPU, fixed=True) is None
-    wrong = trial(model, lambda step: right(step._replace(at=step.at + 1)), CPU, fixed=True)
-    assert wrong is not None
-    assert "apart in a trial" in wrong
-
-
-def test_steps_are_compiled_where_asked(
-    module: Module, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    asked: list[dict[str, Any]] = []
-
-    def broken(step: Any) -> Any:
-        raise RuntimeError("no compiler here")
-
-    def compiled(forward: Any, **given: Any) -> Any:
-        asked.append(given)
-        return forward.__call__ if len(asked) == 1 else broken
-
-    monkeypatch.setattr(torch, "compile", compiled)
-    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
-    for _ in range(2):
-        made = static_runner(module("llama"), CPU, "llama", compiler=Options(compile=True))
-        assert made is not None
-    assert asked == [{"dynamic": False, "mode": "max-autotune-no-cudagraphs"}] * 2
-    told = [record.getMessage() for record in caplog.records]
-    assert told == ["model llama: its steps are not compiled: RuntimeError: no compiler here"]
-
-
 @pytest.fixture
 def on_gpu(module: Module) -> PreTrainedModel:
     """The Llama on a GPU."""
@@ -359,11 +243,3 @@ async def test_cuda_graphs_make_the_same_tokens(
     graphs = made._replay
     assert isinstance(graphs, CudaGraphs)
     assert not graphs.broken
-
-
-def test_how_steps_are_made_is_a_setting() -> None:
-    assert GenerationSettings.of({}).steps == "auto"
-    given = {"ROUSE_GENERATION_STEPS": "static", "ROUSE_GENERATION_ENGINE": "torch"}
-    assert GenerationSettings.of(given) == GenerationSettings(steps="static", engine="torch")
-    with pytest.raises(StartupError, match="ROUSE_GENERATION_STEPS must be one of auto, static, d"):
-        GenerationSettings.of({"ROUSE_GENERATION_STEPS": "fast"})
