@@ -43,10 +43,10 @@ _UNLOAD_SECONDS: Final = 60.0
 
 
 class Fellows(Protocol):
-    """The other processes that serve the same model."""
+    """The other processes that serve the same models."""
 
-    def changing(self, *, unloaded: bool) -> AbstractAsyncContextManager[None]:
-        """What is done here within the block is done by them too, unless it fails.
+    def changing(self, name: str, *, unloaded: bool) -> AbstractAsyncContextManager[None]:
+        """What is done to a model here within the block is done by them too, unless it fails.
 
         Raises `RequestError` where one of them could not.
         """
@@ -57,9 +57,8 @@ class DataPlane:
 
     `names` are there from the start and answer once their model was published; further ones come
     from `repository`, and a server that has yet to look into it unsets `settled`. One process of
-    several that serve the same models sets `fellows`, or unsets `alone` where they cannot be
-    told of changes. Protocols tell `observers`, where there are any, of each call. All methods run
-    in one event loop.
+    several that serve the same models sets `fellows`. Protocols tell `observers`, where there are
+    any, of each call. All methods run in one event loop.
     """
 
     def __init__(
@@ -75,7 +74,6 @@ class DataPlane:
         self.changed: list[Callable[[Model], None]] = []
         self.observers: Observers | None = None
         self.settled = True
-        self.alone = True
         self.fellows: Fellows | None = None
         self._repository = repository
         self._latest: dict[str, Endpoint | None] = dict.fromkeys(names)
@@ -215,17 +213,17 @@ class DataPlane:
             self.publish(await loading)
 
     def withhold(self, name: str) -> None:
-        """Start without one of `names`: it was unloaded before this process began."""
-        del self._latest[name]
-        self._versions.pop(name)
-        self._states.put(name, "1", State.UNAVAILABLE, "unloaded")
+        """Start without a model: it was unloaded before this process began."""
+        self._latest.pop(name, None)
+        self._versions.pop(name, None)
+        for version in [entry.version for entry in self._states.of(name)] or ["1"]:
+            self._states.put(name, version, State.UNAVAILABLE, "unloaded")
 
     async def load(self, name: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Load a model of the repository, or load it again; what ran before answers meanwhile.
 
         Raises `ModelNotFoundError`, or `LoadFailedError` saying why.
         """
-        self._check_alone()
         await self._whole(self.load_here, name, unloaded=False)
 
     async def load_here(self, name: str) -> None:
@@ -250,7 +248,6 @@ class DataPlane:
 
     async def unload(self, name: str) -> None:
         """Take a model away, after its requests in flight. Raises `ModelNotFoundError`."""
-        self._check_alone()
         await self._whole(self.unload_here, name, unloaded=True)
 
     async def unload_here(self, name: str) -> None:
@@ -297,18 +294,10 @@ class DataPlane:
         fellows = self.fellows
 
         async def change() -> None:
-            async with fellows.changing(unloaded=unloaded) if fellows else nullcontext():
+            async with fellows.changing(name, unloaded=unloaded) if fellows else nullcontext():
                 await here(name)
 
         await asyncio.shield(self._kept(asyncio.create_task(change())))
-
-    def _check_alone(self) -> None:
-        """Raises `UnsupportedError` where a change would not reach the other workers."""
-        if self.settled and not self.alone:
-            raise UnsupportedError(
-                "This server has several workers, whose models stay as they were loaded; start it "
-                "with --workers=1 to load and unload models while it runs."
-            )
 
     def _locked(self, name: str) -> asyncio.Lock:
         """The lock of a name, which anybody may make up: kept as long as it is used only."""

@@ -1,8 +1,9 @@
-"""Workers of one model that load and unload it together, whichever of them is asked to.
+"""Workers that load and unload models together, whichever of them is asked to.
 
 What they are to do is a number in memory that they share: it grows with every change, and is odd
-where the model is unloaded. Each worker notes the number it has followed, so that who was asked
-knows when all have; one that died is not waited for, and its successor starts by the number.
+where a model is unloaded. Which model that is stands in a file that they share as well. Each worker
+notes the number it has followed, so that who was asked knows when all have; one that died is not
+waited for, and its successor starts by the file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
+
+import orjson
 
 from predictors.serving.dataplane import DataPlane
 from predictors.serving.errors import LoadFailedError, ModelNotFoundError, OverloadedError
@@ -41,6 +44,8 @@ class SharedChanges:
             self.note(index, _NOBODY)
         # A lock of this kind is a process's, though all have the file open, and ends with it.
         self.lock = os.memfd_create("changes")
+        # A line a change, some 30 bytes: its number and the model's name.
+        self._names = os.memfd_create("names")
         self.bells = [os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC) for _ in range(workers)]
 
     @property
@@ -48,11 +53,21 @@ class SharedChanges:
         """The latest change; odd: unloaded."""
         return self._words[0]
 
-    def tell(self, change: int) -> None:
-        """Have all workers follow `change`."""
+    def tell(self, change: int, name: str) -> None:
+        """Have all workers follow `change`, of a model. The caller has the lock."""
+        end = os.fstat(self._names).st_size
+        os.pwrite(self._names, orjson.dumps([change, name], option=orjson.OPT_APPEND_NEWLINE), end)
         self._words[0] = change
         for bell in self.bells:
             os.eventfd_write(bell, 1)
+
+    def since(self, change: int) -> list[tuple[int, str]]:
+        """The latest change of each model after `change`, and its name, in their order."""
+        told, text = self.told, os.pread(self._names, os.fstat(self._names).st_size, 0)
+        # The last line may still be written: it is not told yet.
+        lines = text[: text.rfind(b"\n") + 1].splitlines()
+        found = {name: number for number, name in map(orjson.loads, lines) if number <= told}
+        return sorted((number, name) for name, number in found.items() if number > change)
 
     def followed(self, index: int) -> int:
         """The change that a worker has followed; negative where none serves."""
@@ -69,9 +84,10 @@ class SharedChanges:
         first = 1 + self.workers
         return [index for index in range(self.workers) if self._words[first + index] == change]
 
-    def behind(self, change: int) -> list[int]:
-        """The workers that have yet to follow it."""
-        return [i for i in range(self.workers) if _NOBODY < self.followed(i) < change]
+    def behind(self, change: int, leader: int) -> list[int]:
+        """The workers, but for the one that leads, that have yet to follow it."""
+        others = (index for index in range(self.workers) if index != leader)
+        return [index for index in others if _NOBODY < self.followed(index) < change]
 
     def bury(self, index: int) -> None:
         """Wait for a worker no more: it is dead."""
@@ -85,15 +101,21 @@ class Worker:
         self._shared = shared
         self._index = index
         self._turn = asyncio.Lock()
+        self._led: set[int] = set()
 
     @property
     def told(self) -> int:
-        """The latest change; odd: the model is unloaded."""
+        """The latest change."""
         return self._shared.told
 
+    @property
+    def unloaded(self) -> frozenset[str]:
+        """The models that the latest change of each has taken away."""
+        return frozenset(name for change, name in self._shared.since(0) if change % 2)
+
     @asynccontextmanager
-    async def changing(self, *, unloaded: bool) -> AsyncIterator[None]:
-        """What is done within the block is done by the others after it, unless it fails.
+    async def changing(self, name: str, *, unloaded: bool) -> AsyncIterator[None]:
+        """What is done to a model in the block is done by the others after it, unless it fails.
 
         Raises `OverloadedError` while another change takes its time, and `LoadFailedError` naming
         workers that did not follow.
@@ -105,13 +127,13 @@ class Worker:
             try:
                 yield
                 change = (shared.told // 2 + 1) * 2 + unloaded
-                shared.note(self._index, change)
-                shared.tell(change)
+                self._led.add(change)
+                shared.tell(change, name)
                 await self._followed(change)
             finally:
                 fcntl.lockf(shared.lock, fcntl.LOCK_UN)
 
-    async def follow(self, plane: DataPlane, name: str, change: int) -> None:
+    async def follow(self, plane: DataPlane, change: int) -> None:
         """Do what the workers are told, from `change` on, which is done; until cancelled."""
         shared, index = self._shared, self._index
         loop = asyncio.get_running_loop()
@@ -126,9 +148,11 @@ class Worker:
         loop.add_reader(bell, heard)
         try:
             while True:
-                while shared.followed(index) != (change := shared.told):
-                    done = await _done(plane, name, unloaded=change % 2 == 1)
+                for change, name in shared.since(shared.followed(index)):
+                    mine = change in self._led
+                    done = mine or await _done(plane, name, unloaded=change % 2 == 1)
                     shared.note(index, change, failed=not done)
+                self._led = {each for each in self._led if each > shared.followed(index)}
                 await rung.wait()
                 rung.clear()
         finally:
@@ -142,7 +166,9 @@ class Worker:
                 fcntl.lockf(self._shared.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 if loop.time() > deadline:
-                    raise OverloadedError("Another worker still loads or unloads it.") from None
+                    raise OverloadedError(
+                        "Another worker still loads or unloads a model."
+                    ) from None
             else:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
@@ -153,7 +179,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE_SECONDS
         while True:
-            behind = shared.behind(change)
+            behind = shared.behind(change, self._index)
             if not behind or loop.time() > deadline:
                 break
             await asyncio.sleep(_LOOK_SECONDS)

@@ -117,9 +117,7 @@ class _Server:
             repository=_repository(settings, runtime),
         )
         self._plane.settled = settings.repository is None
-        self._plane.alone = settings.workers == 1 or settings.repository is None
-        self._worker = None if settings.repository else worker
-        self._plane.fellows = self._worker
+        self._worker = self._plane.fellows = worker
         self._following: asyncio.Task[None] | None = None
         self._plane.observers = observers_of(os.environ, access_log=settings.access_log)
         self._tracing: asyncio.Task[None] | None = None
@@ -244,26 +242,33 @@ class _Server:
 
     async def _single(self) -> None:
         name, worker = self._settings.model_name, self._worker
-        told = worker.told if worker is not None else 0
-        if told % 2:
+        told, unloaded = (worker.told, worker.unloaded) if worker is not None else (0, ())
+        if name in unloaded:
             self._plane.withhold(name)
         else:
             await self._plane.first(name, _in_daemon(self._load))
             self._metrics.phase_seconds.update(self._notifier.phases)
             _log.info("model %s is ready", name)
         if worker is not None:
-            self._following = asyncio.create_task(worker.follow(self._plane, name, told))
+            self._following = asyncio.create_task(worker.follow(self._plane, told))
 
     async def _repository(self) -> None:
         """Load all that the repository has; a model that fails is in its index with the reason."""
+        worker = self._worker
+        told, unloaded = (worker.told, worker.unloaded) if worker is not None else (0, ())
         with self._notifier.phase("load"):
             for name in await self._plane.discover():
+                if name in unloaded:
+                    self._plane.withhold(name)
+                    continue
                 try:
-                    await self._plane.load(name)
+                    await self._plane.load_here(name)
                 except LoadFailedError:
                     continue  # logged, and told by the index
         self._plane.settled = True
         self._metrics.phase_seconds.update(self._notifier.phases)
+        if worker is not None:
+            self._following = asyncio.create_task(worker.follow(self._plane, told))
 
     def _load(self) -> Model:
         settings, notifier = self._settings, self._notifier

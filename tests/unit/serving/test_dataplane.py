@@ -261,18 +261,6 @@ def test_a_plane_that_has_yet_to_look_into_its_repository_is_not_ready() -> None
     assert not plane.ready()
 
 
-async def test_one_of_several_workers_changes_no_models(model: Any) -> None:
-    plane = DataPlane(repository=Shelf(lambda source: model, ModelSource("double", "1", ".")))
-    plane.alone = False
-    plane.settled = False
-    await plane.load("double")  # at the start all workers do so
-    plane.settled = True
-    for change in (plane.load, plane.unload):
-        with pytest.raises(UnsupportedError, match="several workers"):
-            await change("double")
-    assert plane.get("double") is model
-
-
 async def test_names_that_anybody_makes_up_are_not_kept(make: Any) -> None:
     plane = DataPlane(repository=Shelf(lambda source: make()))
     for number in range(50):

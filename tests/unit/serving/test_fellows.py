@@ -51,7 +51,7 @@ class Crew:
         for index, plane in enumerate(self.planes):
             plane.publish(make())
             plane.fellows = worker = Worker(self.shared, index)
-            self.tasks.append(asyncio.create_task(worker.follow(plane, "double", 0)))
+            self.tasks.append(asyncio.create_task(worker.follow(plane, 0)))
 
     @property
     def serving(self) -> list[bool]:
@@ -117,12 +117,34 @@ async def test_the_dead_are_not_waited_for_and_their_successors_know(make: Any) 
     crew.tasks[1].cancel()
     crew.shared.bury(1)
     await crew.planes[0].unload("double")
-    assert Worker(crew.shared, 1).told % 2 == 1
+    assert Worker(crew.shared, 1).unloaded == {"double"}
     late = DataPlane(["double"], repository=crew.shelves[1])
     late.withhold("double")
     assert late.ready()
     assert late.index()[0].reason == "unloaded"
     await crew.end()
+
+
+async def test_changes_of_several_models_are_all_followed(make: Any) -> None:
+    crew = Crew(make, 2)
+    await asyncio.sleep(0)
+    shared = crew.shared
+    # As when the second worker was slow: three changes at once, two of them of one model.
+    for change, name in ((3, "double"), (5, "other"), (6, "double")):
+        shared.tell(change, name)
+    assert shared.since(0) == [(5, "other"), (6, "double")]
+    assert shared.since(5) == [(6, "double")]
+    assert Worker(shared, 1).unloaded == {"other"}
+    before = crew.planes[1].get("double")
+    await asyncio.wait_for(_followed(shared, 6), 10)
+    assert crew.planes[1].get("double") is not before
+    assert shared.failed(6) == []
+    await crew.end()
+
+
+async def _followed(shared: SharedChanges, change: int) -> None:
+    while shared.behind(change, -1):
+        await asyncio.sleep(0)
 
 
 async def test_a_change_of_another_process_is_waited_for_so_long(

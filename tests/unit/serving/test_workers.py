@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -198,6 +199,38 @@ async def test_the_only_model_is_unloaded_loaded_and_loaded_again(
         assert "model.joblib cannot be loaded" in told["error"]
         assert _predictions(await _asked(url)) == {14.0}
         assert (await _change(url, "load", "other"))[0] == 404
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, 20) == 0
+
+
+@pytest.mark.timeout(300)
+async def test_models_of_a_repository_are_unloaded_and_loaded_by_all_workers(
+    line: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    shelf = tmp_path / "shelf"
+    for name in ("line", "other"):
+        shutil.copytree(line, shelf / name)
+    with _server("--workers=3", f"--model_repository={shelf}", log=log) as (process, url):
+        await _logged(log, "3 workers are ready")
+        assert (await _change(url, "unload"))[0] == 200
+        assert (await _change(url, "unload"))[0] == 404
+        left = {("line", "UNAVAILABLE", "unloaded"), ("other", "READY", "")}
+        assert await _states(url) == left
+        assert {answer.status_code for answer in await _asked(url)} == {404}
+        os.kill(_children(process.pid)[0], signal.SIGKILL)  # its successor starts without it
+        await _logged(log, "another starts in")
+        async with asyncio.timeout(_PATIENCE):
+            while len(_children(process.pid)) < 3:
+                await asyncio.sleep(0.02)
+        assert {answer.status_code for answer in await _asked(url)} == {404}
+
+        shutil.copytree(line, shelf / "new")
+        assert (await _change(url, "load", "new"))[0] == 200
+        assert (await _change(url, "load"))[0] == 200
+        assert await _states(url) == {(name, "READY", "") for name in ("line", "new", "other")}
+        assert _predictions(await _asked(url)) == {5.0}
+        assert (await _change(url, "load", "missing"))[0] == 404
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 20) == 0
 
