@@ -110,7 +110,14 @@ def _runner(
         from predictors.huggingface.generation.static import static_runner
 
         compiler = Compiler.of(env)
-        made = static_runner(model, device, name, virtual=adapters.virtual, compiler=compiler)
+        made = static_runner(
+            model,
+            device,
+            name,
+            virtual=adapters.virtual,
+            most=settings.max_batch_tokens,
+            compiler=compiler,
+        )
         if made is not None:
             return made
     return Runner(model, device, wrapped=adapters.lora, virtual=adapters.virtual)

@@ -36,8 +36,9 @@ def runner(module: Module, monkeypatch: pytest.MonkeyPatch) -> MakeRunner:
     monkeypatch.setattr(slots, "_COLUMNS", 16)
     monkeypatch.setattr(slots, "_ROWS", 1)
 
-    def of(kind: str = "llama", replay: Any = None, *, ahead: bool = True) -> StaticRunner:
-        made = static_runner(module(kind), CPU, kind, replay=replay or Recording(), ahead=ahead)
+    def of(kind: str = "llama", replay: Any = None, **given: Any) -> StaticRunner:
+        wanted = {"ahead": True, "replay": replay or Recording(), **given}
+        made = static_runner(module(kind), CPU, kind, **wanted)
         assert made is not None
         return made
 
@@ -107,6 +108,25 @@ async def test_a_text_may_fill_the_context(
     await asyncio.gather(pieces_of(full), pieces_of(beside))
     assert seen[id(full)] == expected(module("gpt2"), PROMPTS[3], 128 - len(PROMPTS[3]))
     assert seen[id(beside)] == expected(module("gpt2"), PROMPTS[0], 126)
+
+
+async def test_memory_is_kept_within_what_the_batch_may_have(
+    engine: MakeEngine, module: Module, runner: MakeRunner
+) -> None:
+    most = 160
+    made = engine(runner=runner(most=most), max_batch_tokens=most)
+    seen = tokens_of(made)
+    # First many short texts, then few long ones: rows times columns of both would be too many.
+    for prompt, tokens, count in ((PROMPTS[0], 8, 8), (PROMPTS[4], 60, 2), (PROMPTS[1], 6, 9)):
+        streams = [made.submit(Job(prompt, GREEDY, tokens)) for _ in range(count)]
+        await asyncio.gather(*(pieces_of(stream) for stream in streams))
+        for stream in streams:
+            assert seen[id(stream)] == expected(module("llama"), prompt, tokens)
+        batch = made._batch
+        assert isinstance(batch, slots.Slots)
+        memory = batch._memory
+        assert memory is not None
+        assert memory.shape[2] * memory.shape[4] <= most + 2 * 16
 
 
 async def test_fused_weights_make_the_same_tokens(engine: MakeEngine, module: Module) -> None:

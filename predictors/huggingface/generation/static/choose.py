@@ -12,7 +12,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from predictors.huggingface.generation.runner import Prefill, Runner
 from predictors.huggingface.generation.static.llama import LlamaStep, is_llama
-from predictors.huggingface.generation.static.runner import Forward, StaticRunner
+from predictors.huggingface.generation.static.runner import MOST, Forward, StaticRunner
 from predictors.huggingface.generation.static.whole import WholeStep
 from predictors.pytorch.device import Device
 from predictors.pytorch.execution import keep_compiled
@@ -36,6 +36,7 @@ def static_runner(
     name: str,
     *,
     virtual: Mapping[str, torch.Tensor] | None = None,
+    most: int = MOST,
     compiler: Compiler | None = None,
     replay: Replay | None = None,
     ahead: bool | None = None,
@@ -43,7 +44,8 @@ def static_runner(
     """A runner for `model`, or None, with the reason in the log, where its kind does not allow it.
 
     By default steps run ahead and weights are fused on another device than the processor.
-    `compiler` says whether steps are compiled, each shape at its first step.
+    `most` tokens are what memory is kept for. `compiler` says whether steps are compiled, each shape
+    at its first step.
     """
     reason = _refused(model)
     if reason is not None:
@@ -64,6 +66,7 @@ def static_runner(
         forward,
         replay or replay_on(device, f"model {name}"),
         ahead=device.accelerated if ahead is None else ahead,
+        most=most,
         virtual=virtual,
     )
 

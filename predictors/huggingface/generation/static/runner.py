@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import torch
 from transformers import PreTrainedModel
 
 from predictors.huggingface.generation.runner import Batch, Runner
 from predictors.huggingface.generation.sampling import Sampler
+from predictors.huggingface.generation.settings import GenerationSettings
 from predictors.huggingface.generation.static.drawing import draw
 from predictors.huggingface.generation.static.slots import Slots, Step
 from predictors.pytorch.device import Device, Download
 from predictors.pytorch.replay import Replay
 
-__all__ = ["Forward", "StaticRunner"]
+__all__ = ["MOST", "Forward", "StaticRunner"]
+
+MOST: Final = GenerationSettings().max_batch_tokens
 
 Forward = Callable[[Step], torch.Tensor]
 """The logits ``[rows, vocabulary]`` of one step: always the same kernels for a shape."""
 
 
 class StaticRunner(Runner):
-    """Reads prompts as any `Runner`; its steps are `forward`'s, by `replay`."""
+    """Reads prompts as any `Runner`; its steps are `forward`'s, by `replay`.
+
+    `most` are the tokens that memory is kept for, rows times columns.
+    """
 
     def __init__(
         self,
@@ -31,6 +38,7 @@ class StaticRunner(Runner):
         replay: Replay,
         *,
         ahead: bool,
+        most: int = MOST,
         virtual: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         super().__init__(model, device, virtual=virtual)
@@ -38,6 +46,7 @@ class StaticRunner(Runner):
         self._forward_step = forward
         self._replay = replay
         self._ahead = ahead
+        self._most = most
 
     @property
     def ahead(self) -> bool:
@@ -47,7 +56,7 @@ class StaticRunner(Runner):
     def begin(self) -> Batch:
         """An empty batch; the recordings of the one before are dropped."""
         self._replay.forget()
-        return Slots(self._on, self._replay)
+        return Slots(self._on, self._replay, self._most)
 
     @torch.inference_mode()
     def feed(self, batch: Batch, first: int, tokens: Sequence[int]) -> None:

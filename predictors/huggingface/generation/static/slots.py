@@ -47,12 +47,14 @@ class Step(NamedTuple):
 class Slots:
     """The rows of a batch. `replay` is told when the memory becomes another.
 
-    Its row lengths are known on both sides: a step adds one to them without asking.
+    Its row lengths are known on both sides: a step adds one to them without asking. Memory grows by
+    powers of two, and is kept, up to rows times columns of `most`; beyond it is what is needed.
     """
 
-    def __init__(self, device: Device, replay: Replay) -> None:
+    def __init__(self, device: Device, replay: Replay, most: int) -> None:
         self._device = device
         self._replay = replay
+        self._most = most
         self._memory: torch.Tensor | None = None
         self._ids = torch.zeros(0, dtype=torch.long, device=device.torch)
         self._at = torch.zeros(0, dtype=torch.long, device=device.torch)
@@ -68,7 +70,8 @@ class Slots:
         layers: Sequence[Any] = prompts.layers
         first = len(self)
         keys = layers[0].keys
-        self._reserve(keys, len(layers), first + len(lengths), max(lengths) + 1)
+        longest = max(*lengths, *self.lengths, 0)
+        self._reserve(keys, len(layers), first + len(lengths), longest + 1)
         read = torch.stack([each.keys for each in layers] + [each.values for each in layers])
         read = read.view(2, len(layers), *keys.shape)
         memory = self._held()
@@ -106,7 +109,8 @@ class Slots:
             self._reserve(memory[0, 0], memory.shape[1], rows, columns)
         if not self._replay.fixed:
             return rows, columns
-        return _power(rows, 1), _power(columns, _COLUMNS)
+        held = self._held().shape
+        return min(_power(rows, 1), held[2]), min(_power(columns, _COLUMNS), held[4])
 
     def step(self, rows: int, columns: int) -> Step:
         """Views for a step of that shape; what of it is computed must be so at each step."""
@@ -145,27 +149,39 @@ class Slots:
     def _reserve(self, like: torch.Tensor, layers: int, rows: int, columns: int) -> None:
         """Have room for as much; `like` is of a layer's keys, ``[_, heads, _, size]``."""
         old = self._memory
-        if old is not None:
-            if rows <= old.shape[2] and columns <= old.shape[4]:
-                return
-            rows, columns = max(rows, old.shape[2]), max(columns, old.shape[4])
-        rows, columns = _power(rows, _ROWS), _power(columns, _COLUMNS)
+        if old is not None and rows <= old.shape[2] and columns <= old.shape[4]:
+            return
+        rows, columns = self._sizes(rows, columns)
         self._replay.forget()
         heads, size = like.shape[1], like.shape[3]
         # Zeros: a masked column takes part as 0 times its value, and memory as it comes may be NaN.
         new = like.new_zeros((2, layers, rows, heads, columns, size))
-        if old is not None:
-            new[:, :, : old.shape[2], :, : old.shape[4]] = old
+        used = len(self)
+        if old is not None and used:
+            longest = max(self.lengths)
+            new[:, :, :used, :, :longest] = old[:, :, :used, :, :longest]
         self._memory = new
-        self._ids, self._at = (_grown(each, rows) for each in (self._ids, self._at))
+        self._ids, self._at = (_resized(each, used, rows) for each in (self._ids, self._at))
         starts = torch.arange(rows * heads, device=new.device) * columns
         self._heads = starts.view(rows, heads)
         self._numbers = torch.arange(columns, device=new.device)
 
+    def _sizes(self, rows: int, columns: int) -> tuple[int, int]:
+        """Rows and columns to have where so many are needed, now that there are too few."""
+        kept = (0, 0) if self._memory is None else (self._memory.shape[2], self._memory.shape[4])
+        least = -(-columns // _COLUMNS) * _COLUMNS
+        wanted = (
+            (_power(max(rows, kept[0]), _ROWS), _power(max(columns, kept[1]), _COLUMNS)),
+            (_power(rows, 1), _power(columns, _COLUMNS)),
+            (_power(rows, 1), least),
+        )
+        fits = (size for size in wanted if size[0] * size[1] <= self._most)
+        return next(fits, (rows, least))
 
-def _grown(old: torch.Tensor, rows: int) -> torch.Tensor:
+
+def _resized(old: torch.Tensor, used: int, rows: int) -> torch.Tensor:
     new = old.new_zeros(rows)
-    new[: len(old)] = old
+    new[:used] = old[:used]
     return new
 
 
