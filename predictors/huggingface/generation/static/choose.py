@@ -44,8 +44,8 @@ def static_runner(
     """A runner for `model`, or None, with the reason in the log, where its kind does not allow it.
 
     By default steps run ahead and weights are fused on another device than the processor.
-    `most` tokens are what memory is kept for. `compiler` says whether steps are compiled, each shape
-    at its first step.
+    `most` tokens are what memory is kept for. `compiler` says whether steps are compiled, each
+    shape at its first step.
     """
     reason = _refused(model)
     if reason is not None:
