@@ -115,8 +115,7 @@ IMAGES: Final = (
         module="predictors.graph",
         dockerfile="predictors/graph/Dockerfile",
         packages=(*_SERVER, "predictors/graph"),
-        extras=("tracing",),
-        libraries=("granian", "orjson", "uvloop"),
+        extras=("graph", "tracing"),
     ),
     Image(
         name="storage-initializer",

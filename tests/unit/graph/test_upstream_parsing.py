@@ -93,26 +93,40 @@ def test_what_comes_behind_an_answer_is_noticed() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"SSH-2.0\r\n\r\n", "its first line is 'SSH-2.0'"),
-        (b"HTTP/1.1 OK\r\n\r\n", "its first line"),
+        (b"SSH-2.0\r\n\r\n", "Expected HTTP/"),
+        (b"HTTP/1.1 OK\r\n\r\n", "Invalid status code"),
+        (b"HTTP/2.0 200 OK\r\n\r\n", "it changes the protocol unasked"),
         (b"HTTP/1.1 101 Switching\r\n\r\n", "it changes the protocol unasked"),
-        (b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "it has the header line 'nonsense'"),
-        (b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", "it has the header line"),
-        (b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n", "it has the header line"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "it has the content length '-1'"),
+        (b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "Invalid header token"),
+        (b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", "Invalid header token"),
+        (b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n", "Unexpected whitespace"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "Invalid character in Content-Length"),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-            "it has the content length '1, 2'",
+            "Duplicate Content-Length",
         ),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "it has the transfer encoding"),
-        (CHUNKED.replace(b"003", b"xyz"), "a chunk has the size b'xyz'"),
-        (CHUNKED.replace(b"003", b"-3"), "a chunk has the size"),
-        (CHUNKED.replace(b"he\r\n", b"he!!"), "a chunk does not end where it should"),
-        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000, "its headers are too large"),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"1" * 5000, "is too long"),
+        (CHUNKED.replace(b"003", b"xyz"), "Invalid character in chunk size"),
+        (CHUNKED.replace(b"003", b"-3"), "Invalid character in chunk size"),
+        (CHUNKED.replace(b"he\r\n", b"he!!"), "Expected LF after chunk data"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000, "its headers or trailers are too large"),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"1" * 5000,
+            "Chunk size overflow",
+        ),
     ],
 )
 def test_what_is_malformed_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(MalformedError) as raised:
         Parser().feed(data)
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("begun", [CHUNKED[:-2] + b"A: ", CHUNKED.partition(b"003")[0] + b"3;"])
+def test_what_is_no_body_ends(begun: bytes) -> None:
+    parser = Parser()
+    parser.feed(begun)
+    for _ in range(65):
+        assert not parser.feed(b"x" * 1000)
+    with pytest.raises(MalformedError, match="too large"):
+        parser.feed(b"x" * 1000)
