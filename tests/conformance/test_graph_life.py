@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from rouse.errors import RejectedError
 from rouse.kube.objects import Object, owner_uids, uid_of
 from rouse.kube.resources import (
     DEPLOYMENTS,
@@ -176,12 +177,23 @@ async def test_restricted(cluster: Cluster, name: str) -> None:
     (pod,) = await cluster.until(
         PODS, lambda pods: len(pods) == 1, labels=selector(name), timeout_s=60
     )
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     place = f"{cluster.namespace}-restricted"
-    await cluster.kube.create(namespace_of(place) | {"metadata": {"name": place, "labels": labels}})
+    namespace = namespace_of(place)
+    namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    await cluster.kube.create(namespace)
     try:
-        copied: Object = {**pod, "metadata": {"name": name, "namespace": place}}
         spec = {k: v for k, v in pod["spec"].items() if k not in ("nodeName", "serviceAccountName")}
-        await cluster.kube.create({**copied, "spec": {**spec, "serviceAccount": "default"}})
+        copied = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": place}}
+
+        async def taken() -> bool:
+            # The namespace has its ServiceAccount a moment after it is made.
+            try:
+                await cluster.kube.apply({**copied, "spec": spec}, dry_run=True)
+            except RejectedError as error:
+                assert "serviceaccount" in str(error), error
+                return False
+            return True
+
+        await cluster.eventually(taken)
     finally:
         await remove_namespace(cluster, place)

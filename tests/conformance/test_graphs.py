@@ -174,7 +174,7 @@ _STEP: Object = {"serviceUrl": "http://somewhere/"}
 
 REFUSED: dict[str, tuple[dict[str, Object], list[str]]] = {
     "no-root": ({"start": node("Sequence", _STEP)}, ["spec.nodes", "root"]),
-    "no-steps": (root("Sequence"), ["spec.nodes.root", "step"]),
+    "no-steps": (root("Sequence"), ["spec.nodes", "root", "step"]),
     "unknown-router": (root("Roulette", _STEP), ["routerType", "Roulette"]),
     "unknown-node": (root("Sequence", {"nodeName": "rot"}), ["nodeName", "rot"]),
     "circle": (
@@ -186,7 +186,7 @@ REFUSED: dict[str, tuple[dict[str, Object], list[str]]] = {
     ),
     "weights-of-90": (
         root("Splitter", {**_STEP, "weight": 60}, {**_STEP, "weight": 30}),
-        ["spec.nodes.root", "100"],
+        ["spec.nodes", "root", "100"],
     ),
     "two-targets": (root("Sequence", {**_STEP, "serviceName": "iris"}), ["serviceName"]),
     "no-target": (root("Sequence", {"name": "x"}), ["serviceName", "serviceUrl", "nodeName"]),

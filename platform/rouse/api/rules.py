@@ -92,6 +92,12 @@ def _inference_service() -> Iterator[Rule]:
 
 
 def _inference_graph() -> Iterator[Rule]:
+    unknown = "has(s.nodeName) && !(s.nodeName in self.nodes)"
+    missing = (
+        "self.nodes.filter(n, has(self.nodes[n].steps)"
+        f" && self.nodes[n].steps.exists(s, {unknown}))"
+        f".map(n, self.nodes[n].steps.filter(s, {unknown})[0].nodeName)[0]"
+    )
     yield _bounds("spec")
     yield Rule(
         "spec.nodes",
@@ -103,6 +109,8 @@ def _inference_graph() -> Iterator[Rule]:
         "self.nodes.all(n, !has(self.nodes[n].steps) || self.nodes[n].steps.all(s,"
         " !has(s.nodeName) || s.nodeName in self.nodes))",
         "a step names a node that is not there; nodeName must be a key of spec.nodes",
+        f"'a step names the node ' + {missing} + ', which is not there; nodeName must be a key of"
+        " spec.nodes'",
     )
     yield Rule(
         "spec.nodes.*",
