@@ -115,9 +115,9 @@ def test_what_an_image_imports_is_in_it(image: Image) -> None:
         path = ROOT / package
         sources |= {path} if path.is_file() else set(path.rglob("*.py"))
     for file in sources:
-        for path in imports(file):
-            assert source_of(path) in sources, (
-                f"{file.relative_to(ROOT)} imports {path}, which {image.name} does not have"
+        for module in imports(file):
+            assert source_of(module) in sources, (
+                f"{file.relative_to(ROOT)} imports {module}, which {image.name} does not have"
             )
 
 
