@@ -224,11 +224,17 @@ def test_a_graph_is_ready_when_its_router_and_services_are() -> None:
     router = Finding(ROUTER_READY, "True")
     assert services_of(given) == ("b", "cats")
 
-    def ready(**services: bool) -> Finding:
-        [*_, last] = conditions(given, router=router, ready=services)
+    def ready(**services: tuple[str, str]) -> Finding:
+        found = {name: Finding(READY, *each) for name, each in services.items()}
+        [*_, last] = conditions(given, router=router, services=found)
         assert last.type == READY
         return last
 
-    assert ready(b=True, cats=True).status == "True"
-    assert ready(b=True, cats=False).message == "waiting for InferenceService cats"
-    assert ready(b=True).reason == "InferenceServiceNotFound"
+    good = ("True", "")
+    assert ready(b=good, cats=good).status == "True"
+    assert ready(b=good).reason == "InferenceServiceNotFound"
+    coming = ready(b=good, cats=("Unknown", ""))
+    assert (coming.status, coming.message) == ("Unknown", "waiting for InferenceService cats")
+    stopped = ready(b=("Unknown", ""), cats=("False", "Stopped"))
+    assert stopped.status == "False"
+    assert stopped.message == "waiting for InferenceService b, cats (Stopped)"

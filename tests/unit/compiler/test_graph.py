@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from rouse.api import inferencegraph
@@ -133,6 +134,21 @@ def test_who_speaks_grpc_only_cannot_be_called() -> None:
 def test_a_graph_that_no_argument_holds_is_refused() -> None:
     steps = [{"name": f"s{n}", "serviceUrl": f"http://h/{'x' * 2000}"} for n in range(70)]
     assert "more than the 131071 that a program can be told" in refusal(graph(steps=steps))
+
+
+def test_what_kubernetes_would_expand_reaches_the_router_as_it_is() -> None:
+    paths = ["a.#(b=$(HOME))", "$$.c", "$$$(X)", "$d"]
+    parsed = inferencegraph.parse(graph(steps=[{"serviceUrl": "http://h/", "condition": "x"}]))
+    (step,) = parsed.spec.nodes["root"].steps or []
+    steps = [step.model_copy(update={"condition": path}) for path in paths]
+    node = parsed.spec.nodes["root"].model_copy(update={"steps": steps})
+    spec = parsed.spec.model_copy(update={"nodes": {"root": node}})
+    router = make_router(parsed.model_copy(update={"spec": spec}), {}, Config())
+    told = router.pod_spec["containers"][0]["args"][1]
+    assert "$$" not in told
+    assert "$(" not in told
+    told_steps = orjson.loads(told)["nodes"]["root"]["steps"]
+    assert [each["condition"] for each in told_steps] == paths
 
 
 def test_the_mode_of_a_live_graph_stays() -> None:

@@ -60,7 +60,9 @@ class GraphHarness(Harness):
         found: Object = next(one for one in conditions if one["type"] == type_)
         return found
 
-    async def serve(self, name: str, *, ready: bool = True, address: bool = True) -> None:
+    async def serve(
+        self, name: str, *, ready: bool = True, address: bool = True, reason: str = ""
+    ) -> None:
         """Let an InferenceService be there as its controller leaves it."""
         model = {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://models/iris"}
         live = await self.apply(
@@ -71,7 +73,10 @@ class GraphHarness(Harness):
                 "spec": {"predictor": {"model": model}},
             }
         )
-        status: Object = {"conditions": [{"type": "Ready", "status": "True" if ready else "False"}]}
+        condition = {"type": "Ready", "status": "True" if ready else "False"}
+        if reason:
+            condition["reason"] = reason
+        status: Object = {"conditions": [condition]}
         if address:
             status["address"] = {"url": f"http://{name}.default.svc.cluster.local"}
         await self._write_status(live, status)

@@ -86,6 +86,28 @@ async def test_at_steady_state_nothing_is_written_nor_asked(world: GraphHarness)
     assert not world.faults.requests
 
 
+async def test_at_steady_state_keys_ask_nothing_either(world: GraphHarness) -> None:
+    await world.serve("iris")
+    await world.apply(graph(annotations={"rouse.dev/auth": "api-key"}))
+    await world.settle()
+    await world.roll_out()
+    await world.settle()
+    assert await policies(world) == ["rouse-graph-api-key-default.flow"]
+    world.faults.requests.clear()
+    await world.reconcile(GRAPH)
+    assert not world.faults.requests
+
+
+async def test_a_step_that_fails_is_named_with_its_reason(world: GraphHarness) -> None:
+    await rolled_out(world)
+    for reason in ("Stopped", "ModelLoadFailed"):
+        await world.serve("iris", ready=False, reason=reason)
+        assert await world.settle() == [STATUS]
+        steps = await world.condition("StepsReady")
+        assert steps["status"] == "False"
+        assert steps["message"] == f"waiting for InferenceService iris ({reason})"
+
+
 async def test_nothing_is_made_before_every_step_has_an_address(world: GraphHarness) -> None:
     await world.apply(graph("iris", "wine"))
     assert await world.settle() == [STATUS]

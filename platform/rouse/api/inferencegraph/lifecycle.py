@@ -42,19 +42,19 @@ def services_of(graph: InferenceGraph) -> tuple[str, ...]:
 
 
 def conditions(
-    graph: InferenceGraph, *, router: Finding, ready: Mapping[str, bool]
+    graph: InferenceGraph, *, router: Finding, services: Mapping[str, Finding]
 ) -> tuple[Finding, ...]:
     """Return the conditions of a graph.
 
-    ``router`` is what is known of the router itself, ``ready`` says of every InferenceService
-    that exists whether it is ready.
+    ``router`` is what is known of the router itself, ``services`` is the condition Ready of every
+    InferenceService that exists.
     """
-    steps = _steps(graph, ready)
+    steps = _steps(graph, services)
     return (router, steps, summarize((steps, router)))
 
 
-def _steps(graph: InferenceGraph, ready: Mapping[str, bool]) -> Finding:
-    missing = [name for name in services_of(graph) if name not in ready]
+def _steps(graph: InferenceGraph, services: Mapping[str, Finding]) -> Finding:
+    missing = [name for name in services_of(graph) if name not in services]
     if missing:
         return Finding(
             STEPS_READY,
@@ -62,12 +62,16 @@ def _steps(graph: InferenceGraph, ready: Mapping[str, bool]) -> Finding:
             Reason.SERVICE_NOT_FOUND,
             f"there is no InferenceService {', '.join(missing)} in the namespace; create it",
         )
-    waiting = [name for name in services_of(graph) if not ready[name]]
-    if waiting:
-        return Finding(
-            STEPS_READY,
-            "Unknown",
-            Reason.SERVICE_NOT_READY,
-            f"waiting for InferenceService {', '.join(waiting)}",
-        )
-    return Finding(STEPS_READY, "True")
+    waiting = {name: services[name] for name in services_of(graph)}
+    waiting = {name: ready for name, ready in waiting.items() if ready.status != "True"}
+    if not waiting:
+        return Finding(STEPS_READY, "True")
+    failed = any(ready.status == "False" for ready in waiting.values())
+    # Their reasons, not their words: these change more often, and are theirs to tell.
+    names = [f"{name} ({each.reason})" if each.reason else name for name, each in waiting.items()]
+    return Finding(
+        STEPS_READY,
+        "False" if failed else "Unknown",
+        Reason.SERVICE_NOT_READY,
+        f"waiting for InferenceService {', '.join(names)}",
+    )

@@ -124,9 +124,12 @@ def _compile(
         wanted = _BACKENDS[mode](graph, router, config=config, observed=observed)
     else:
         wanted = _waiting(graph, mode, config, observed)
-    ready = {name: _is_ready(each) for name, each in named.items()}
     status = make_graph_status(
-        conditions(graph, router=wanted.router, ready=ready),
+        conditions(
+            graph,
+            router=wanted.router,
+            services={name: _readiness(each) for name, each in named.items()},
+        ),
         mode=mode,
         url=wanted.url,
         generation=graph.metadata.generation,
@@ -148,8 +151,13 @@ def _waiting(graph: InferenceGraph, mode: str, config: Config, observed: Observe
     return Wanted(access, found, str(observed.previous_status.get("url") or ""))
 
 
-def _is_ready(service: Object) -> bool:
-    return bool(address_of(service)) and condition_of(service, READY).get("status") == "True"
+def _readiness(service: Object) -> Finding:
+    ready = condition_of(service, READY)
+    reason = ready.get("reason") or ""
+    if ready.get("status") == "False":
+        return Finding(READY, "False", reason)
+    good = ready.get("status") == "True" and address_of(service)
+    return Finding(READY, "True" if good else "Unknown", reason)
 
 
 def _check_name(graph: InferenceGraph, services: Mapping[str, Object], observed: Observed) -> None:

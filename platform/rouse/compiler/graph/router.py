@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import orjson
@@ -22,6 +23,7 @@ __all__ = ["make_router"]
 _PORT = 8080
 _MOST_ARGUMENT = 128 * 1024 - 1
 """Linux takes no longer argument of a program (MAX_ARG_STRLEN, with the zero at its end)."""
+_EXPANDED = re.compile(rb"\$(?=[$(])")
 _POD_FIELDS = ("affinity", "tolerations", "nodeSelector", "nodeName", "serviceAccountName")
 _SCALING_FIELDS = ("minReplicas", "maxReplicas", "scaleTarget", "scaleMetric", "timeout")
 _TOLD_FIELDS = ("nodes", "routerTimeouts", "timeout")
@@ -95,7 +97,8 @@ def _told(spec: InferenceGraphSpec, urls: Mapping[str, str]) -> str:
         name: {**node, "steps": [_with_url(step, urls) for step in node.get("steps") or ()]}
         for name, node in given["nodes"].items()
     }
-    text = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+    # As JSON's escape where Kubernetes would take a dollar for a variable, or for an escaped one.
+    text = _EXPANDED.sub(rb"\\u0024", orjson.dumps(told, option=orjson.OPT_SORT_KEYS))
     if len(text) > _MOST_ARGUMENT:
         raise CompileError(
             Reason.INVALID_SPEC,

@@ -64,5 +64,10 @@ def _summary(service: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
     """Return what of an InferenceService matters to a graph that calls it."""
     if service is None:
         return None
-    ready = condition_of(service, READY).get("status")
-    return (service["metadata"].get("generation"), address_of(dict(service)), ready)
+    ready = condition_of(service, READY)
+    return (
+        service["metadata"].get("generation"),
+        address_of(dict(service)),
+        ready.get("status"),
+        ready.get("reason"),
+    )

@@ -204,15 +204,21 @@ class Writer:
         The copy may lag, and it does not hold objects of the same name that are not ours.
         """
         resource, key = resource_of(wanted), key_of(wanted)
-        copies = self._copies.owned.get(resource)
-        # There is no copy of what owners share.
-        known = current.written.get((resource, key)) or (copies.get(key) if copies else None)
+        known = current.written.get((resource, key)) or self._copy(current, resource, key)
         if known is not None:
             return known
         try:
             return await self._client.get(resource, key.name, key.namespace)
         except NotFoundError:
             return None
+
+    def _copy(self, current: Pass, resource: Resource, key: Key) -> Object | None:
+        """Return what an informer has; None where there is none, as of what owners share."""
+        copies = self._copies.owned.get(resource)
+        if copies is not None:
+            return copies.get(key)
+        policies = self._copies.policies_of(key_of(current.owner))
+        return next((p for p in policies if (resource_of(p), key_of(p)) == (resource, key)), None)
 
 
 def _with(observed: Observed, stored: Object) -> Observed:
