@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-import yaml
 
-from rouse.errors import NotFoundError, RejectedError
+from rouse.errors import RejectedError
 from rouse.kube.objects import Object
-from rouse.kube.resources import CONFIG_MAPS, INFERENCE_GRAPHS
+from rouse.kube.resources import INFERENCE_GRAPHS
 from tests.conformance.cluster import Cluster
 from tests.conformance.graphs import (
     ECHO_STEP,
@@ -22,6 +21,7 @@ from tests.conformance.graphs import (
     node,
     root,
 )
+from tests.conformance.settings import SHARED, changed
 from tests.conformance.traffic import bounds, labels
 
 
@@ -141,22 +141,13 @@ async def test_headers(cluster: Cluster, name: str) -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def tenants(cluster: Cluster) -> AsyncIterator[None]:
     """Routers pass X-Tenant headers on; rouse-config is as it was afterwards."""
-    place = "rouse-system"
-    try:
-        data = (await cluster.kube.get(CONFIG_MAPS, "rouse-config", place)).get("data") or {}
-    except NotFoundError:
-        pytest.skip("there is no ConfigMap rouse-config in rouse-system")
-    before = data.get("router")
-    router = yaml.safe_load(before or "{}") | {"headers": {"propagate": ["X-Tenant-.*"]}}
-    for text in (yaml.safe_dump(router), before):
-        patch = {"data": {"router": text}}
-        await cluster.kube.patch(CONFIG_MAPS, "rouse-config", patch, namespace=place)
-        if text != before:
-            yield
+    headers = {"headers": {"propagate": ["X-Tenant-.*"]}}
+    async with changed(cluster, "router", lambda router: router | headers):
+        yield
 
 
 @pytest.mark.usefixtures("echo", "tenants")
-@pytest.mark.changes_config(reason="rouse-config is one for all namespaces")
+@pytest.mark.changes_config(reason=SHARED)
 async def test_headers_that_are_asked_for(cluster: Cluster, name: str) -> None:
     """With router.headers.propagate steps get the headers that its patterns name."""
     live = await deploy(cluster, graph(cluster, name, root("Sequence", ECHO_STEP)))

@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from rouse.compiler.needs import FEATURES_CONFIG_MAP
 from rouse.errors import NotFoundError
 from rouse.kube.resources import CONFIG_MAPS
 from tests.conformance.cluster import Cluster
+from tests.conformance.settings import SHARED, changed
 
 POOL = "conformance"
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 GPU = {"limits": {"nvidia.com/gpu": "1"}}
 RUNTIME_CLASSES = "kubernetes.podspec-runtimeclassname"
-SHARED = "rouse-config is one for all namespaces"
 
 
 async def pod_of(cluster: Cluster, name: str) -> dict[str, Any]:
@@ -86,25 +85,14 @@ async def test_an_unknown_pool(cluster: Cluster, name: str) -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def pool(cluster: Cluster) -> AsyncIterator[str]:
     """A node pool in rouse-config, which is as it was afterwards."""
-    place = "rouse-system"
-    try:
-        data = (await cluster.kube.get(CONFIG_MAPS, "rouse-config", place)).get("data") or {}
-    except NotFoundError:
-        pytest.skip("there is no ConfigMap rouse-config in rouse-system")
-    before = data.get("nodePools")
-    pools = yaml.safe_load(before or "{}") | {
-        POOL: {
-            "nodeSelector": {"accelerator": "l4"},
-            "tolerations": [TOLERATION],
-            "runtimeClassName": "nvidia",
-            "resources": ["nvidia.com/gpu"],
-        }
+    made = {
+        "nodeSelector": {"accelerator": "l4"},
+        "tolerations": [TOLERATION],
+        "runtimeClassName": "nvidia",
+        "resources": ["nvidia.com/gpu"],
     }
-    for text in (yaml.safe_dump(pools), before):
-        patch = {"data": {"nodePools": text}}
-        await cluster.kube.patch(CONFIG_MAPS, "rouse-config", patch, namespace=place)
-        if text != before:
-            yield POOL
+    async with changed(cluster, "nodePools", lambda pools: pools | {POOL: made}):
+        yield POOL
 
 
 async def runtime_classes(cluster: Cluster) -> bool:
