@@ -21,6 +21,7 @@ from rouse.kube.resources import (
 from tests.conformance.cluster import Cluster
 from tests.conformance.conftest import namespace_of, remove_namespace
 from tests.conformance.graphs import FIRST_STEP, SECOND_STEP, deploy, graph, root
+from tests.conformance.models import SECOND
 from tests.conformance.test_deletion import belonging, gone
 from tests.conformance.test_scaling import ASLEEP_S, SHORT_WINDOW
 from tests.conformance.traffic import steadily
@@ -106,6 +107,18 @@ async def test_a_name_that_is_taken(cluster: Cluster, iris: Object) -> None:
     finally:
         await cluster.delete(INFERENCE_GRAPHS, taken)
     assert await cluster.label(await cluster.ready(taken)) == cluster.models.flower.first
+
+
+@pytest.mark.usefixtures("iris", "istio")
+async def test_a_service_with_the_name_of_a_graph(cluster: Cluster, name: str) -> None:
+    """A service with the name of a graph is told so where both need it; the graph answers on."""
+    live = await deploy(cluster, graph(cluster, name, root("Sequence", FIRST_STEP)))
+    await cluster.apply(cluster.isvc(name, model=SECOND))
+    told = await cluster.told(name, "Ready")
+    assert name in told["message"]
+    again = await cluster.ready(name, resource=INFERENCE_GRAPHS)
+    assert again["status"]["url"] == live["status"]["url"]
+    assert await cluster.label(live) == cluster.models.flower.first
 
 
 @pytest.mark.usefixtures("iris")
