@@ -11,11 +11,12 @@ import click
 from rouse.cli.compiling import compile_files
 from rouse.cli.options import compile_options, connection_options
 from rouse.cli.output import aligned, say_refused
-from rouse.errors import ConfigError
+from rouse.errors import ApiError, ConfigError
 
 if TYPE_CHECKING:
     from rouse.compiler.needs import Needs
     from rouse.installer.findings import Finding
+    from rouse.kube.objects import Object
     from rouse.sdk.connection import Connection
 
 __all__ = ["doctor"]
@@ -55,6 +56,7 @@ def doctor(
             runtimes=runtimes,
             config=config,
             engine=engine,
+            live=_services(kubeconfig),
             namespace=namespace or "default",
         )
         for outcome in outcomes:
@@ -68,6 +70,24 @@ def doctor(
     _print(findings)
     if refused or any(finding.wrong for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+def _services(kubeconfig: Path | None) -> list[Object]:
+    """InferenceServices of the cluster, which graphs may call; none where it cannot be asked."""
+    from rouse.sdk.connection import locate
+
+    try:
+        return asyncio.run(_listed(locate(kubeconfig)))
+    except (ConfigError, ApiError):
+        return []  # What asks the cluster next says why.
+
+
+async def _listed(connection: Connection) -> list[Object]:
+    from rouse.kube.config import connect
+    from rouse.kube.resources import INFERENCE_SERVICES
+
+    async with connect(connection.cluster) as client:
+        return (await client.list(INFERENCE_SERVICES)).items
 
 
 def _findings(kubeconfig: Path | None, needs: Needs) -> list[Finding]:

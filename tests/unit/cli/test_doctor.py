@@ -214,13 +214,8 @@ def test_without_a_cluster_the_needs_are_listed(
     assert cli("doctor", "--kubeconfig", tmp_path / "absent").code == 1
 
 
-def test_exit_codes(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: list[Finding] = [Finding("a", "ok")]
-
-    async def given(*_: object) -> list[Finding]:
-        return answers
-
-    kubeconfig = tmp_path / "kubeconfig"
+def _kubeconfig(folder: Path) -> Path:
+    kubeconfig = folder / "kubeconfig"
     cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
     context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
     kubeconfig.write_text(
@@ -233,6 +228,16 @@ def test_exit_codes(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             }
         )
     )
+    return kubeconfig
+
+
+def test_exit_codes(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Finding] = [Finding("a", "ok")]
+
+    async def given(*_: object) -> list[Finding]:
+        return answers
+
+    kubeconfig = _kubeconfig(tmp_path)
     ran = cli("doctor", "--kubeconfig", kubeconfig)
     assert (ran.code, "no answer from the API" in ran.err) == (1, True)
     monkeypatch.setattr(command, "_examined", given)
@@ -247,3 +252,35 @@ def test_exit_codes(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(command, "_examined", silent)
     assert cli("doctor", "--kubeconfig", kubeconfig).code == 1
+
+
+def test_a_graph_of_services_that_the_cluster_has(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "InferenceGraph",
+        "metadata": {"name": "pets"},
+        "spec": {"nodes": {"root": {"routerType": "Sequence", "steps": [{"serviceName": "iris"}]}}},
+    }
+    file = tmp_path / "graph.yaml"
+    file.write_text(yaml.safe_dump(graph))
+    service = yaml.safe_load(manifest(tmp_path / "iris.yaml").read_text())
+    service["metadata"]["namespace"] = "default"
+    service["status"] = {"address": {"url": "http://iris.default.svc.cluster.local"}}
+    there = [service]
+
+    async def listed(*_: object) -> list[Object]:
+        return there
+
+    async def examined(*_: object) -> list[Finding]:
+        return []
+
+    monkeypatch.setattr(command, "_listed", listed)
+    monkeypatch.setattr(command, "_examined", examined)
+    kubeconfig = _kubeconfig(tmp_path)
+    assert cli("doctor", "--kubeconfig", kubeconfig, "-f", file).code == 0
+    there.clear()
+    ran = cli("doctor", "--kubeconfig", kubeconfig, "-f", file)
+    assert ran.code == 1
+    assert "no InferenceService iris" in ran.err
