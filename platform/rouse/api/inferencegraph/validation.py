@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from rouse.api.findings import path_of
+from rouse.api.inferencegraph.annotations import check_headers
 from rouse.api.inferencegraph.cycles import find_cycle
 from rouse.api.inferencegraph.gjson import explain_path
 from rouse.api.inferencegraph.types import ROOT, InferenceGraph, InferenceGraphSpec, Node, Step
@@ -31,6 +32,7 @@ def validate(graph: InferenceGraph) -> list[FieldError]:
         *_name(graph),
         *_mode(graph),
         *check_shared(graph.annotations),
+        *check_headers(graph.annotations),
         *_scaling(graph.spec),
         *_nodes(graph.spec.nodes),
     ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rouse.api.inferencegraph.annotations import explain_pattern
 from rouse.compiler.config.resources import CLOSED, Resources
 from rouse.errors import FieldError
 
@@ -46,7 +46,6 @@ def router_rules(router: Router) -> Iterator[FieldError]:
             # The router gets them as one list, separated by commas.
             yield FieldError(where, f'"{pattern}" has a comma; write one entry for each name')
             continue
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            yield FieldError(where, f'"{pattern}" is no regular expression: {error}')
+        problem = explain_pattern(pattern)
+        if problem:
+            yield FieldError(where, problem)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import orjson
 
 from rouse.api.base import Object
+from rouse.api.inferencegraph.annotations import PROPAGATE_HEADERS, parse_headers
 from rouse.api.inferencegraph.lifecycle import Reason
 from rouse.api.inferencegraph.types import InferenceGraph, InferenceGraphSpec
 from rouse.api.inferenceservice.component import ComponentSpec
@@ -83,9 +84,10 @@ def _container(graph: InferenceGraph, told: str, config: Config) -> Object:
     resources = own or router.to_object()
     if resources:
         container["resources"] = resources
-    if router.headers.propagate:
-        headers = ",".join(router.headers.propagate)
-        container["env"] = [{"name": "PROPAGATE_HEADERS", "value": headers}]
+    own_headers = parse_headers(graph.annotations.get(PROPAGATE_HEADERS, ""))
+    headers = dict.fromkeys((*router.headers.propagate, *own_headers))
+    if headers:
+        container["env"] = [{"name": "PROPAGATE_HEADERS", "value": ",".join(headers)}]
     return container
 
 
