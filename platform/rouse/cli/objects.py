@@ -11,17 +11,10 @@ import yaml
 
 from rouse.cli.options import connection_options, files_option, open_sources
 from rouse.cli.output import aligned
+from rouse.cli.targets import target_of
 from rouse.errors import ConflictError, InvalidError, RouseError
 
 __all__ = ["apply", "delete", "get", "wait"]
-
-_WAITED = {
-    "": "InferenceService",
-    "isvc": "InferenceService",
-    "inferenceservice": "InferenceService",
-    "ig": "InferenceGraph",
-    "inferencegraph": "InferenceGraph",
-}
 
 
 @click.command()
@@ -99,15 +92,11 @@ def get(
 @connection_options
 def wait(name: str, timeout_s: float, kubeconfig: Path | None, namespace: str | None) -> None:
     """Wait until the newest spec of the InferenceService NAME is Ready, or of ig/NAME, a graph."""
-    from rouse.kube.resources import INFERENCE_GRAPHS, INFERENCE_SERVICES
     from rouse.sdk import Client
 
     if timeout_s < 0:
         raise InvalidError(f"--timeout: {timeout_s}: seconds, 0 or more")
-    kind, _, bare = name.rpartition("/")
-    if kind not in _WAITED:
-        raise InvalidError(f"{name}: write NAME, isvc/NAME or ig/NAME")
-    resource = INFERENCE_GRAPHS if _WAITED[kind] == "InferenceGraph" else INFERENCE_SERVICES
+    resource, bare = target_of(name)
     with Client(kubeconfig, namespace=namespace) as client:
         client.wait_ready(bare, timeout_s=timeout_s, resource=resource)
     click.echo(f"{resource.kind.lower()}.{resource.group}/{bare} condition met")

@@ -1,4 +1,4 @@
-"""`rouse predict`: one request to an InferenceService."""
+"""`rouse predict`: one request to an InferenceService or InferenceGraph."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 import orjson
 
 from rouse.cli.options import connection_options
+from rouse.cli.targets import target_of
 from rouse.errors import InvalidError
 
 __all__ = ["predict"]
@@ -31,12 +32,13 @@ def predict(
     kubeconfig: Path | None,
     namespace: str | None,
 ) -> None:
-    """Ask the InferenceService NAME and print its answer as JSON."""
+    """Ask the InferenceService NAME, or ig/NAME, a graph, and print the answer as JSON."""
     from rouse.sdk import Client
 
     payload = _payload(filename, data)
+    resource, bare = target_of(name)
     with Client(kubeconfig, gateway=gateway, namespace=namespace) as client:
-        answer = client.request(name, payload)
+        answer = client.request(bare, payload, resource=resource)
     click.echo(orjson.dumps(answer.body))
     if timing:
         for phase, milliseconds in answer.server_timing.items():

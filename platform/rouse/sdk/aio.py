@@ -132,15 +132,30 @@ class AsyncClient:
         raise NotReadyError(name, place, latest, timeout_s, kind=resource.kind)
 
     async def predict(
-        self, name: str, payload: Any, namespace: str | None = None
+        self,
+        name: str,
+        payload: Any,
+        namespace: str | None = None,
+        *,
+        resource: Resource = INFERENCE_SERVICES,
     ) -> dict[str, Any] | Any:
-        """The answer's JSON. ``payload``: instances, or a whole V1 or V2 body."""
-        return (await self.request(name, payload, namespace)).body
+        """The answer's JSON. ``payload``: instances, or a whole V1 or V2 body.
 
-    async def request(self, name: str, payload: Any, namespace: str | None = None) -> Prediction:
+        ``resource``: INFERENCE_GRAPHS for a graph.
+        """
+        return (await self.request(name, payload, namespace, resource=resource)).body
+
+    async def request(
+        self,
+        name: str,
+        payload: Any,
+        namespace: str | None = None,
+        *,
+        resource: Resource = INFERENCE_SERVICES,
+    ) -> Prediction:
         """Like `predict`, with the status and headers (Server-Timing of a cold start) beside it."""
-        isvc = await self.get(name, namespace)
-        request = prediction_request(isvc, payload, gateway=self._connection.gateway)
+        asked = await self.kube.get(resource, name, namespace or self.namespace)
+        request = prediction_request(asked, payload, gateway=self._connection.gateway)
         try:
             answer = await self._http.post(
                 request.url, content=request.body, headers=dict(request.headers)

@@ -11,6 +11,7 @@ import orjson
 
 from rouse.errors import InvalidError, PredictionError
 from rouse.kube.objects import Object
+from rouse.kube.resources import INFERENCE_GRAPHS
 
 __all__ = ["Prediction", "PredictionRequest", "prediction_request", "read_prediction"]
 
@@ -45,24 +46,29 @@ class Prediction:
         return phases
 
 
-def prediction_request(isvc: Object, payload: Any, *, gateway: str | None) -> PredictionRequest:
-    """Build the request for an InferenceService as the API shows it.
+def prediction_request(service: Object, payload: Any, *, gateway: str | None) -> PredictionRequest:
+    """Build the request for an InferenceService or InferenceGraph as the API shows it.
 
     ``payload`` is a whole V1 body (a mapping with ``instances`` or ``inputs`` as plain rows), a
-    whole V2 body (a mapping whose ``inputs`` are named tensors), or just the instances.
-    Raises InvalidError when the service has no URL yet.
+    whole V2 body (a mapping whose ``inputs`` are named tensors), or just the instances. A graph
+    takes any mapping as it is.
+    Raises InvalidError when there is no URL yet.
     """
-    metadata = isvc["metadata"]
-    address = isvc.get("status", {}).get("url")
+    metadata = service["metadata"]
+    is_graph = service.get("kind") == INFERENCE_GRAPHS.kind
+    address = service.get("status", {}).get("url")
     if not address:
+        kind, short = ("InferenceGraph", "ig") if is_graph else ("InferenceService", "isvc")
         raise InvalidError(
-            f"InferenceService {metadata['namespace']}/{metadata['name']} has no URL yet: it is "
-            "not ready; its conditions say why (rouse get isvc, kubectl describe isvc)"
+            f"{kind} {metadata['namespace']}/{metadata['name']} has no URL yet: it is "
+            f"not ready; its conditions say why (rouse get {short}, kubectl describe {short})"
         )
     body = payload if isinstance(payload, Mapping) else {"instances": payload}
-    model = metadata["name"]
-    v2 = _is_v2(body)
-    path = f"/v2/models/{model}/infer" if v2 else f"/v1/models/{model}:predict"
+    if is_graph:
+        path = urlsplit(address).path or "/"
+        address = address.removesuffix(path)
+    else:
+        path = _path(metadata["name"], body)
     return PredictionRequest(
         url=f"{gateway or address}{path}",
         headers={"host": urlsplit(address).netloc, "content-type": "application/json"},
@@ -80,6 +86,10 @@ def read_prediction(status: int, headers: Mapping[str, str], body: bytes) -> Pre
         return Prediction(decoded, status, headers)
     reason = decoded.get("error", decoded) if isinstance(decoded, dict) else decoded
     raise PredictionError(f"the service answered {status}: {reason or 'no reason'}", status=status)
+
+
+def _path(model: str, body: Mapping[str, Any]) -> str:
+    return f"/v2/models/{model}/infer" if _is_v2(body) else f"/v1/models/{model}:predict"
 
 
 def _is_v2(body: Mapping[str, Any]) -> bool:

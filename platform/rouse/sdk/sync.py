@@ -90,13 +90,28 @@ class Client:
             partial(wait, name, namespace, timeout_s=timeout_s, resource=resource)
         )
 
-    def predict(self, name: str, payload: Any, namespace: str | None = None) -> Any:
+    def predict(
+        self,
+        name: str,
+        payload: Any,
+        namespace: str | None = None,
+        *,
+        resource: Resource = INFERENCE_SERVICES,
+    ) -> Any:
         """See `AsyncClient.predict`."""
-        return self._portal.call(self._client.predict, name, payload, namespace)
+        return self.request(name, payload, namespace, resource=resource).body
 
-    def request(self, name: str, payload: Any, namespace: str | None = None) -> Prediction:
+    def request(
+        self,
+        name: str,
+        payload: Any,
+        namespace: str | None = None,
+        *,
+        resource: Resource = INFERENCE_SERVICES,
+    ) -> Prediction:
         """See `AsyncClient.request`."""
-        answer: Prediction = self._portal.call(self._client.request, name, payload, namespace)
+        request = partial(self._client.request, name, payload, namespace, resource=resource)
+        answer: Prediction = self._portal.call(request)
         return answer
 
 

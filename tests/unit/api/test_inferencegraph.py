@@ -9,7 +9,7 @@ import pytest
 from rouse.api.inferencegraph import default, parse, validate
 from rouse.api.inferencegraph.gjson import explain_path
 from rouse.api.inferencegraph.lifecycle import ROUTER_READY, conditions, services_of
-from rouse.api.inferenceservice.lifecycle import READY, Finding
+from rouse.api.inferenceservice.lifecycle import READY, Finding, Truth
 
 Object = dict[str, Any]
 
@@ -224,13 +224,13 @@ def test_a_graph_is_ready_when_its_router_and_services_are() -> None:
     router = Finding(ROUTER_READY, "True")
     assert services_of(given) == ("b", "cats")
 
-    def ready(**services: tuple[str, str]) -> Finding:
+    def ready(**services: tuple[Truth, str]) -> Finding:
         found = {name: Finding(READY, *each) for name, each in services.items()}
         [*_, last] = conditions(given, router=router, services=found)
         assert last.type == READY
         return last
 
-    good = ("True", "")
+    good: tuple[Truth, str] = ("True", "")
     assert ready(b=good, cats=good).status == "True"
     assert ready(b=good).reason == "InferenceServiceNotFound"
     coming = ready(b=good, cats=("Unknown", ""))

@@ -43,6 +43,28 @@ def test_a_service_without_a_url_is_not_ready() -> None:
         prediction_request(isvc, [], gateway=None)
 
 
+@pytest.mark.parametrize(
+    ("url", "gateway", "wanted"),
+    [
+        ("http://flow.default.localhost", None, "http://flow.default.localhost/"),
+        ("http://flow.default.localhost", "http://gw:1", "http://gw:1/"),
+        ("http://example.com/serving/flow", "http://gw:1", "http://gw:1/serving/flow"),
+        ("http://example.com/serving/flow", None, "http://example.com/serving/flow"),
+    ],
+)
+def test_a_graph_is_asked_at_its_url(url: str, gateway: str | None, wanted: str) -> None:
+    graph = {
+        "kind": "InferenceGraph",
+        "metadata": {"name": "flow", "namespace": "default"},
+        "status": {"url": url},
+    }
+    request = prediction_request(graph, {"inputs": [TENSOR]}, gateway=gateway)
+    assert request.url == wanted
+    assert request.headers["host"] == url.split("/")[2]
+    with pytest.raises(InvalidError, match="InferenceGraph default/flow has no URL yet"):
+        prediction_request({**graph, "status": {}}, [], gateway=None)
+
+
 def test_the_servers_reason_is_passed_on() -> None:
     with pytest.raises(PredictionError, match="400: 4 features wanted") as raised:
         read_prediction(400, {}, b'{"error": "4 features wanted"}')
