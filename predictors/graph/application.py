@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from time import perf_counter
 from typing import Final
 
@@ -35,6 +36,7 @@ __all__ = ["Application"]
 
 _log = logging.getLogger(__name__)
 
+_STOPS: Final = "The server stops, and cannot wait any longer."
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 Page = Callable[[], tuple[str, bytes]]
@@ -58,6 +60,7 @@ class Application:
         self._choose = choose
         self._bodies = Bodies(limits)
         self._routing: set[asyncio.Task[int]] = set()
+        self._cut_off = False
         self._pages: dict[str, Page] = {
             "/": self._metadata,
             "/healthz": lambda: (JSON, b'{"live":true}'),
@@ -72,6 +75,7 @@ class Application:
 
     def cut_off(self) -> None:
         """Wait for no service any more: who still waits is told to ask elsewhere."""
+        self._cut_off = True
         for routing in self._routing:
             routing.cancel()
 
@@ -132,7 +136,7 @@ class Application:
             try:
                 status = await while_there(exchange, routing)
             except asyncio.CancelledError:
-                raise OverloadedError("The server stops, and cannot wait any longer.") from None
+                raise OverloadedError(_STOPS) from None
         except RequestError as error:
             status = error.status
             if call is not None:
@@ -164,7 +168,7 @@ class Application:
         )
         headers = [*answer.headers, *answer.further]
         if answer.parts is not None:
-            events = told(answer.parts)
+            events = told(self._until_cut_off(answer.parts))
             if call is not None:
                 events = call.streamed(events, answer.content_type)
             closing = self._closing(scope, [*headers, ("cache-control", "no-cache")])
@@ -174,6 +178,17 @@ class Application:
                 call.answered(answer.body, answer.content_type, status=answer.status)
             self._respond(scope, exchange, answer.status, headers, answer.body)
         return answer.status
+
+    async def _until_cut_off(self, parts: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+        """The parts; who reads them is told where they are cut off, and takes them for no whole."""
+        try:
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
+        except asyncio.CancelledError:
+            if not self._cut_off:
+                raise
+            raise OverloadedError(_STOPS) from None
 
     def _asking(self, scope: Scope) -> Asking:
         tracer = self.watching.tracer

@@ -40,6 +40,8 @@ def _serve(arguments: argparse.Namespace, graph: Graph, env: Mapping[str, str]) 
     # Imported late: a command line that is wrong is refused at once.
     from predictors.graph.server import Settings, serve
 
+    if graph.timeouts.idle is not None:
+        _log.warning("routerTimeouts.serverIdle is not applied: idle connections stay open")
     settings = Settings(
         http_port=arguments.http_port,
         listen_fd=env.get("ROUSE_LISTEN_FD"),

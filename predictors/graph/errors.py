@@ -7,6 +7,7 @@
     RequestError
     ├── RouteError           a node of the graph cannot go on; names it
     │   └── StepError        one of its steps could not be asked; names node, step and URL
+    ├── LoopError        508 the request has been through too many graphs
     └── UnreachableError 502 no connection, or no HTTP answer
 
 A service that answers is no error here, whatever its status: that is passed on.
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 
 from predictors.serving.errors import RequestError, StartupError
 
-__all__ = ["GraphError", "RouteError", "StepError", "UnreachableError"]
+__all__ = ["GraphError", "LoopError", "RouteError", "StepError", "UnreachableError"]
 
 
 class GraphError(StartupError):
@@ -32,6 +33,18 @@ class UnreachableError(RequestError):
     """A service could not be asked, or did not answer as one."""
 
     status = 502
+
+
+class LoopError(RequestError):
+    """Graphs ask each other round in a circle, or so it looks."""
+
+    status = 508
+
+    def __init__(self, hops: int) -> None:
+        super().__init__(
+            f"The request has been through {hops} graphs already; does one of them ask itself, "
+            "directly or by others?"
+        )
 
 
 class RouteError(RequestError):

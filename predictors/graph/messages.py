@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,7 +53,7 @@ class Answer(Message):
 
     status: int = 200
     further: Sequence[tuple[str, str]] = ()
-    parts: AsyncIterator[bytes] | None = field(default=None, compare=False)
+    parts: AsyncGenerator[bytes, None] | None = field(default=None, compare=False)
 
     @property
     def ok(self) -> bool:

@@ -36,9 +36,15 @@ class GraphMetrics:
         self.in_flight = 0
         self.start_seconds = 0.0
         self.requests = Outcomes(graph=graph.name)
+        # Steps of one name are counted together: two series with the same labels end a scrape.
+        self._titled = {
+            (node.name, step.title): Outcomes(graph=graph.name, node=node.name, step=step.title)
+            for node in graph.nodes.values()
+            for step in node.steps
+        }
         # By identity: steps are the same objects as long as the graph is there.
         self._steps = {
-            id(step): Outcomes(graph=graph.name, node=node.name, step=step.title)
+            id(step): self._titled[node.name, step.title]
             for node in graph.nodes.values()
             for step in node.steps
         }
@@ -53,7 +59,7 @@ class GraphMetrics:
         """The exposition, version 0.0.4."""
         lines = [
             *_outcomes("graph", "a request of the graph", [self.requests]),
-            *_outcomes("graph_step", "a step", [*self._steps.values()]),
+            *_outcomes("graph_step", "a step", [*self._titled.values()]),
             *head("requests_in_flight", "gauge", "Requests accepted and not yet answered."),
             f"requests_in_flight {self.in_flight}",
             *head("start_seconds", "gauge", "Seconds from the start of the process to ready."),

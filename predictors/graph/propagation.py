@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from predictors.graph.hops import HOPS_HEADER, next_hop
+from predictors.graph.patterns import compile_pattern
 from predictors.serving.passing import LINEAGE_HEADER, PASSED_ON, lineage_of
 
 __all__ = ["Propagation"]
@@ -37,6 +39,7 @@ _OWN: Final = frozenset(
         "knative-serving-namespace",
         "knative-serving-revision",
         # Checked, and passed on, on their own.
+        HOPS_HEADER,
         LINEAGE_HEADER,
         "x-request-timeout-ms",
     }
@@ -48,8 +51,8 @@ class Propagation:
     """The trace, the request's id and the side of a canary always; beyond that what is asked for.
 
     Patterns are KServe's: regular expressions that may match anywhere in a name as Go writes it,
-    like X-Tenant-Id. Here the name in lower case may match as well. One that is no regular
-    expression is left out, with a line in the log.
+    like X-Tenant-Id. Here the name in lower case may match as well. One that cannot be read is left
+    out, with a line in the log.
     """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
@@ -61,17 +64,21 @@ class Propagation:
     def chosen(self, headers: Mapping[str, str], *, traced: bool = False) -> bytes:
         """The lines for every step, of a request's headers with names in lower case.
 
-        Those of the trace are left out where it is `traced` here: its steps have their own.
+        Those of the trace are left out where it is `traced` here: its steps have their own. Raises
+        `LoopError`.
         """
+        # What a client calls its connection's own goes no further.
+        connection = headers.get("connection")
+        dropped = _listed(connection) if connection else ()
         lines = [
             f"{name}: {value}\r\n"
             for name, value in headers.items()
-            if self._passes(name) and not (traced and name in _TRACE)
+            if self._passes(name) and not (traced and name in _TRACE) and name not in dropped
         ]
         lineage = lineage_of(headers)
         if lineage is not None:
             lines.append(f"{LINEAGE_HEADER}: {lineage}\r\n")
-        return "".join(lines).encode("latin-1", "replace")
+        return "".join(lines).encode("latin-1", "replace") + next_hop(headers)
 
     def _passes(self, name: str) -> bool:
         known = self._known.get(name)
@@ -86,11 +93,15 @@ class Propagation:
         return any(each.search(written) or each.search(name) for each in self._patterns)
 
 
+def _listed(names: str) -> frozenset[str]:
+    return frozenset(each.strip().lower() for each in names.split(","))
+
+
 def _compiled(text: str) -> list[re.Pattern[str]]:
     if not text:
         return []
     try:
-        return [re.compile(text)]
+        return [compile_pattern(text)]
     except re.error as error:
-        _log.warning("PROPAGATE_HEADERS: %r is no regular expression: %s", text, error)
+        _log.warning("PROPAGATE_HEADERS: %r is left out, for it cannot be read: %s", text, error)
         return []

@@ -9,7 +9,7 @@ the request with 502 or 504, but for a Soft step of an Ensemble, whose error sta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from random import choices
 from typing import Final, NoReturn, Protocol
@@ -28,6 +28,8 @@ __all__ = ["Call", "Choose", "Finish", "Watch", "by_weight", "route", "unwatched
 
 _CANCELLED: Final = 499
 _EXCERPT: Final = 200
+_LARGE: Final = 256 * 1024
+"""Bytes of a document from which conditions look into it in a thread: 5 MB take half a second."""
 
 Choose = Callable[[Sequence[int]], int]
 """Picks an index by its weight."""
@@ -88,7 +90,7 @@ class _Route:
         if node.kind == "Ensemble":
             return await self._ensemble(node, request)
         if node.kind == "Switch":
-            step = self._matching(node, request)
+            step = await self._matching(node, request)
         else:
             step = node.steps[self._choose([each.weight for each in node.steps])]
         return await self._step(node, step, request, last=last)
@@ -100,10 +102,10 @@ class _Route:
             if step.condition is not None:
                 if answer is None:
                     self._fail(node, step, "it is the first, so its condition has no answer", 500)
-                document = Document(answer.document)
-                if not document.is_valid:
+                holding, is_json = await _holding([step], answer)
+                if not is_json:
                     self._fail(node, step, f"the answer before is no JSON: {_start(answer)}", 500)
-                if not step.condition.exists_in(document):
+                if holding is None:
                     return replace(answer, status=200)
             sent = answer if step.takes_answer and answer is not None else request
             if step.maps:
@@ -114,12 +116,11 @@ class _Route:
         assert answer is not None  # noqa: S101 - every node has steps
         return answer
 
-    def _matching(self, node: Node, request: Message) -> Step:
-        document = Document(request.document)
-        for step in node.steps:
-            if step.condition is not None and step.condition.exists_in(document):
-                return step
-        why = "none of the conditions matched" if document.is_valid else "the request is no JSON"
+    async def _matching(self, node: Node, request: Message) -> Step:
+        step, is_json = await _holding(node.steps, request)
+        if step is not None:
+            return step
+        why = "none of the conditions matched" if is_json else "the request is no JSON"
         raise RouteError(self._graph.name, node.name, f"{why}; no step was chosen", 404)
 
     async def _ensemble(self, node: Node, request: Message) -> Answer:
@@ -195,6 +196,22 @@ class _HardFailure(Exception):  # noqa: N818 - the way out of an Ensemble, no er
     def __init__(self, answer: Answer) -> None:
         super().__init__()
         self.answer = answer
+
+
+async def _holding(steps: Iterable[Step], message: Message) -> tuple[Step | None, bool]:
+    """The first step whose condition holds in a message, and whether that is JSON."""
+    document = message.document
+    if len(document) < _LARGE:
+        return _first_holding(steps, document)
+    return await asyncio.to_thread(_first_holding, steps, document)
+
+
+def _first_holding(steps: Iterable[Step], text: bytes) -> tuple[Step | None, bool]:
+    document = Document(text)
+    for step in steps:
+        if step.condition is not None and step.condition.exists_in(document):
+            return step, True
+    return None, document.is_valid
 
 
 def _start(answer: Answer) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 from typing import Any, Final, Literal
 
@@ -21,6 +22,11 @@ ROOT: Final = "root"
 RouterType = Literal["Sequence", "Splitter", "Switch", "Ensemble"]
 _TYPES: Final = ("Sequence", "Splitter", "Switch", "Ensemble")
 _TARGETS: Final = ("serviceName", "serviceUrl", "nodeName")
+_ROUTER: Final = "routerTimeouts"
+_DEEPEST: Final = 64
+"""Nodes below one another: each takes a part of the stack, of which there is not much more."""
+_MOST_CALLS: Final = 10_000
+"""Of services for one request: nodes that share others multiply what is asked of them."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +60,30 @@ class Node:
     kind: RouterType
     steps: tuple[Step, ...]
 
+    @cached_property
+    def levels(self) -> int:
+        """Nodes below one another, from this one on."""
+        return 1 + max(each.node.levels if each.node is not None else 0 for each in self.steps)
+
+    @cached_property
+    def calls(self) -> int:
+        """Of services, at most, for one request."""
+        below = [each.node.calls if each.node is not None else 1 for each in self.steps]
+        return sum(below) if self.kind in ("Sequence", "Ensemble") else max(below)
+
 
 @dataclass(frozen=True)
 class Timeouts:
     """Seconds: for one call of a service, a whole request, and a body to arrive.
 
-    0, for a body infinity, sets no end.
+    0, for a body infinity, sets no end. ``idle`` is what a connection may do nothing for, which the
+    server has no setting for; None where nothing is said.
     """
 
     call: float = 0.0
     request: float = 0.0
     body: float = 60.0
+    idle: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +136,8 @@ class _Nodes:
         if name in self._making:
             circle = " -> ".join([*self._making[self._making.index(name) :], name])
             raise GraphError("nodes", f"go round in a circle: {circle}")
+        if len(self._making) >= _DEEPEST:
+            raise _too_deep(name)
         node = self._given[name]
         if not isinstance(node, dict):
             raise GraphError(path, f"must be an object, got {_kind(node)}")
@@ -131,7 +152,7 @@ class _Nodes:
         self._making.pop()
         for reason in _misfits(kind, made):
             raise GraphError(f"{path}.steps", reason)
-        self._made[name] = Node(name, kind, made)
+        self._made[name] = _sized(Node(name, kind, made))
         return self._made[name]
 
     def _step(self, given: Any, index: int, path: str) -> Step:
@@ -183,6 +204,20 @@ class _Nodes:
             raise GraphError(f"{path}.condition", str(error)) from None
 
 
+def _sized(node: Node) -> Node:
+    """The node, unless it is too large to be served."""
+    if node.levels > _DEEPEST:
+        raise _too_deep(node.name)
+    if node.calls > _MOST_CALLS:
+        reason = f"asks up to {node.calls} services for one request, at most {_MOST_CALLS} may be"
+        raise GraphError(f"nodes.{node.name}", reason)
+    return node
+
+
+def _too_deep(name: str) -> GraphError:
+    return GraphError(f"nodes.{name}", f"lies in a chain of more than {_DEEPEST} nodes")
+
+
 def _misfits(kind: str, steps: tuple[Step, ...]) -> Iterator[str]:
     if kind == "Splitter" and not sum(step.weight for step in steps):
         yield "the weights of a Splitter add up to 0; nothing could be chosen"
@@ -191,15 +226,17 @@ def _misfits(kind: str, steps: tuple[Step, ...]) -> Iterator[str]:
 
 
 def _timeouts(spec: Mapping[str, Any]) -> Timeouts:
-    given = spec.get("routerTimeouts") or {}
+    given = spec.get(_ROUTER)
+    given = {} if given is None else given
     if not isinstance(given, dict):
-        raise GraphError("routerTimeouts", f"must be an object, got {_kind(given)}")
-    ends = (_whole(spec, "timeout", ""), _whole(given, "serverWrite", "routerTimeouts"))
+        raise GraphError(_ROUTER, f"must be an object, got {_kind(given)}")
+    ends = (_whole(spec, "timeout", ""), _whole(given, "serverWrite", _ROUTER))
     return Timeouts(
-        call=_whole(given, "serviceClient", "routerTimeouts"),
+        call=_whole(given, "serviceClient", _ROUTER),
         # Whichever is over first; none is not over at all.
         request=min((each for each in ends if each), default=0),
         body=_body_seconds(given),
+        idle=None if given.get("serverIdle") is None else _whole(given, "serverIdle", _ROUTER),
     )
 
 
@@ -207,7 +244,7 @@ def _body_seconds(given: Mapping[str, Any]) -> float:
     """KServe's router waits for 60 s unless told otherwise, and for ever when told 0."""
     if given.get("serverRead") is None:
         return Timeouts.body
-    return _whole(given, "serverRead", "routerTimeouts") or inf
+    return _whole(given, "serverRead", _ROUTER) or inf
 
 
 def _text(given: Mapping[str, Any], field: str, path: str) -> str:

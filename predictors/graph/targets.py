@@ -55,7 +55,9 @@ def parse_target(url: str, proxy: Proxy | None = None) -> Target:
         raise ValueError(f"{url!r} is no URL of a service; write http://<host>[:<port>]/<path>")
     if parts.username is not None:
         raise ValueError("the URL of a service holds no user or password")
-    port = parts.port or _PORTS[parts.scheme]
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    if port == 0:
+        raise ValueError(f"{url!r} has the port 0, at which nothing listens")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     through = proxy is not None and parts.scheme == "http" and proxy.serves(parts.hostname)
     via = (proxy.host, proxy.port) if proxy is not None and through else None

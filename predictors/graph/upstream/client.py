@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from predictors.graph.messages import Answer, Message, content_of
 from predictors.graph.targets import Origin, Target
-from predictors.graph.upstream.connection import Connection, Parts, Reply
+from predictors.graph.upstream.coding import CODINGS, unpacked
+from predictors.graph.upstream.connection import Connection, Parts
+from predictors.graph.upstream.parsing import Head
 from predictors.graph.upstream.pool import Pool, RefusedError
 from predictors.serving.errors import DeadlineError
 
@@ -71,6 +73,8 @@ class Client:
         pool = self._pool(target.origin)
         if deadline is None:
             return await self._sent(pool, head, message.body, None, streamed=streamed)
+        if deadline <= asyncio.get_running_loop().time():
+            raise DeadlineError(_LATE)
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._sent(pool, head, message.body, deadline, streamed=streamed)
@@ -112,9 +116,17 @@ class Client:
             pool.give_back(connection, loop.time())
             raise
         if isinstance(reply[1], Parts):
-            return _streaming(reply, reply[1], connection, pool, deadline)
+            return _streaming(reply[0], reply[1], connection, pool, deadline)
         pool.give_back(connection, loop.time())
-        return _answer(reply, reply[1])
+        return self._whole(reply[0], reply[1])
+
+    def _whole(self, head: Head, body: bytes) -> Answer:
+        coding = head.headers.get("content-encoding", "").lower()
+        if body and coding in CODINGS:
+            # Whoever is next, a condition or a step, reads it as it is.
+            body = unpacked(body, coding, self._settings.body_bytes)
+            del head.headers["content-encoding"]
+        return _answer(head, body)
 
     async def _connection(self, pool: Pool) -> Connection:
         for attempt in range(self._settings.retries):
@@ -125,8 +137,7 @@ class Client:
         return await pool.take()
 
 
-def _answer(reply: Reply, body: bytes, parts: AsyncIterator[bytes] | None = None) -> Answer:
-    head = reply[0]
+def _answer(head: Head, body: bytes, parts: AsyncGenerator[bytes, None] | None = None) -> Answer:
     told: Sequence[tuple[str, str]] = [
         (name, head.headers[name]) for name in _TOLD if name in head.headers
     ]
@@ -135,7 +146,7 @@ def _answer(reply: Reply, body: bytes, parts: AsyncIterator[bytes] | None = None
 
 
 def _streaming(
-    reply: Reply, parts: Parts, connection: Connection, pool: Pool, deadline: float | None
+    head: Head, parts: Parts, connection: Connection, pool: Pool, deadline: float | None
 ) -> Answer:
     """The answer whose parts hold their connection until they are read, or nobody wants them."""
     loop = asyncio.get_running_loop()
@@ -143,7 +154,7 @@ def _streaming(
     if deadline is not None:
         late = loop.call_at(deadline, parts.abort, DeadlineError(_LATE))
 
-    async def read() -> AsyncIterator[bytes]:
+    async def read() -> AsyncGenerator[bytes, None]:
         whole = False
         try:
             async for part in parts.read():
@@ -156,4 +167,4 @@ def _streaming(
                 connection.abort()
             pool.give_back(connection, loop.time())
 
-    return _answer(reply, b"", read())
+    return _answer(head, b"", read())

@@ -121,7 +121,10 @@ class Pool:
                 )
         except TimeoutError:
             raise RefusedError(f"no connection within {self._connect_s:g} s") from None
-        except (OSError, ssl.SSLError) as error:
+        except UnicodeError:
+            # Of the codec of names: one of more than 63 characters between two dots, or none.
+            raise RefusedError("no connection: the host is no name of DNS") from None
+        except OSError as error:
             raise RefusedError(f"no connection: {_reason(error)}") from error
         if not connection.reusable:
             raise RefusedError("it closed the connection at once")

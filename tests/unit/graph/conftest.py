@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -39,8 +40,13 @@ def router() -> Iterator[Callable[..., Router]]:
     """Starts router processes; they end with the test."""
     with ExitStack() as stack:
 
-        def start(graph: dict[str, Any], *flags: str, env: dict[str, str] | None = None) -> Router:
-            return stack.enter_context(running(graph, *flags, env=env or {}))
+        def start(
+            graph: dict[str, Any],
+            *flags: str,
+            env: dict[str, str] | None = None,
+            sock: socket.socket | None = None,
+        ) -> Router:
+            return stack.enter_context(running(graph, *flags, env=env or {}, sock=sock))
 
         yield start
 

@@ -118,8 +118,10 @@ class Router:
 
 
 @contextmanager
-def running(graph: dict[str, Any], *flags: str, env: dict[str, str]) -> Iterator[Router]:
-    sock = socket.create_server(("127.0.0.1", 0))
+def running(
+    graph: dict[str, Any], *flags: str, env: dict[str, str], sock: socket.socket | None = None
+) -> Iterator[Router]:
+    sock = sock or socket.create_server(("127.0.0.1", 0))
     fd = sock.fileno()
     told = ["--graph_name=animals", *flags, "--graph-json", orjson.dumps(graph).decode()]
     process = subprocess.Popen(

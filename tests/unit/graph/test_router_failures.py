@@ -252,6 +252,37 @@ async def test_what_does_not_finish_is_cut_off(
     assert "The server stops" in answer.json()["error"]
 
 
+async def test_a_stream_that_is_cut_off_says_so_in_its_last_event(
+    service: Start, router: Routers, http: httpx.AsyncClient
+) -> None:
+    asked = await service()
+    asked.raw = streaming = Streaming()
+    streaming.next.release()
+    running = router(sequence(asked.url), "--drain_seconds=0.2")
+    async with http.stream("POST", running.url, content=b"{}") as answer:
+        parts = answer.aiter_raw()
+        assert await anext(parts) == EVENTS[0]
+        stopping = asyncio.create_task(asyncio.to_thread(running.stop))
+        rest = b"".join([part async for part in parts])
+    assert rest.startswith(b"event: error\ndata: ")
+    assert b"The server stops" in rest
+    assert await stopping == 1
+
+
+async def test_a_graph_that_asks_itself_comes_to_an_end(
+    router: Routers, http: httpx.AsyncClient
+) -> None:
+    port = closed_port()
+    url = f"http://127.0.0.1:{port}/"
+    with socket.create_server(("127.0.0.1", port)) as sock:
+        running = router(sequence(url), sock=sock)
+    answer = await http.post(running.url, content=b"{}")
+    assert answer.status_code == 508
+    assert "does one of them ask itself" in answer.json()["error"]
+    text = (await http.get(f"{running.url}/metrics")).text
+    assert 'graph_requests_total{graph="animals",code="508"} 17' in text
+
+
 EVENTS = (b"data: 1\n\n", b"data: 2\n\n", b"data: 3\n\n")
 
 

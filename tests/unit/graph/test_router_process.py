@@ -232,6 +232,20 @@ async def test_metrics_count_requests_and_every_step(
     assert "process_cpu_seconds_total" in text
 
 
+async def test_steps_of_one_name_are_counted_together(
+    service: Start, router: Routers, http: httpx.AsyncClient
+) -> None:
+    asked = await service()
+    steps = [{"serviceName": "a", "serviceUrl": asked.url}] * 2
+    running = router({"nodes": {"root": {"routerType": "Sequence", "steps": steps}}})
+    await http.post(running.url, content=b"{}")
+    lines = (await http.get(f"{running.url}/metrics")).text.splitlines()
+    series = [line.rpartition(" ")[0] for line in lines]
+    assert len(series) == len(set(series))
+    told = 'graph_step_requests_total{graph="animals",node="root",step="a",code="200"} 2'
+    assert told in lines
+
+
 async def test_the_log_has_a_line_for_each_failure_and_no_other(
     service: Start, router: Routers, http: httpx.AsyncClient
 ) -> None:

@@ -200,6 +200,20 @@ async def test_a_switch_without_a_match_says_so(body: bytes, why: str) -> None:
     assert str(raised.value) == f"graph animals, node root: {why}; no step was chosen"
 
 
+@pytest.mark.parametrize("condition", ["instances.#(x==1)", "instances.1.@this"])
+async def test_conditions_on_large_bodies_keep_nobody_waiting(condition: str) -> None:
+    services = Services(one=ok(1), two=ok(2))
+    made = graph("Switch", step("one", condition="no"), step("two", condition=condition))
+    body = orjson.dumps({"instances": [{"x": 0}] * 50_000 + [{"x": 1}]})
+    routing = asyncio.ensure_future(route(made, Message(body), services))
+    turns = 0
+    while not routing.done():
+        turns += 1
+        await asyncio.sleep(0.001)
+    assert turns > 1
+    assert (await routing).body == b"2"
+
+
 async def test_a_condition_looks_into_the_json_before_binary_tensors() -> None:
     made = graph("Switch", step("a", condition="inputs"))
     message = Message(b'{"inputs":[]}\x00\xff', "application/octet-stream", "13")

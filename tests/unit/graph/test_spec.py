@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -49,6 +50,7 @@ def test_names_are_resolved() -> None:
         ({"routerTimeouts": {"serverWrite": 0}, "timeout": 5}, Timeouts(request=5)),
         ({"routerTimeouts": {"serviceClient": 2, "serverRead": 9}}, Timeouts(call=2, body=9)),
         ({"routerTimeouts": {"serverRead": 0}}, Timeouts(body=inf)),
+        ({"routerTimeouts": {"serverIdle": 0}}, Timeouts(idle=0)),
         ({"routerTimeouts": None, "timeout": None}, Timeouts()),
     ],
 )
@@ -99,6 +101,11 @@ STEP = {"serviceUrl": URL}
             root({"serviceUrl": "http://u:p@a/"}),
             "nodes.root.steps[0].serviceUrl: the URL of a service holds no user or password",
         ),
+        (
+            root({"serviceUrl": "http://a:0/"}),
+            "nodes.root.steps[0].serviceUrl: 'http://a:0/' has the port 0, at which nothing "
+            "listens",
+        ),
         (root({"serviceUrl": 7}), "nodes.root.steps[0].serviceUrl: must be a string, got 7"),
         (
             root({**STEP, "data": "$all"}),
@@ -122,6 +129,7 @@ STEP = {"serviceUrl": URL}
             root(STEP, routerTimeouts={"serverRead": True}),
             "routerTimeouts.serverRead: must be a whole number from 0, got True",
         ),
+        (root(STEP, routerTimeouts=[]), "routerTimeouts: must be an object, got an array"),
         (root(STEP, routerTimeouts=[1]), "routerTimeouts: must be an object, got an array"),
     ],
 )
@@ -139,3 +147,25 @@ def test_no_json() -> None:
 def test_a_condition_that_is_no_path() -> None:
     with pytest.raises(GraphError, match=r"nodes\.root\.steps\[0\]\.condition: .*\(at character"):
         parse(root({**STEP, "condition": 'a.#(b=="'}))
+
+
+def chain(levels: int, steps: int = 1, *, last_first: bool = False) -> dict[str, Any]:
+    """Nodes that each ask the next one, in all of their steps."""
+    names = ["root", *(f"n{i}" for i in range(1, levels))]
+    nodes = {
+        name: {"routerType": "Ensemble", "steps": [{"nodeName": below}] * steps}
+        for name, below in pairwise(names)
+    }
+    nodes[names[-1]] = {"routerType": "Switch", "steps": [{**STEP, "condition": "a"}] * steps}
+    return {"nodes": dict(reversed(nodes.items())) if last_first else nodes}
+
+
+@pytest.mark.parametrize("last_first", [True, False])
+def test_how_deep_and_how_wide_a_graph_may_be(last_first: bool) -> None:
+    assert parse(chain(64, last_first=last_first)).root.levels == 64
+    with pytest.raises(GraphError, match="lies in a chain of more than 64 nodes"):
+        parse(chain(5000, last_first=last_first))
+    # One call below a Switch, whichever step it takes.
+    assert parse(chain(5, 10, last_first=last_first)).root.calls == 10_000
+    with pytest.raises(GraphError, match=r"asks up to 100000 services .* at most 10000 may be"):
+        parse(chain(7, 10, last_first=last_first))

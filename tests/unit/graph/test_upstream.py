@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ssl
+import zlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,6 +106,57 @@ async def test_a_body_that_ends_with_its_connection(service: Start) -> None:
     asked = await service()
     asked.raw = closing
     assert (await ask(Client(ClientSettings()), asked)).body == b"hello"
+
+
+PACKED = gzip.compress(b'{"predictions":[1]}')
+
+
+@pytest.mark.parametrize(
+    ("coding", "sent"),
+    [("gzip", PACKED), ("GZIP", PACKED), ("deflate", zlib.compress(b'{"predictions":[1]}'))],
+)
+async def test_an_answer_that_is_packed_unasked_is_unpacked(
+    service: Start, coding: str, sent: bytes
+) -> None:
+    asked = await service((200, {"content-encoding": coding}, sent))
+    answer = await ask(Client(ClientSettings()), asked)
+    assert (answer.body, answer.content_type) == (b'{"predictions":[1]}', "application/json")
+    assert answer.further == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        (b"{}", "no valid gzip: Error -3"),
+        (PACKED[:-4], "no valid gzip: it ends early"),
+        (gzip.compress(b"x" * 101), "larger than 100 bytes, unpacked"),
+    ],
+)
+async def test_an_answer_that_cannot_be_unpacked(service: Start, sent: bytes, error: str) -> None:
+    asked = await service((200, {"content-encoding": "gzip"}, sent))
+    with pytest.raises(UnreachableError, match=error):
+        await ask(Client(ClientSettings(body_bytes=100)), asked)
+
+
+async def test_what_is_packed_in_another_way_is_passed_on(service: Start) -> None:
+    asked = await service((200, {"content-encoding": "br"}, b"\x0b"))
+    answer = await ask(Client(ClientSettings()), asked)
+    assert (answer.body, answer.further) == (b"\x0b", [("content-encoding", "br")])
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b"])
+async def test_a_host_that_no_dns_takes(host: str) -> None:
+    asking = Client(ClientSettings(retries=0)).post(parse_target(f"http://{host}/"), Message(b""))
+    with pytest.raises(UnreachableError, match="no connection: the host is no name of DNS"):
+        await asking
+
+
+async def test_nobody_is_asked_who_is_too_late_already(service: Start) -> None:
+    asked = await service()
+    now = asyncio.get_running_loop().time()
+    with pytest.raises(DeadlineError):
+        await Client(ClientSettings()).post(parse_target(asked.url), Message(b""), deadline=now)
+    assert asked.requests == []
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
