@@ -7,7 +7,7 @@ from dataclasses import replace
 from rouse.api.base import Object
 from rouse.api.inferencegraph.lifecycle import ROUTER_READY, Reason
 from rouse.api.inferencegraph.types import InferenceGraph
-from rouse.api.inferenceservice.lifecycle import Finding, summarize
+from rouse.api.inferenceservice.lifecycle import Finding, condition_of, summarize
 from rouse.compiler.access import make_auth_objects, methods_of
 from rouse.compiler.component import ResolvedComponent
 from rouse.compiler.conditions import is_current, mirrored, observe_ingress
@@ -49,9 +49,7 @@ def compile_knative(
     live = observed.knative_services.get(router.name)
     current = live is not None and is_current(live, service)
     created = ((live or {}).get("status") or {}).get("latestCreatedRevisionName", "")
-    ready = with_crash(
-        mirrored(live, current, "Ready", ROUTER_READY), observed.pods, {_REVISION_LABEL: created}
-    )
+    ready = with_crash(_router_ready(live, current), observed.pods, {_REVISION_LABEL: created})
     if not made:
         return Wanted((service,), ready, str(((live or {}).get("status") or {}).get("url") or ""))
     # Before the Knative Service, which opens the host in the cluster.
@@ -75,7 +73,13 @@ def compile_knative(
 def find_knative(graph: InferenceGraph, observed: Observed) -> Finding | None:
     """Return RouterReady as the live Knative Service tells it; None where there is none."""
     live = observed.knative_services.get(_name(graph))
-    return None if live is None else mirrored(live, True, "Ready", ROUTER_READY)
+    return None if live is None else _router_ready(live, True)
+
+
+def _router_ready(live: Object | None, current: bool) -> Finding:
+    # Of a first revision that failed Ready says only that there is none; its configuration, why.
+    failed = condition_of(live, "ConfigurationsReady").get("status") == "False"
+    return mirrored(live, current, "ConfigurationsReady" if failed else "Ready", ROUTER_READY)
 
 
 def _name(graph: InferenceGraph) -> str:
