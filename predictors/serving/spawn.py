@@ -22,13 +22,17 @@ class MalformedError(Exception):
 
 @dataclass(frozen=True)
 class Spawn:
-    """Start a predictor; `fds` are its stdout, its stderr and its listening socket."""
+    """Start a predictor; `fds` are its stdout, its stderr and its listening socket.
+
+    With a `module` it is no predictor: that package's own `cli.main` runs.
+    """
 
     id: str
     args: list[str]
     env: dict[str, str]
     cwd: str
     fds: tuple[int, int, int]
+    module: str = ""
 
     def adopt(self) -> None:
         """Give this process the descriptors, folder and environment of the request."""
@@ -67,7 +71,10 @@ def parse(data: bytes, fds: Sequence[int]) -> Spawn:
         raise MalformedError("args must be a list of strings")
     if not isinstance(env, dict) or not all(isinstance(item, str) for item in env.values()):
         raise MalformedError("env must be an object of strings")
-    return Spawn(name, args, env, cwd, (fds[0], fds[1], fds[2]))
+    module = message.get("module", "")
+    if not isinstance(module, str):
+        raise MalformedError("module must be a string")
+    return Spawn(name, args, env, cwd, (fds[0], fds[1], fds[2]), module)
 
 
 def id_of(data: bytes) -> str | None:

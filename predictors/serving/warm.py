@@ -70,7 +70,13 @@ def run_warm_parent(runtime: Runtime, entry: Entry) -> int:
     with channel:
         parent = _Parent(channel, runtime, entry)
         parent.send(
-            {"type": "ready", "framework": runtime.name, "pid": os.getpid(), "import_s": seconds}
+            {
+                "type": "ready",
+                "framework": runtime.name,
+                "pid": os.getpid(),
+                "import_s": seconds,
+                "modules": True,
+            }
         )
         return parent.run()
 
@@ -187,9 +193,14 @@ class _Parent:
 
     def _spawn(self, data: bytes, fds: Sequence[int]) -> dict[str, Any]:
         spawn = parse(data, fds)
-        pid = self._handed(data, fds) or self._forked(spawn)
+        if spawn.module:
+            # Not by the spare: that has been rehearsed for a predictor, and the next one needs it.
+            self._share(spawn.module)
+            pid = self._forked(spawn)
+        else:
+            pid = self._handed(data, fds) or self._forked(spawn)
+            self._latest = spawn
         self._children[pid] = spawn.id
-        self._latest = spawn
         return {"type": "spawned", "id": spawn.id, "pid": pid}
 
     def _handed(self, data: bytes, fds: Sequence[int]) -> int | None:
@@ -204,6 +215,17 @@ class _Parent:
             except OSError:
                 return None
         return spare.pid
+
+    def _share(self, module: str) -> None:
+        """Import what every process of a module needs, once for all of them."""
+        if f"{module}.server" in sys.modules:
+            return
+        try:
+            importlib.import_module(f"{module}.server")
+        except Exception as error:
+            # Only the child is to fail of it, in its own log: this process has others to keep.
+            _log.debug("%s shares nothing: %r", module, error)
+        freeze()
 
     def _forked(self, spawn: Spawn) -> int:
         pid = os.fork()
@@ -237,7 +259,7 @@ class _Parent:
             os.close(self._wake_write)
             spawn = told()
             spawn.adopt()
-            code = self._entry(spawn.args)
+            code = self._entry_of(spawn)(spawn.args)
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
         except BaseException:
@@ -247,6 +269,14 @@ class _Parent:
             sys.stderr.flush()
             # Not sys.exit: the parent's clean-up is not this process's to do.
             os._exit(code)
+
+    def _entry_of(self, spawn: Spawn) -> Entry:
+        if not spawn.module:
+            return self._entry
+        # What `rouse status` shows: its command line is this parent's.
+        _prctl(_PR_SET_NAME, f"guest-{spawn.module.rpartition('.')[2]}".encode())
+        entry: Entry = importlib.import_module(f"{spawn.module}.cli").main
+        return entry
 
     def _reap(self) -> None:
         while True:

@@ -104,6 +104,47 @@ async def test_garbage_from_a_parent_is_logged_and_survived(
     )
 
 
+ROUTER_ARGS = (
+    "--graph-json",
+    '{"nodes": {"root": {"routerType": "Sequence", "steps": [{"serviceUrl": "http://h/"}]}}}',
+)
+
+
+def router_pod(make_pod: MakePod, **container: object) -> dict[str, object]:
+    return make_pod("ghcr.io/rouse/router:v0.1.0", args=list(ROUTER_ARGS), **container)
+
+
+async def test_a_predictors_parent_forks_the_router_of_a_graph(
+    watched: Watched, make_pod: MakePod
+) -> None:
+    pytest.importorskip("sklearn")
+    command = ImageTable().command_for("ghcr.io/rouse/sklearnserver", {}, "c", serving=True).argv
+    watched.node.warm_up_framework("sklearn")
+    parent = watched.warm.parent(command)
+    assert parent is not None
+    assert not parent.lends, "before it is ready"
+    await parent.ready(50)
+    watched.node.launch(router_pod(make_pod))
+    pid = (await watched.ready()).containers[0].pid
+    assert f"\nPPid:\t{parent.process.pid}\n" in Path(f"/proc/{pid}/status").read_text()
+    parent.lose()
+    assert not parent.lends
+
+
+async def test_a_parent_that_does_not_lend_itself_is_not_asked(
+    watched: Watched, make_pod: MakePod
+) -> None:
+    watched.node.warm_up(make_pod())
+    parent = parent_of(watched)
+    await parent.ready(10)
+    watched.node.launch(router_pod(make_pod))
+    state = await watched.ready()
+    assert (
+        f"\nPPid:\t{os.getpid()}\n" in Path(f"/proc/{state.containers[0].pid}/status").read_text()
+    )
+    assert parent.forks == 0
+
+
 async def test_a_cancelled_spawn_leaves_no_replica(paths: NodePaths) -> None:
     pool = WarmPool(paths)
     pool.ensure(COMMAND)

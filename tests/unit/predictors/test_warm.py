@@ -52,13 +52,18 @@ class WarmParent:
 
     def spawn(self, name: str, folder: Path, **env: str) -> tuple[int, str, Path]:
         """Fork a replica and wait until it is ready: its pid, URL and log."""
+        args = ["--model_name=iris", f"--model_dir={folder}"]
+        return self.start(name, {"args": args}, **env)
+
+    def start(self, name: str, told: dict[str, Any], **env: str) -> tuple[int, str, Path]:
+        """As `spawn`, of a request with these fields."""
         log = self.home / f"{name.replace('/', '-')}.log"
         with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
             self.send(
                 {
                     "type": "spawn",
                     "id": name,
-                    "args": ["--model_name=iris", f"--model_dir={folder}"],
+                    **told,
                     "env": {**os.environ, "ROUSE_NOTIFY_SOCKET": str(self.home / "n"), **env},
                     "cwd": str(self.home),
                 },
@@ -189,6 +194,11 @@ def test_replicas_do_not_outlive_it(
             3,
             "env must be an object of strings",
         ),
+        (
+            {"type": "spawn", "id": "x", "cwd": "/", "args": [], "env": {}, "module": 1},
+            3,
+            "module must be a string",
+        ),
     ],
 )
 def test_wrong_messages_are_answered_and_leak_nothing(
@@ -226,6 +236,38 @@ def test_a_spare_waits_and_is_replaced(parent: WarmParent, iris_folder: Path) ->
     os.close(watched)
     other, _, _ = parent.spawn("d/c/0", iris_folder)
     assert other not in (first, pid, spare)
+
+
+async def test_it_forks_servers_of_other_packages(parent: WarmParent, iris_folder: Path) -> None:
+    """A graph's router is quickly there beside any predictor, and leaves it its spare."""
+    first, asked, _ = parent.spawn("d/a/0", iris_folder)
+    spare = _next_spare(parent, {first})
+    step = {"serviceUrl": f"{asked}/v1/models/iris:predict"}
+    graph = {"nodes": {"root": {"routerType": "Sequence", "steps": [step]}}}
+    args = ["--graph-json", orjson.dumps(graph).decode(), "--graph_name=flow"]
+    told = {"args": args, "module": "predictors.graph"}
+    router, url, log = parent.start("d/flow/0", told)
+    assert router not in (first, spare)
+    assert spare in _children(parent)
+    assert Path(f"/proc/{router}/comm").read_text() == "guest-graph\n"
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(url, json=BODY)
+    assert answer.json() == {"predictions": [0]}, log.read_text()
+    assert len(os.listdir(f"/proc/{parent.process.pid}/task")) == 1
+    os.kill(router, signal.SIGTERM)
+    left = {"type": "exited", "id": "d/flow/0", "pid": router, "status": 0}
+    assert parent.receive() == left
+
+
+def test_a_package_that_is_not_there_fails_alone(parent: WarmParent, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
+        fds = [output.fileno(), output.fileno(), listener.fileno()]
+        told = {"args": [], "env": {**os.environ}, "cwd": str(tmp_path), "module": "predictors.no"}
+        parent.send({"type": "spawn", "id": "x", **told}, fds)
+    assert parent.receive()["type"] == "spawned"
+    assert parent.receive()["status"] == 1
+    assert "No module named 'predictors.no'" in log.read_text()
 
 
 def test_replicas_asked_for_at_once_all_start(parent: WarmParent, iris_folder: Path) -> None:

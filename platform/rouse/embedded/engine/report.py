@@ -14,6 +14,8 @@ from rouse.embedded.home import Home
 __all__ = ["Part", "Report", "report"]
 
 _PROBE_TIMEOUT_S = 2.0
+_GUEST = "guest-"
+"""Begin of the name of a process that a warm parent of another package has forked."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ def part_name(process: Process, parent: Process | None) -> str:
     if " controller" in command and "rouse" in command:
         return "controllers"
     if "predictors." in command:
+        if process.name.startswith(_GUEST):
+            return f"replica {process.name.removeprefix(_GUEST)}"
         framework = command.split("predictors.", 1)[1].split()[0]
         return f"{_role(process, parent)} {framework}"
     if "envoy" in process.command[0].rsplit("/", 1)[-1]:

@@ -41,6 +41,8 @@ class Invocation:
     cwd: str
     warm: bool
     listen: bool
+    module: str = ""
+    """The package that a warm parent of another one may run instead; none when empty."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -105,6 +107,7 @@ def make_invocation(
         cwd=move(container["workingDir"]) if container.get("workingDir") else cwd,
         warm=local.warm,
         listen=local.listen,
+        module=local.module,
     )
 
 

@@ -51,6 +51,9 @@ class LocalCommand:
     """It can be started once with ``--warm`` and forks replicas then."""
     listen: bool = False
     """It serves on the socket ``ROUSE_LISTEN_FD`` and reports to ``ROUSE_NOTIFY_SOCKET``."""
+    module: str = ""
+    """A warm parent of any predictor can fork it, as it is quick to import beside one: the package
+    whose ``cli.main`` runs. It has no parent of its own."""
     overrides: bool = False
     """It stands for the container's own ``command`` too, not only for the image's."""
 
@@ -77,7 +80,9 @@ BUILT_IN: Final[Mapping[str, LocalCommand]] = {
     "ghcr.io/rouse/storage-initializer": LocalCommand(
         ("{python}", "-m", "predictors.storage_initializer")
     ),
-    "ghcr.io/rouse/router": LocalCommand(("{python}", "-m", "predictors.graph"), listen=True),
+    "ghcr.io/rouse/router": LocalCommand(
+        ("{python}", "-m", "predictors.graph"), listen=True, module="predictors.graph"
+    ),
     "ghcr.io/rouse/transformer": LocalCommand(("{python}", "-m", "transformers_pre"), listen=True),
 }
 

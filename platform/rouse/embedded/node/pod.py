@@ -43,7 +43,7 @@ def commands_of(pod: dict[str, Any], images: ImageTable) -> dict[str, LocalComma
         command = images.command_for(image, annotations, name, serving=name == serving)
         if container.get("command") and not command.overrides:
             # it replaces the image's, as in Kubernetes, and is then an ordinary command
-            command = replace(command, warm=False, listen=False)
+            command = replace(command, warm=False, listen=False, module="")
         commands[name] = command
     return commands
 

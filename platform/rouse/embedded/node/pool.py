@@ -70,6 +70,14 @@ class WarmPool:
         await parent.ready(self._start_s)
         return await parent.spawn(request, self._spawn_s)
 
+    async def lend(self, request: SpawnRequest) -> ForkedProcess | None:
+        """Fork a process of the request's module from a parent that is there for predictors.
+
+        None where none is ready now: for this none is started, nor waited for. Raises WarmError.
+        """
+        parent = next((one for one in self._parents.values() if one.lends), None)
+        return None if parent is None else await parent.spawn(request, self._spawn_s)
+
     async def stop(self) -> None:
         """End every parent and replica."""
         keepers, self._keepers = list(self._keepers.values()), {}

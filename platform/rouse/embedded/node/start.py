@@ -44,10 +44,13 @@ async def start_container(
     fds = [*pipes, listener.fileno()] if listener else pipes
     note = ""
     try:
-        if invocation.warm and listener is not None:
-            request = SpawnRequest(id_, invocation.args, env, invocation.cwd, tuple(fds))
+        if listener is not None:
+            request = SpawnRequest(
+                id_, invocation.args, env, invocation.cwd, tuple(fds), invocation.module
+            )
             try:
-                return Start(await services.warm.spawn(invocation.command, request))
+                if forked := await _forked(invocation, services, request):
+                    return Start(forked)
             except WarmError as error:
                 note = f"{error}; started without a warm parent"
         if listener is not None:
@@ -66,3 +69,12 @@ async def start_container(
     finally:
         for fd in pipes:
             os.close(fd)
+
+
+async def _forked(
+    invocation: Invocation, services: NodeServices, request: SpawnRequest
+) -> OwnedProcess | None:
+    """Fork it from a warm parent; None where there is none to do it. Raises WarmError."""
+    if invocation.warm:
+        return await services.warm.spawn(invocation.command, request)
+    return await services.warm.lend(request) if request.module else None

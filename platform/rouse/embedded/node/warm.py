@@ -2,7 +2,8 @@
 
 The node holds one end of a SOCK_SEQPACKET socket pair; each datagram is one JSON message::
 
-    parent -> node  {"type": "ready", "framework": "sklearn", "pid": 7, "import_s": 0.83}
+    parent -> node  {"type": "ready", "framework": "sklearn", "pid": 7, "import_s": 0.83,
+                     "modules": true}   (whether it takes a "module" in "spawn")
     node -> parent  {"type": "spawn", "id": "...", "args": [...], "env": {...}, "cwd": "..."}
                     with file descriptors [stdout, stderr, listening socket]
     parent -> node  {"type": "spawned", "id": "...", "pid": 8}
@@ -50,11 +51,14 @@ class SpawnRequest:
     cwd: str
     fds: tuple[int, ...]
     """stdout, stderr, and the listening socket if there is one."""
+    module: str = ""
+    """The package that is run, where it is not the parent's own."""
 
     def encoded(self) -> bytes:
         """The datagram; raises WarmError when it is too large for one."""
         message = {"type": "spawn", "id": self.id, "args": self.args, "env": self.env}
-        data = orjson.dumps({**message, "cwd": self.cwd})
+        module = {"module": self.module} if self.module else {}
+        data = orjson.dumps({**message, "cwd": self.cwd, **module})
         if len(data) > _MAX_DATAGRAM:
             raise WarmError(
                 f"{self.id}: {len(data)} bytes of arguments and environment are too many"
@@ -96,6 +100,7 @@ class WarmParent:
         self._log = log
         self._ready = asyncio.Event()
         self._lost = False
+        self._modules = False
         self._pending: dict[str, asyncio.Future[ForkedProcess]] = {}
         self._replicas: dict[int, ForkedProcess] = {}
         asyncio.get_running_loop().add_reader(channel, self._readable)
@@ -132,6 +137,11 @@ class WarmParent:
     def idle(self) -> bool:
         """Whether it has no replica."""
         return not self._replicas
+
+    @property
+    def lends(self) -> bool:
+        """Whether it is there, and forks processes of other packages too."""
+        return self._modules and not self._lost
 
     @property
     def log_tail(self) -> tuple[str, ...]:
@@ -218,6 +228,7 @@ class WarmParent:
         match message["type"]:
             case "ready":
                 self.framework = str(message.get("framework", ""))
+                self._modules = message.get("modules") is True
                 self._ready.set()
             case "spawned":
                 self._spawned(str(message["id"]), int(message["pid"]))
