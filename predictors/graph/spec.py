@@ -48,8 +48,11 @@ class Step:
 
     @property
     def url(self) -> str:
-        """What it asks; empty for another node."""
-        return self.target.url if self.target is not None else ""
+        """What it asks, as callers and logs are told; empty for another node.
+
+        Without the query, which may hold a key of whoever made the graph.
+        """
+        return self.target.url.partition("?")[0] if self.target is not None else ""
 
 
 @dataclass(frozen=True)

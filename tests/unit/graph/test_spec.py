@@ -36,6 +36,7 @@ def test_names_are_resolved() -> None:
     target = one.target
     assert (target.origin.host, target.origin.port) == ("iris.default.svc.cluster.local", 80)
     assert target.head.startswith(b"POST /v1/models/iris:predict?a=b HTTP/1.1\r\nhost: iris.def")
+    assert one.url == URL.removesuffix("?a=b"), "a query may hold a secret"
     other = two.node.steps[0].target
     assert (other.origin.scheme, other.origin.host, other.origin.port) == ("https", "::1", 443)
     assert (other.path, other.authority) == ("/", "[::1]")
