@@ -95,6 +95,17 @@ async def test_a_service_that_comes_later(cluster: Cluster, name: str) -> None:
         await cluster.delete(INFERENCE_SERVICES, step)
 
 
+@pytest.mark.usefixtures("iris")
+@pytest.mark.cluster_only(reason="the embedded engine's pods need no ServiceAccount")
+async def test_a_router_that_cannot_start(cluster: Cluster, name: str) -> None:
+    """Why a router's pod cannot be made is in the status, in the words of who refused it."""
+    nodes = root("Sequence", FIRST_STEP)
+    await cluster.apply(graph(cluster, name, nodes, serviceAccountName="nobody"))
+    told = await cluster.told(name, "RouterReady", resource=INFERENCE_GRAPHS)
+    assert "serviceaccount" in told["message"]
+    assert "nobody" in told["message"]
+
+
 async def test_a_name_that_is_taken(cluster: Cluster, iris: Object) -> None:
     """A graph with the name of a service says that it is taken, and the service is not touched."""
     taken = iris["metadata"]["name"]

@@ -138,6 +138,18 @@ async def test_headers(cluster: Cluster, name: str) -> None:
     assert not {"x-tenant", "authorization"} & got.keys()
 
 
+@pytest.mark.usefixtures("echo")
+async def test_headers_that_a_graph_names(cluster: Cluster, name: str) -> None:
+    """With rouse.dev/propagate-headers a graph's steps get the headers that it names."""
+    nodes = root("Sequence", ECHO_STEP)
+    annotations = {"rouse.dev/propagate-headers": "authorization, x-tenant-.*"}
+    live = await deploy(cluster, graph(cluster, name, nodes, annotations=annotations))
+    sent = {"x-tenant-id": "a", "authorization": "b", "x-other": "c"}
+    got = (await ask(cluster, live, headers=sent)).json()["headers"]
+    assert (got["x-tenant-id"], got["authorization"]) == ("a", "b")
+    assert "x-other" not in got
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def tenants(cluster: Cluster) -> AsyncIterator[None]:
     """Routers pass X-Tenant headers on; rouse-config is as it was afterwards."""
