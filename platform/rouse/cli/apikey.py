@@ -8,6 +8,7 @@ import click
 
 from rouse.cli.options import connection_options
 from rouse.cli.output import aligned
+from rouse.cli.targets import target_of
 
 __all__ = ["apikey"]
 
@@ -22,7 +23,7 @@ _KEY = click.option(
 
 @click.group()
 def apikey() -> None:
-    """API keys of the InferenceService or InferenceGraph NAME; its Secret holds hashes only."""
+    """API keys of the InferenceService NAME, or of ig/NAME; a Secret holds their hashes only."""
 
 
 @apikey.command()
@@ -36,20 +37,21 @@ def create(
     """Make a key and print it, this once."""
     from rouse.sdk.apikeys import KeyStore
 
+    resource, bare = target_of(name)
     with KeyStore(kubeconfig, namespace) as store:
-        text, where = store.create(name, key_name, rotate=rotate)
+        text, where = store.create(bare, key_name, rotate=rotate)
     click.echo(text)
     click.echo(f"its hash is in Secret {where}; the key itself is nowhere", err=True)
     if not store.exists:
         click.echo(
-            f"there is no InferenceService {name} in namespace {where.namespace} yet; give it the "
+            f"there is no {resource.kind} {bare} in namespace {where.namespace} yet; give it the "
             "annotation rouse.dev/auth: api-key when you make it",
             err=True,
         )
     elif not store.asked_for:
         click.echo(
-            f"{store.kind} {name} does not ask for keys yet: kubectl annotate "
-            f"{store.kind.lower()} {name} -n {where.namespace} rouse.dev/auth=api-key",
+            f"{store.kind} {bare} does not ask for keys yet: kubectl annotate "
+            f"{store.kind.lower()} {bare} -n {where.namespace} rouse.dev/auth=api-key",
             err=True,
         )
 
@@ -61,8 +63,9 @@ def list_(name: str, kubeconfig: Path | None, namespace: str | None) -> None:
     """Show the names of the keys, and the begin of the hash of each."""
     from rouse.sdk.apikeys import KeyStore
 
+    _, bare = target_of(name)
     with KeyStore(kubeconfig, namespace) as store:
-        keys, unreadable = store.list(name)
+        keys, unreadable = store.list(bare)
     rows = [*((key.name, key.fingerprint) for key in keys), *((one, "?") for one in unreadable)]
     click.echo(aligned([("KEY", "SHA-256"), *rows]))
 
@@ -78,6 +81,7 @@ def revoke(
     """Take a key back: it opens nothing within a second."""
     from rouse.sdk.apikeys import KeyStore
 
+    _, bare = target_of(name)
     with KeyStore(kubeconfig, namespace) as store:
-        count, where = store.revoke(name, key_name, old=old)
+        count, where = store.revoke(bare, key_name, old=old)
     click.echo(f"{count} revoked in Secret {where}")

@@ -145,6 +145,13 @@ async def test_a_parent_that_does_not_lend_itself_is_not_asked(
     assert parent.forks == 0
 
 
+async def test_what_no_datagram_holds_is_not_lent(paths: NodePaths) -> None:
+    pool = WarmPool(paths)
+    request = SpawnRequest("x", ("y" * 70_000,), {}, "/", (1, 2, 0), "predictors.graph")
+    assert await pool.lend(request) is None
+    await pool.stop()
+
+
 async def test_a_cancelled_spawn_leaves_no_replica(paths: NodePaths) -> None:
     pool = WarmPool(paths)
     pool.ensure(COMMAND)

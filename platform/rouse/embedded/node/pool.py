@@ -73,8 +73,11 @@ class WarmPool:
     async def lend(self, request: SpawnRequest) -> ForkedProcess | None:
         """Fork a process of the request's module from a parent that is there for predictors.
 
-        None where none is ready now: for this none is started, nor waited for. Raises WarmError.
+        None where none is ready now, as for this none is started, nor waited for; and where the
+        request is too large. Raises WarmError.
         """
+        if not request.fits:
+            return None
         parent = next((one for one in self._parents.values() if one.lends), None)
         return None if parent is None else await parent.spawn(request, self._spawn_s)
 

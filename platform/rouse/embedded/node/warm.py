@@ -54,16 +54,24 @@ class SpawnRequest:
     module: str = ""
     """The package that is run, where it is not the parent's own."""
 
+    @property
+    def fits(self) -> bool:
+        """Whether one datagram holds it: a graph may be larger."""
+        return len(self._data()) <= _MAX_DATAGRAM
+
     def encoded(self) -> bytes:
         """The datagram; raises WarmError when it is too large for one."""
-        message = {"type": "spawn", "id": self.id, "args": self.args, "env": self.env}
-        module = {"module": self.module} if self.module else {}
-        data = orjson.dumps({**message, "cwd": self.cwd, **module})
+        data = self._data()
         if len(data) > _MAX_DATAGRAM:
             raise WarmError(
                 f"{self.id}: {len(data)} bytes of arguments and environment are too many"
             )
         return data
+
+    def _data(self) -> bytes:
+        message = {"type": "spawn", "id": self.id, "args": self.args, "env": self.env}
+        module = {"module": self.module} if self.module else {}
+        return orjson.dumps({**message, "cwd": self.cwd, **module})
 
 
 class ForkedProcess(OwnedProcess):
