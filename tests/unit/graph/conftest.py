@@ -17,7 +17,7 @@ from tests.unit.graph.doubles import Handler, Reply, Router, Service, running
 @pytest.fixture
 async def service() -> AsyncIterator[Callable[..., Awaitable[Service]]]:
     """Starts services; they end with the test."""
-    servers: list[asyncio.Server] = []
+    servers: list[tuple[asyncio.Server, Service]] = []
 
     async def start(reply: Reply | Handler | None = None) -> Service:
         made = Service()
@@ -26,13 +26,14 @@ async def service() -> AsyncIterator[Callable[..., Awaitable[Service]]]:
         elif reply is not None:
             made.reply = reply
         server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-        servers.append(server)
+        servers.append((server, made))
         made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/models/m:predict"
         return made
 
     yield start
-    for server in servers:
+    for server, made in servers:
         server.close()
+        await made.leave()
 
 
 @pytest.fixture

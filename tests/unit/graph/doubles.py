@@ -43,6 +43,8 @@ class Service:
     handler: Handler | None = None
     raw: Callable[[Request, asyncio.StreamWriter], Awaitable[None]] | None = None
     """Writes the answer itself."""
+    serving: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
+    """Its connections."""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a caller has gone while it was being answered."""
@@ -54,6 +56,9 @@ class Service:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         port = writer.get_extra_info("peername")[1]
+        serving = asyncio.current_task()
+        assert serving is not None
+        self.serving[serving] = writer
         try:
             while request := await read(reader, port):
                 self.requests.append(request)
@@ -72,6 +77,14 @@ class Service:
             self.left.set()
         finally:
             writer.close()
+            del self.serving[serving]
+
+    async def leave(self) -> None:
+        """Break off all connections."""
+        serving = list(self.serving)
+        for writer in self.serving.values():
+            writer.transport.abort()
+        await asyncio.gather(*serving)
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         if self.raw is not None:
