@@ -226,6 +226,23 @@ async def test_a_name_that_is_somebody_elses_writes_nothing_at_all(world: GraphH
     assert (await world.get(SERVICES, "flow"))["spec"]["externalName"] == "elsewhere"
 
 
+async def test_whose_knative_service_has_the_name_is_told(world: GraphHarness) -> None:
+    await world.serve("iris")
+    await world.apply(
+        {
+            "apiVersion": "serving.knative.dev/v1",
+            "kind": "Service",
+            "metadata": {"name": "flow", "namespace": "default"},
+            "spec": {"template": {"spec": {"containers": [{"image": "mine"}]}}},
+        }
+    )
+    await world.apply(graph())
+    await world.caught_up()
+    with pytest.raises(NotOwnedError, match="Knative Service flow in namespace default was made"):
+        await world.reconcile(GRAPH)
+    assert world.faults.writes == [STATUS]
+
+
 async def test_the_mode_standard(world: GraphHarness) -> None:
     await world.serve("iris")
     await world.apply(graph(annotations=STANDARD, nodeName="node-a", maxReplicas=3))

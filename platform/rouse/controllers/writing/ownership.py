@@ -27,7 +27,9 @@ def check_owner(
     """
     if live is None:
         return
-    what = f"{live['kind']} {live['metadata']['name']}"
+    # Two kinds are called Service; who is to delete one must know which.
+    knative = "Knative " if wanted["apiVersion"].startswith("serving.knative.dev/") else ""
+    what = f"{knative}{live['kind']} {live['metadata']['name']}"
     if controller_of(wanted) is None:
         if MANAGED_BY.items() <= labels_of(live).items():
             return
