@@ -58,8 +58,8 @@ class GraphMetrics:
     def text(self) -> bytes:
         """The exposition, version 0.0.4."""
         lines = [
-            *_outcomes("graph", "a request of the graph", [self.requests]),
-            *_outcomes("graph_step", "a step", [*self._titled.values()]),
+            *_outcomes("graph", "a request of the graph", "ended", [self.requests]),
+            *_outcomes("graph_step", "a step", "began", [*self._titled.values()]),
             *head("requests_in_flight", "gauge", "Requests accepted and not yet answered."),
             f"requests_in_flight {self.in_flight}",
             *head("start_seconds", "gauge", "Seconds from the start of the process to ready."),
@@ -69,12 +69,13 @@ class GraphMetrics:
         return ("\n".join(lines) + "\n").encode()
 
 
-def _outcomes(name: str, what: str, counted: list[Outcomes]) -> Iterator[str]:
+def _outcomes(name: str, what: str, until: str, counted: list[Outcomes]) -> Iterator[str]:
     total, seconds = f"{name}_requests_total", f"{name}_request_seconds"
     yield from head(total, "counter", f"Times {what} was over, by the status of its answer.")
     for each in counted:
         for code, count in sorted(each.codes.items()):
             yield f'{total}{{{each.labels},code="{code}"}} {count}'
-    yield from head(seconds, "histogram", f"Seconds {what} took; a streamed one until it began.")
+    told = f"Seconds {what} took; with a streamed answer until that {until}."
+    yield from head(seconds, "histogram", told)
     for each in counted:
         yield from each.seconds.lines(seconds, each.labels)

@@ -61,6 +61,14 @@ def test_a_wrong_graph_ends_with_one_line_and_is_told_to_the_node(tmp_path: Path
     assert (told["type"], told["error"]) == ("failed", message)
 
 
+def test_a_timeout_that_is_not_applied_is_told() -> None:
+    graph = GRAPH[:-1] + ',"routerTimeouts":{"serverIdle":5}}'
+    # A file descriptor that is no socket ends it.
+    code, said = run("--graph-json", graph, ROUSE_LISTEN_FD="none")
+    assert code == 1
+    assert "routerTimeouts.serverIdle is not applied" in said.splitlines()[0]
+
+
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from datetime import UTC, datetime
 from types import ModuleType
 
 import pytest
 
+from predictors.graph.metrics import GraphMetrics
+from predictors.graph.spec import parse_graph
 from predictors.serving.inference import InferenceResponse
 from predictors.serving.metrics import ServerMetrics, shared
 from predictors.serving.payloads import outbox
@@ -54,6 +57,17 @@ def model_server() -> str:
     return metrics.text().decode()
 
 
+def graph_router() -> str:
+    step = {"name": "a", "serviceUrl": "http://a/"}
+    graph = parse_graph(
+        json.dumps({"nodes": {"root": {"routerType": "Sequence", "steps": [step]}}}), "g"
+    )
+    metrics = GraphMetrics(graph)
+    metrics.requests.add(200, 0.1)
+    metrics.watch(graph.root, graph.root.steps[0])(200, "")
+    return metrics.text().decode()
+
+
 def controllers() -> str:
     metrics = ControllerMetrics(lambda: 0.0)
     metrics.called(ApiCall("get", 200, 0.1))
@@ -82,10 +96,11 @@ def webhooks() -> str:
             model_server(),
             {name for names in ELSEWHERE.values() for name in names},
         ),
+        ("Graph routers", graph_router(), set()),
         ("Controllers", controllers(), set()),
         ("Webhooks", webhooks(), set()),
     ],
-    ids=["models", "controllers", "webhooks"],
+    ids=["models", "graphs", "controllers", "webhooks"],
 )
 def test_the_page_lists_what_is_told(title: str, text: str, more: set[str]) -> None:
     listed = section(title)
