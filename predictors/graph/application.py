@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from time import perf_counter
 from typing import Final
 
@@ -13,6 +14,7 @@ import orjson
 
 from predictors.graph.asking import Asking
 from predictors.graph.errors import RouteError
+from predictors.graph.knocking import Knocking
 from predictors.graph.messages import JSON, Message, content_of
 from predictors.graph.propagation import Propagation
 from predictors.graph.routing import Choose, by_weight, route
@@ -59,6 +61,7 @@ class Application:
         self._propagation = propagation
         self._choose = choose
         self._bodies = Bodies(limits)
+        self._knocking = Knocking(client)
         self._routing: set[asyncio.Task[int]] = set()
         self._cut_off = False
         self._pages: dict[str, Page] = {
@@ -78,6 +81,10 @@ class Application:
         self._cut_off = True
         for routing in self._routing:
             routing.cancel()
+
+    async def close(self) -> None:
+        """Give up on what no request waits for."""
+        await self._knocking.close()
 
     def sweep(self) -> None:
         """Give up on bodies that do not arrive, and connections nobody needs."""
@@ -164,7 +171,12 @@ class Application:
             kind = scope.headers.get("content-type") or kind
         asking = self._asking(scope)
         answer = await route(
-            self._graph, Message(body, kind, json_length), asking, self._choose, self.watching.step
+            self._graph,
+            Message(body, kind, json_length),
+            asking,
+            self._choose,
+            self.watching.step,
+            partial(self._knocking.at, headers=asking.lines),
         )
         headers = [*answer.headers, *answer.further]
         if answer.parts is not None:

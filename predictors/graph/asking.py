@@ -20,10 +20,11 @@ class Asking:
     """Asks services on behalf of one request.
 
     ``deadline`` is the request's by the loop's time, ``most`` the seconds of one call or 0; one
-    that is ``patient`` has a client that says how long it waits, and so do its steps.
+    that is ``patient`` has a client that says how long it waits, and so do its steps. ``lines`` are
+    the headers that every service gets.
     """
 
-    __slots__ = ("_client", "_deadline", "_lines", "_most", "_patient", "_tracer")
+    __slots__ = ("_client", "_deadline", "_most", "_patient", "_tracer", "lines")
 
     def __init__(
         self,
@@ -36,7 +37,7 @@ class Asking:
         tracer: Tracer | None,
     ) -> None:
         self._client = client
-        self._lines = lines
+        self.lines = lines
         self._deadline = deadline
         self._most = most
         self._patient = patient
@@ -44,7 +45,7 @@ class Asking:
 
     async def __call__(self, target: Target, message: Message, *, streamed: bool) -> Answer:
         """The answer of a service. Raises `RequestError`."""
-        lines, deadline = self._lines, self._deadline
+        lines, deadline = self.lines, self._deadline
         if self._most or deadline is not None:
             now = asyncio.get_running_loop().time()
             if self._patient and deadline is not None:

@@ -24,7 +24,7 @@ from predictors.graph.spec import Graph, Node, Step
 from predictors.graph.targets import Target
 from predictors.serving.errors import RequestError
 
-__all__ = ["Call", "Choose", "Finish", "Watch", "by_weight", "route", "unwatched"]
+__all__ = ["Ahead", "Call", "Choose", "Finish", "Watch", "by_weight", "route", "unwatched"]
 
 _CANCELLED: Final = 499
 _EXCERPT: Final = 200
@@ -39,6 +39,9 @@ Finish = Callable[[int, str], None]
 
 Watch = Callable[[Node, Step], Finish]
 """Told of every step before it is asked."""
+
+Ahead = Callable[[Sequence[Target]], None]
+"""Told of the InferenceServices that will be asked once a first one has answered."""
 
 
 class Call(Protocol):
@@ -64,24 +67,28 @@ async def route(
     call: Call,
     choose: Choose = by_weight,
     watch: Watch = unwatched,
+    ahead: Ahead | None = None,
 ) -> Answer:
     """The answer of the graph to a request. Raises `RouteError`.
 
     Cancelled, it cancels the calls that are under way.
     """
-    return await _Route(graph, call, choose, watch).node(graph.root, request, last=True)
+    return await _Route(graph, call, choose, watch, ahead).node(graph.root, request, last=True)
 
 
 class _Route:
     """One request on its way."""
 
-    __slots__ = ("_call", "_choose", "_graph", "_watch")
+    __slots__ = ("_ahead", "_call", "_choose", "_graph", "_watch")
 
-    def __init__(self, graph: Graph, call: Call, choose: Choose, watch: Watch) -> None:
+    def __init__(
+        self, graph: Graph, call: Call, choose: Choose, watch: Watch, ahead: Ahead | None
+    ) -> None:
         self._graph = graph
         self._call = call
         self._choose = choose
         self._watch = watch
+        self._ahead = ahead
 
     async def node(self, node: Node, request: Message, *, last: bool) -> Answer:
         """The answer of a node, which is the graph's where it is the ``last`` one."""
@@ -98,6 +105,8 @@ class _Route:
     async def _sequence(self, node: Node, request: Message, *, last: bool) -> Answer:
         answer: Answer | None = None
         final = node.steps[-1]
+        if self._ahead is not None and node.later:
+            self._ahead(node.later)
         for step in node.steps:
             if step.condition is not None:
                 if answer is None:

@@ -107,6 +107,7 @@ class _Server:
             return await self._drain(listener)
         finally:
             sweeping.cancel()
+            await self._application.close()
             self._client.close()
             await tracing_begun
             observers = self._application.watching.observers

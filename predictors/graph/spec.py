@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from math import inf
 from typing import Any, Final, Literal
 
@@ -40,11 +41,20 @@ class Step:
     title: str
     target: Target | None
     node: Node | None
+    service: bool = False
+    """Whether it names an InferenceService; a URL may be anybody's."""
     takes_answer: bool = False
     weight: int = 0
     condition: Path | None = None
     hard: bool = False
     maps: bool = False
+
+    @property
+    def certain(self) -> tuple[Target, ...]:
+        """InferenceServices that are asked wherever this step is taken."""
+        if self.node is not None:
+            return self.node.certain
+        return (self.target,) if self.target is not None and self.service else ()
 
     @property
     def url(self) -> str:
@@ -62,6 +72,23 @@ class Node:
     name: str
     kind: RouterType
     steps: tuple[Step, ...]
+
+    @cached_property
+    def certain(self) -> tuple[Target, ...]:
+        """InferenceServices that are asked for every request, as long as none fails."""
+        if self.kind == "Sequence":
+            return tuple(dict.fromkeys((*self.steps[0].certain, *self.later)))
+        if self.kind == "Ensemble":
+            return tuple({target: None for step in self.steps for target in step.certain})
+        return ()
+
+    @cached_property
+    def later(self) -> tuple[Target, ...]:
+        """Those that a Sequence asks when its first step has answered."""
+        if self.kind != "Sequence":
+            return ()
+        sure = takewhile(lambda step: step.condition is None, self.steps[1:])
+        return tuple({target: None for step in sure for target in step.certain})
 
     @cached_property
     def levels(self) -> int:
@@ -174,6 +201,7 @@ class _Nodes:
             title=told["name"] or told["serviceName"] or told["nodeName"] or str(index),
             target=target,
             node=node,
+            service=bool(told["serviceName"]),
             takes_answer=data == "$response",
             weight=_whole(given, "weight", path),
             condition=self._condition(told["condition"], path),

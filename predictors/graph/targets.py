@@ -38,9 +38,23 @@ class Target:
     @cached_property
     def head(self) -> bytes:
         """The first lines of a request."""
-        origin = self.origin
-        asked = self.path if origin.proxy is None else f"http://{self.authority}{self.path}"
-        return f"POST {asked} HTTP/1.1\r\nhost: {self.authority}\r\n".encode()
+        return self.head_of("POST", self.path)
+
+    @cached_property
+    def readiness(self) -> str | None:
+        """Where the model that is asked says whether it is ready, in its protocol; None where that
+        cannot be told from the path."""
+        path = self.path.partition("?")[0]
+        if path.startswith("/v1/models/") and path.endswith(":predict"):
+            return path.removesuffix(":predict")
+        if path.startswith("/v2/models/") and path.endswith("/infer"):
+            return path.removesuffix("infer") + "ready"
+        return None
+
+    def head_of(self, method: str, path: str) -> bytes:
+        """The first lines of a request to another path of it."""
+        asked = path if self.origin.proxy is None else f"http://{self.authority}{path}"
+        return f"{method} {asked} HTTP/1.1\r\nhost: {self.authority}\r\n".encode()
 
 
 def parse_target(url: str, proxy: Proxy | None = None) -> Target:

@@ -81,6 +81,16 @@ class Client:
         except TimeoutError:
             raise DeadlineError(_LATE) from None
 
+    async def get(self, target: Target, path: str, headers: bytes, *, deadline: float) -> int:
+        """Ask another path of a target for nothing but the status. Raises as `post`."""
+        head = b"%s%s\r\n" % (target.head_of("GET", path), headers)
+        try:
+            async with asyncio.timeout_at(deadline):
+                sending = self._sent(self._pool(target.origin), head, b"", None, streamed=False)
+                return (await sending).status
+        except TimeoutError:
+            raise DeadlineError(_LATE) from None
+
     def sweep(self) -> None:
         """Close what nobody needed for a while; called every now and then."""
         before = asyncio.get_running_loop().time() - self._settings.keep_s

@@ -108,7 +108,7 @@ async def read(reader: asyncio.StreamReader, port: int) -> Request | None:
         name, _, value = line.partition(": ")
         name = name.lower()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    body = await reader.readexactly(int(headers["content-length"]))
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
     return Request(first.split(" ")[1], headers, body, port)
 
 
