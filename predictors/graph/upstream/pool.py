@@ -19,7 +19,7 @@ _WAIT_S: Final = 10.0
 
 
 class RefusedError(UnreachableError):
-    """There was no connection, so nothing was sent."""
+    """There was no connection, so nothing was sent; in a moment there may be one."""
 
 
 class Pool:
@@ -36,7 +36,7 @@ class Pool:
         self._tls: ssl.SSLContext | None = None
 
     async def take(self) -> Connection:
-        """A connection, for `give_back`. Raises `RefusedError`, `OverloadedError`."""
+        """A connection, for `give_back`. Raises `UnreachableError`, `OverloadedError`."""
         while self._idle:
             connection = self._idle.pop()  # the one last used: the others may fall asleep
             if connection.reusable:
@@ -120,10 +120,12 @@ class Pool:
                     ssl=self._tls if secure else None,
                 )
         except TimeoutError:
-            raise RefusedError(f"no connection within {self._connect_s:g} s") from None
+            raise UnreachableError(f"no connection within {self._connect_s:g} s") from None
         except UnicodeError:
             # Of the codec of names: one of more than 63 characters between two dots, or none.
-            raise RefusedError("no connection: the host is no name of DNS") from None
+            raise UnreachableError("no connection: the host is no name of DNS") from None
+        except ssl.SSLError as error:
+            raise UnreachableError(f"no connection: {error}") from error
         except OSError as error:
             raise RefusedError(f"no connection: {_reason(error)}") from error
         if not connection.reusable:

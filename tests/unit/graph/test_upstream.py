@@ -20,6 +20,7 @@ from predictors.graph.errors import UnreachableError
 from predictors.graph.messages import Answer, Message
 from predictors.graph.targets import parse_target
 from predictors.graph.upstream import Client, ClientSettings
+from predictors.graph.upstream.pool import Pool, RefusedError
 from predictors.serving.errors import DeadlineError
 from tests.unit.graph.doubles import Reply, Request, Service
 
@@ -144,11 +145,21 @@ async def test_what_is_packed_in_another_way_is_passed_on(service: Start) -> Non
     assert (answer.body, answer.further) == (b"\x0b", [("content-encoding", "br")])
 
 
-@pytest.mark.parametrize("host", ["a" * 64, "a..b"])
-async def test_a_host_that_no_dns_takes(host: str) -> None:
-    asking = Client(ClientSettings(retries=0)).post(parse_target(f"http://{host}/"), Message(b""))
-    with pytest.raises(UnreachableError, match="no connection: the host is no name of DNS"):
-        await asking
+@pytest.mark.parametrize(
+    ("host", "connect_s", "error"),
+    [
+        ("a" * 64, 10.0, "no connection: the host is no name of DNS"),
+        ("a..b", 10.0, "no connection: the host is no name of DNS"),
+        ("127.0.0.1:9", 0.0, "no connection within 0 s"),
+    ],
+)
+async def test_what_will_not_be_otherwise_is_not_tried_again(
+    host: str, connect_s: float, error: str
+) -> None:
+    origin = parse_target(f"http://{host}/").origin
+    with pytest.raises(UnreachableError, match=error) as raised:
+        await Pool(origin, most=1, connect_s=connect_s, body_bytes=1).take()
+    assert not isinstance(raised.value, RefusedError)
 
 
 async def test_nobody_is_asked_who_is_too_late_already(service: Start) -> None:
