@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from rouse.api.admission import KINDS, review
+from rouse.api.advice import advise
 from rouse.api.base import Object
 from rouse.api.inferenceservice.modes import KNATIVE
 from rouse.compiler.config import CONFIG_MAP, CONFIG_NAMESPACE, KSERVE_CONFIG_MAP, Config
@@ -15,7 +16,6 @@ from rouse.compiler.podwebhook import concerns, diff, mutate
 from rouse.compiler.storage.facts import NO_FACTS, Facts
 from rouse.compiler.storage.known import find_unknown_schemes
 from rouse.errors import ConfigError, FieldError, InvalidError, ValidationError
-from rouse.webhook.deprecations import deprecations
 from rouse.webhook.envelope import AdmissionRequest, Verdict, denied, invalid
 from rouse.webhook.podshape import misshapen
 
@@ -60,7 +60,7 @@ def review_validate(
                 raise ValidationError(_SERVICE, request.name, unknown)
     except ValidationError as error:
         return invalid(request, str(error), error.errors)
-    return _ALLOWED.warned(*deprecations(obj))
+    return _ALLOWED.warned(*advise(obj))
 
 
 def review_default(request: AdmissionRequest, *, default_mode: str = KNATIVE) -> Verdict:

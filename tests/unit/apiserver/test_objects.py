@@ -369,6 +369,20 @@ async def test_wrong_methods(api: httpx.AsyncClient) -> None:
     assert (await api.post("/version", json={})).status_code == 405
 
 
+async def test_what_has_a_newer_form_is_taken_with_a_warning() -> None:
+    models = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
+    body = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "m"},
+        "spec": {"predictor": {"sklearn": {"storageUri": "pvc://m/x"}}},
+    }
+    async with memory_api() as (_, api):
+        made = await api.post(models, json=body)
+        assert made.status_code == 201
+        assert "spec.predictor.sklearn is the old style" in made.headers["warning"]
+
+
 async def test_unknown_fields_of_models_are_errors_by_default() -> None:
     models = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
     model = {"modelFormat": {"name": "sklearn"}, "storageUri": "pvc://m/x"}

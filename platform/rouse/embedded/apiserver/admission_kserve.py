@@ -11,7 +11,7 @@ from rouse.embedded.apiserver.resources import Resource
 from rouse.embedded.apiserver.store import Store
 from rouse.errors import ValidationError
 
-__all__ = ["GROUP", "model_admission", "warm"]
+__all__ = ["GROUP", "advice", "model_admission", "warm"]
 
 GROUP = "serving.kserve.io"
 
@@ -39,6 +39,15 @@ def model_admission(store: Store) -> Plugin:
     return review_model
 
 
+def advice(obj: Object, resource: Resource) -> list[str]:
+    """Return the warnings that webhooks give on a cluster, of an object that was admitted."""
+    if resource.group != GROUP:
+        return []
+    from rouse.api.advice import advise
+
+    return advise(obj)
+
+
 def _names_unknown_scheme(obj: Object) -> bool:
     """Whether anything looks like a location that is not Rouse's: else no compiler is needed."""
     from rouse.api.inferenceservice.storage import SCHEMES
@@ -55,4 +64,5 @@ def _check_schemes(obj: Object, old: Object | None, containers: list[Object]) ->
 
 def warm() -> None:
     """Import the reviewer ahead of the first apply: it takes longer than the server's start."""
-    import rouse.api.admission  # noqa: F401
+    import rouse.api.admission
+    import rouse.api.advice  # noqa: F401

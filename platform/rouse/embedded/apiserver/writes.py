@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rouse.embedded.apiserver.admission import Operation, admit
+from rouse.embedded.apiserver.admission_kserve import advice
 from rouse.embedded.apiserver.errors import (
     MODIFIED,
     Object,
@@ -70,6 +71,7 @@ class Write:
             self._check_shape(obj)
         complete(resource.bucket, obj, None, self.now)
         obj = admit(state.plugins, "CREATE", obj, None, resource)
+        self.warnings.extend(advice(obj, resource))
         self._check_names(obj, check_name(resource, name))
         if track:
             obj = self._tracked(None, obj)
@@ -94,6 +96,7 @@ class Write:
         if self.target.subresource != "status":
             complete(resource.bucket, new, before, self.now)
             new = admit(state.plugins, "UPDATE", new, before, resource)
+            self.warnings.extend(advice(new, resource))
             count_generation(resource, new, before)
         self._check_names(new, [])
         if track:
