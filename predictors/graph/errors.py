@@ -9,6 +9,7 @@
     │   └── StepError        one of its steps could not be asked; names node, step and URL
     ├── LoopError        508 the request has been through too many graphs
     └── UnreachableError 502 no connection, or no HTTP answer
+        └── LostError    502 the connection was closed before anything of an answer came
 
 A service that answers is no error here, whatever its status: that is passed on.
 """
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 
 from predictors.serving.errors import RequestError, StartupError
 
-__all__ = ["GraphError", "LoopError", "RouteError", "StepError", "UnreachableError"]
+__all__ = ["GraphError", "LoopError", "LostError", "RouteError", "StepError", "UnreachableError"]
 
 
 class GraphError(StartupError):
@@ -33,6 +34,13 @@ class UnreachableError(RequestError):
     """A service could not be asked, or did not answer as one."""
 
     status = 502
+
+
+class LostError(UnreachableError):
+    """The connection was closed before anything of an answer came."""
+
+    def __init__(self) -> None:
+        super().__init__("it closed the connection without an answer")
 
 
 class LoopError(RequestError):

@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from predictors.graph.errors import LostError
 from predictors.graph.messages import Answer, Message, content_of
 from predictors.graph.targets import Origin, Target
 from predictors.graph.upstream.coding import CODINGS, unpacked
-from predictors.graph.upstream.connection import Connection, Parts
+from predictors.graph.upstream.connection import Connection, Parts, Reply
 from predictors.graph.upstream.parsing import Head
 from predictors.graph.upstream.pool import Pool, RefusedError
 from predictors.serving.errors import DeadlineError
@@ -18,6 +19,8 @@ from predictors.serving.errors import DeadlineError
 __all__ = ["Client", "ClientSettings"]
 
 _PAUSE_S: Final = 0.05
+_CROSSING_S: Final = 0.1
+"""More than the way to a service and back takes, less than most of them work on a request."""
 _LATE: Final = "it did not answer in time"
 _TOLD: Final = ("content-encoding", "retry-after", "www-authenticate")
 """Headers of an answer that its reader needs, beside those of its body."""
@@ -29,8 +32,10 @@ class ClientSettings:
 
     ``connections`` are open at a time to each host and port, and further calls wait for one.
     ``retries`` are for connections that were refused, before any byte of a request was sent. Those
-    kept idle are closed after ``keep_s``, before servers close them: uvicorn does after 5 s, and a
-    request that crosses it on the way would be lost.
+    kept idle are closed after ``keep_s``, before servers close them: uvicorn does after 5 s. A
+    request that crosses that on its way is sent once more: its connection had been kept, and was
+    closed within the time of a round trip, without a word. Anything later may be a service that
+    died of the request, and is not repeated.
     """
 
     connections: int = 256
@@ -38,6 +43,10 @@ class ClientSettings:
     connect_s: float = 10.0
     keep_s: float = 4.0
     body_bytes: int = 100 * 1024 * 1024
+
+
+class _CrossedError(LostError):
+    """A kept connection was closed just as a request went out, which nobody has seen then."""
 
 
 class Client:
@@ -117,18 +126,33 @@ class Client:
     async def _sent(
         self, pool: Pool, head: bytes, body: bytes, deadline: float | None, *, streamed: bool
     ) -> Answer:
-        connection = await self._connection(pool)
         loop = asyncio.get_running_loop()
         try:
-            reply = await connection.ask(head, body, streamed=streamed)
-        except BaseException:
-            connection.abort()
-            pool.give_back(connection, loop.time())
-            raise
+            connection, reply = await self._asked(pool, head, body, streamed=streamed)
+        except _CrossedError:
+            # Others that were kept may be on their end as well.
+            pool.sweep(float("inf"))
+            connection, reply = await self._asked(pool, head, body, streamed=streamed)
         if isinstance(reply[1], Parts):
             return _streaming(reply[0], reply[1], connection, pool, deadline)
         pool.give_back(connection, loop.time())
         return self._whole(reply[0], reply[1])
+
+    async def _asked(
+        self, pool: Pool, head: bytes, body: bytes, *, streamed: bool
+    ) -> tuple[Connection, Reply]:
+        """A reply, and its connection to give back. Raises `_CrossedError`, `RequestError`."""
+        connection = await self._connection(pool)
+        loop = asyncio.get_running_loop()
+        kept, began = connection.idle_since, loop.time()
+        try:
+            return connection, await connection.ask(head, body, streamed=streamed)
+        except BaseException as error:
+            connection.abort()
+            pool.give_back(connection, loop.time())
+            if isinstance(error, LostError) and kept and loop.time() - began < _CROSSING_S:
+                raise _CrossedError from error
+            raise
 
     def _whole(self, head: Head, body: bytes) -> Answer:
         coding = head.headers.get("content-encoding", "").lower()

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Final, cast
 
-from predictors.graph.errors import UnreachableError
+from predictors.graph.errors import LostError, UnreachableError
 from predictors.graph.upstream.parsing import Head, MalformedError, Parser
 from predictors.serving.errors import RequestError
 
@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = Parser()
         self._answered: asyncio.Future[Reply] | None = None
+        self._heard = False
         self._streamed = False
         self._body: list[bytes] = []
         self._size = 0
@@ -50,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._parser = Parser()
         self._streamed = streamed
         self._answered = self._loop.create_future()
+        self._heard = False
         if len(body) <= _JOINED:
             self._transport.write(head + body)
         else:
@@ -75,6 +77,7 @@ class Connection(asyncio.Protocol):
         if self._answered is None:
             self.abort()  # nothing was asked
             return
+        self._heard = True
         parser = self._parser
         try:
             part = parser.feed(data)
@@ -100,7 +103,9 @@ class Connection(asyncio.Protocol):
             self._settle((head, self._parts))
             return
         self._size += len(part)
-        if self._size > self._most:
+        # What is announced need not come to be too much.
+        announced = 0 if self._parser.complete else int(head.headers.get("content-length", 0))
+        if max(self._size, announced) > self._most:
             self._fail(UnreachableError(f"its answer is larger than {self._most} bytes"))
             return
         self._body.append(part)
@@ -109,7 +114,9 @@ class Connection(asyncio.Protocol):
         head = self._parser.head
         if head is None:
             return
-        self.reusable = self.reusable and head.keeps and not self._parser.excess
+        # A service that has answered may not want the rest of a request any more.
+        sent = self._transport is None or not self._transport.get_write_buffer_size()
+        self.reusable = self.reusable and head.keeps and sent and not self._parser.excess
         if self._parts is not None:
             self._parts.finish(None)
             self._parts = None
@@ -132,9 +139,10 @@ class Connection(asyncio.Protocol):
             return
         if exc is None and self._parser.end():
             self._complete()
+        elif self._heard:
+            self._fail(UnreachableError("it closed the connection before its answer was whole"))
         else:
-            begun = "before its answer was whole" if self._parser.head else "without an answer"
-            self._fail(UnreachableError(f"it closed the connection {begun}"))
+            self._fail(LostError())
 
     def pause(self, paused: bool) -> None:
         """Let the service wait, or go on, with an answer in parts."""

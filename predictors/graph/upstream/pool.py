@@ -56,6 +56,7 @@ class Pool:
 
     def give_back(self, connection: Connection, now: float) -> None:
         """Keep a connection for the next, if it can be used again; `now` is the loop's time."""
+        connection.idle_since = now
         if not connection.reusable:
             connection.abort()
             self._leave()
@@ -65,7 +66,6 @@ class Pool:
             if not waiting.done():
                 waiting.set_result(connection)
                 return
-        connection.idle_since = now
         self._idle.append(connection)
 
     def sweep(self, before: float) -> None:

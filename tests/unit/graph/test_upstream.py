@@ -7,6 +7,7 @@ import gzip
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,6 +98,97 @@ async def test_a_connection_that_its_service_closed_is_not_used_again(service: S
     for _ in range(20):
         assert (await ask(client, asked)).status == 200
     assert len({request.port for request in asked.requests}) == 20
+
+
+class Fickle:
+    """Closes connections at the second request, as a server does whose patience ends just then."""
+
+    def __init__(self, service: Service, after: float = 0.0, says: bytes = b"") -> None:
+        self._service = service
+        self._after = after
+        self._says = says
+
+    async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        ports = [each.port for each in self._service.requests]
+        if ports.count(request.port) == 1:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            return
+        await asyncio.sleep(self._after)
+        writer.write(self._says)
+        writer.close()
+
+
+async def test_a_request_that_crosses_the_end_of_its_connection_is_sent_once_more(
+    service: Start,
+) -> None:
+    asked = await service()
+    asked.raw = Fickle(asked)
+    client = Client(ClientSettings(connections=3))
+    for _ in range(4):
+        answers = await asyncio.gather(*(ask(client, asked) for _ in range(3)))
+        assert [answer.status for answer in answers] == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("after", "says", "error"),
+    [(0.3, b"", "without an answer"), (0.0, b"HTTP/1.1 2", "before its answer was whole")],
+)
+async def test_a_request_that_a_service_may_have_died_of_is_not_repeated(
+    service: Start, after: float, says: bytes, error: str
+) -> None:
+    asked = await service()
+    asked.raw = Fickle(asked, after, says)
+    client = Client(ClientSettings())
+    await ask(client, asked)
+    with pytest.raises(UnreachableError, match=error):
+        await ask(client, asked)
+    assert len(asked.requests) == 2
+
+
+async def test_the_first_request_of_a_connection_is_not_repeated(service: Start) -> None:
+    async def closing(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    asked = await service()
+    asked.raw = closing
+    with pytest.raises(UnreachableError, match="it closed the connection without an answer"):
+        await ask(Client(ClientSettings()), asked)
+    assert len(asked.requests) == 1
+
+
+async def test_an_answer_that_is_announced_as_too_large_is_not_waited_for(service: Start) -> None:
+    async def announcing(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 101\r\n\r\n")
+        await asyncio.Event().wait()
+
+    asked = await service()
+    asked.raw = announcing
+    async with asyncio.timeout(10):
+        with pytest.raises(UnreachableError, match="its answer is larger than 100 bytes"):
+            await ask(Client(ClientSettings(body_bytes=100)), asked)
+
+
+async def test_a_connection_whose_request_was_not_read_is_not_used_again() -> None:
+    ends = []
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended = asyncio.Event()
+        ends.append(ended.wait())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        ended.set()
+
+    async with await asyncio.start_server(hasty, "127.0.0.1", 0, limit=1024) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        client, large = Client(ClientSettings()), Message(bytes(16 * 1024 * 1024))
+        async with asyncio.timeout(10):
+            for _ in range(2):
+                assert (await client.post(parse_target(url), large)).status == 413
+            await asyncio.gather(*ends)
+    assert len(ends) == 2
 
 
 async def test_a_body_that_ends_with_its_connection(service: Start) -> None:
