@@ -90,8 +90,10 @@ class Parser:
         """The end of the headers; those of interim answers are forgotten."""
         status = self._reader.get_status_code()
         headers, self._headers = self._headers, {}
-        if self.head is not None or (status < 200 and status != _SWITCHING):
+        if self.head is not None or (100 <= status < 200 and status != _SWITCHING):
             return
+        if status < 100:
+            raise MalformedError(f"it has the status {status}")
         version = self._reader.get_http_version()
         if status == _SWITCHING or not version.startswith("1."):
             raise MalformedError(

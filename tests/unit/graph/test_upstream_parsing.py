@@ -94,6 +94,7 @@ def test_what_comes_behind_an_answer_is_noticed() -> None:
     ("data", "said"),
     [
         (b"SSH-2.0\r\n\r\n", "Expected HTTP/"),
+        (b"HTTP/1.1 099 Early\r\n\r\n", "it has the status 99"),
         (b"HTTP/1.1 OK\r\n\r\n", "Invalid status code"),
         (b"HTTP/2.0 200 OK\r\n\r\n", "it changes the protocol unasked"),
         (b"HTTP/1.1 101 Switching\r\n\r\n", "it changes the protocol unasked"),
