@@ -33,6 +33,8 @@ def apply(
     with Client(kubeconfig, namespace=namespace) as client:
         try:
             for done in client.apply(open_sources(filenames), force=force_conflicts):
+                for warning in done.warnings:
+                    click.echo(f"Warning: {warning}", err=True)
                 click.echo(str(done))
         except ConflictError as error:
             raise RouseError(f"{error}; --force-conflicts takes these fields over") from error

@@ -18,6 +18,7 @@ from rouse.kube.errors import error_of_response, error_of_transport
 from rouse.kube.objects import Object
 from rouse.kube.requests import ApiRequest, PatchKind
 from rouse.kube.resources import Resource
+from rouse.kube.warned import warnings_in
 from rouse.kube.watching import EventType, WatchEvent, event_of, lines_of
 
 __all__ = [
@@ -194,8 +195,12 @@ class KubeClient:
         force: bool = True,
         field_manager: str | None = None,
         dry_run: bool = False,
+        warned: Callable[[str], None] | None = None,
     ) -> Object:
-        """Server-side apply an object and return it as stored, or as ``dry_run`` would store it."""
+        """Server-side apply an object and return it as stored, or as ``dry_run`` would store it.
+
+        ``warned`` is told what the API says beside that.
+        """
         request = requests.apply(
             obj,
             field_manager=field_manager or self.field_manager,
@@ -203,7 +208,7 @@ class KubeClient:
             subresource=subresource,
             dry_run=dry_run,
         )
-        return await self.send(request)
+        return await self.send(request, warned=warned)
 
     async def patch(
         self,
@@ -293,9 +298,11 @@ class KubeClient:
         """GET any path of the server, such as ``/readyz`` or ``/version``."""
         return await self._exchange(ApiRequest("GET", path))
 
-    async def send(self, request: ApiRequest) -> Object:
+    async def send(
+        self, request: ApiRequest, *, warned: Callable[[str], None] | None = None
+    ) -> Object:
         """Send a built request and return the object of its answer."""
-        body = await self._exchange(request)
+        body = await self._exchange(request, warned)
         try:
             answer: Object = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -303,7 +310,9 @@ class KubeClient:
             raise UnavailableError(message, reason="BadAnswer") from error
         return answer
 
-    async def _exchange(self, request: ApiRequest) -> bytes:
+    async def _exchange(
+        self, request: ApiRequest, warned: Callable[[str], None] | None = None
+    ) -> bytes:
         try:
             async with self._turns:
                 response = await self._observed(request, self._fenced(request))
@@ -311,6 +320,9 @@ class KubeClient:
             raise error_of_transport(error, where=str(request), server=self.server) from error
         if response.status_code >= 400:
             raise error_of_response(response, response.content, where=str(request))
+        if warned is not None:
+            for text in warnings_in(response.headers.get_list("warning")):
+                warned(text)
         return response.content
 
     async def _observed(

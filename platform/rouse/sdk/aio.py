@@ -81,8 +81,9 @@ class AsyncClient:
                 before = await self.kube.get(resource, metadata["name"], metadata.get("namespace"))
             except NotFoundError:
                 pass
-            after = await self.kube.apply(wanted, force=force)
-            done.append(compare(before, after))
+            warnings: list[str] = []
+            after = await self.kube.apply(wanted, force=force, warned=warnings.append)
+            done.append(compare(before, after, warnings))
         return done
 
     async def delete(self, source: Iterable[Source] | Source) -> list[Object]:

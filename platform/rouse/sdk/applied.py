@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,8 @@ class Applied:
 
     object: Object
     action: Literal["created", "configured", "unchanged"]
+    warnings: tuple[str, ...] = ()
+    """What the API says beside it, such as a field without effect."""
 
     def __str__(self) -> str:
         resource = resource_of(self.object)
@@ -24,9 +27,10 @@ class Applied:
         return f"{kind}/{self.object['metadata']['name']} {self.action}"
 
 
-def compare(before: Object | None, after: Object) -> Applied:
+def compare(before: Object | None, after: Object, warnings: Iterable[str] = ()) -> Applied:
     """Name the change between two reads of one object."""
+    told = tuple(warnings)
     if before is None or before["metadata"]["uid"] != after["metadata"]["uid"]:
-        return Applied(after, "created")
+        return Applied(after, "created", told)
     same = before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
-    return Applied(after, "unchanged" if same else "configured")
+    return Applied(after, "unchanged" if same else "configured", told)

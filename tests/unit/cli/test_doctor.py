@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +116,12 @@ class Cluster(KubeClient):
 
     version = "v1.32.0"
 
-    async def send(self, request: ApiRequest) -> Object:
+    async def send(
+        self, request: ApiRequest, *, warned: Callable[[str], None] | None = None
+    ) -> Object:
         if request.path == "/version":
             return {"gitVersion": self.version}
-        return await super().send(request)
+        return await super().send(request, warned=warned)
 
 
 async def found(client: KubeClient, needs: Needs = NEEDS) -> dict[str, Finding]:

@@ -33,7 +33,9 @@ class Client(KubeClient):
     refuses: Callable[[ApiRequest], str] | None = None
     """Why a webhook refuses a request; empty for one that it lets pass."""
 
-    async def send(self, request: ApiRequest) -> Object:
+    async def send(
+        self, request: ApiRequest, *, warned: Callable[[str], None] | None = None
+    ) -> Object:
         if request.path == "/version":
             return {"gitVersion": self.version}
         reason = self.refuses(request) if self.refuses is not None else ""
@@ -41,7 +43,7 @@ class Client(KubeClient):
             raise RejectedError(reason, status=403)
         if any(request.path.startswith(path) for path in self.absent):
             raise NotFoundError("not here", status=404)
-        return await super().send(request)
+        return await super().send(request, warned=warned)
 
 
 @cache
