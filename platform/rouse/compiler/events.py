@@ -9,22 +9,24 @@ from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import LATEST_DEPLOYMENT_READY, READY, condition_of
 from rouse.compiler.compiled import Event
 
-__all__ = ["make_events"]
+__all__ = ["make_events", "readiness"]
 
 
 def make_events(name: str, before: Mapping[str, Any], after: Object) -> tuple[Event, ...]:
     """Return the events of the step from one status of the service ``name`` to the next."""
-    return (*_readiness(name, before, after), *_failure(before, after), *_rollout(before, after))
+    ready = readiness("InferenceService", name, before, after)
+    return (*ready, *_failure(before, after), *_rollout(before, after))
 
 
-def _readiness(name: str, before: Mapping[str, Any], after: Object) -> Iterator[Event]:
+def readiness(kind: str, name: str, before: Mapping[str, Any], after: Object) -> Iterator[Event]:
+    """Tell that an object became ready, or is ready no more."""
     was = condition_of({"status": before}, READY).get("status")
     ready = condition_of({"status": after}, READY)
     if ready["status"] == "True" and was != "True":
-        yield Event("Normal", "InferenceServiceReady", f"InferenceService {name} is ready")
+        yield Event("Normal", f"{kind}Ready", f"{kind} {name} is ready")
     elif ready["status"] == "False" and was == "True":
-        message = f"InferenceService {name} is not ready any more: {ready.get('message', '')}"
-        yield Event("Warning", "InferenceServiceNotReady", message)
+        message = f"{kind} {name} is not ready any more: {ready.get('message', '')}"
+        yield Event("Warning", f"{kind}NotReady", message)
 
 
 def _failure(before: Mapping[str, Any], after: Object) -> Iterator[Event]:

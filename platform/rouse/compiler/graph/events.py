@@ -7,25 +7,16 @@ from typing import Any
 
 from rouse.api.base import Object
 from rouse.api.inferencegraph.lifecycle import ROUTER_READY, STEPS_READY, Reason
-from rouse.api.inferenceservice.lifecycle import READY, condition_of
+from rouse.api.inferenceservice.lifecycle import condition_of
 from rouse.compiler.compiled import Event
+from rouse.compiler.events import readiness
 
 __all__ = ["make_graph_events"]
 
 
 def make_graph_events(name: str, before: Mapping[str, Any], after: Object) -> tuple[Event, ...]:
     """Return the events of the step from one status of the graph ``name`` to the next."""
-    return (*_readiness(name, before, after), *_failures(before, after))
-
-
-def _readiness(name: str, before: Mapping[str, Any], after: Object) -> Iterator[Event]:
-    was = condition_of({"status": before}, READY).get("status")
-    ready = condition_of({"status": after}, READY)
-    if ready["status"] == "True" and was != "True":
-        yield Event("Normal", "InferenceGraphReady", f"InferenceGraph {name} is ready")
-    elif ready["status"] == "False" and was == "True":
-        message = f"InferenceGraph {name} is not ready any more: {ready.get('message', '')}"
-        yield Event("Warning", "InferenceGraphNotReady", message)
+    return (*readiness("InferenceGraph", name, before, after), *_failures(before, after))
 
 
 def _failures(before: Mapping[str, Any], after: Object) -> Iterator[Event]:
