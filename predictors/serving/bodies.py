@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from predictors.serving.errors import BodyTimeoutError, InvalidInputError, TooLargeError
+from predictors.serving.packed import CODINGS, PackedError, unpack
 from predictors.serving.settings import Limits
 
 __all__ = ["Bodies", "Exchange", "Scope"]
-
-_GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
-_COMPRESSED: Final = ("gzip", "x-gzip", "deflate")
 
 
 class Scope(Protocol):
@@ -116,19 +113,16 @@ class Bodies:
     def _plain(self, body: bytes, coding: str) -> bytes:
         if coding in ("", "identity"):
             return body
-        if coding not in _COMPRESSED:
+        if coding not in CODINGS:
             raise InvalidInputError(
                 f"Content-Encoding must be gzip, deflate or identity, got {coding!r}."
             )
-        unpacking = zlib.decompressobj(_GZIP_OR_ZLIB)
         try:
-            plain = unpacking.decompress(body, self._limits.body_bytes + 1)
-        except zlib.error as error:
+            plain = unpack(body, self._limits.body_bytes)
+        except PackedError as error:
             raise InvalidInputError(f"The body is not valid {coding}: {error}.") from None
-        if len(plain) > self._limits.body_bytes:
+        if plain is None:
             raise self._too_large("larger, unpacked")
-        if not unpacking.eof:
-            raise InvalidInputError(f"The body is not valid {coding}: it ends early.")
         return plain
 
     def _too_large(self, what: str) -> TooLargeError:

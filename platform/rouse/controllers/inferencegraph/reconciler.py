@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
-from rouse.api.base import Object
 from rouse.api.inferencegraph.lifecycle import Reason
-from rouse.compiler import Compiled, Config, Observed
+from rouse.compiler import Compiled, Config
 from rouse.compiler.errors import CompileError
 from rouse.compiler.graph import compile_graph_object, refuse_graph
 from rouse.compiler.needs import explained
 from rouse.controllers.inferencegraph.sources import Sources
-from rouse.controllers.writing import WITHIN, NotOwnedError, Pass, Writer
+from rouse.controllers.writing import WITHIN, NotOwnedError, Pass, Writer, observe_owned
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.events import EventRecorder
 from rouse.kube.objects import Key, key_of
-from rouse.kube.resources import (
-    DEPLOYMENTS,
-    KNATIVE_SERVICES,
-    VIRTUAL_SERVICES,
-    Resource,
-    resource_of,
-)
 
 __all__ = ["Reconciler"]
 
@@ -70,16 +63,8 @@ class Reconciler:
         return Requeue(WITHIN.total_seconds()) if current.postponed else None
 
     async def _observe(self, current: Pass) -> None:
-        mine = list(self._sources.owned_by(current.owner))
-        key = key_of(current.owner)
-        routes = (one for one in mine if resource_of(one) is VIRTUAL_SERVICES)
-        current.observed = Observed(
-            knative_services=_named(mine, KNATIVE_SERVICES),
-            deployments=_named(mine, DEPLOYMENTS),
-            pods=self._sources.pods_of(key),
-            virtual_service=next((one for one in routes if key_of(one) == key), None),
-            previous_status=current.owner.get("status") or {},
-        )
+        owned = observe_owned(current.owner, self._sources.owned_by(current.owner))
+        current.observed = replace(owned, pods=self._sources.pods_of(key_of(current.owner)))
 
     async def _converge(self, current: Pass) -> None:
         # All or none: a router whose Service has somebody else's name would be made for nothing.
@@ -124,7 +109,3 @@ _PHASES: Final[tuple[_Phase, ...]] = (
     Reconciler._write_status,
     Reconciler._tell,
 )
-
-
-def _named(objects: Iterable[Object], resource: Resource) -> dict[str, Object]:
-    return {one["metadata"]["name"]: one for one in objects if resource_of(one) is resource}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol, TypeAlias
 
 from rouse.api.base import Object
 from rouse.api.inferenceservice.lifecycle import COLD_START_WITHIN_BUDGET, Reason, condition_of
-from rouse.compiler import Compiled, Observed, compile_object
+from rouse.compiler import Compiled, compile_object
 from rouse.compiler.coldstart import new_cold_starts
 from rouse.compiler.errors import CompileError
 from rouse.compiler.events import make_events
@@ -16,18 +17,12 @@ from rouse.compiler.needs import explained
 from rouse.compiler.status import make_refused_status
 from rouse.controllers.inferenceservice.settings import Settings
 from rouse.controllers.inferenceservice.sources import Sources
-from rouse.controllers.writing import DRIFT_REPEATS, WITHIN, Pass, Writer
+from rouse.controllers.writing import DRIFT_REPEATS, WITHIN, Pass, Writer, observe_owned
 from rouse.kube.client import KubeClient
 from rouse.kube.controller import Requeue
 from rouse.kube.events import EventRecorder
 from rouse.kube.objects import Key, key_of
-from rouse.kube.resources import (
-    DEPLOYMENTS,
-    KNATIVE_SERVICES,
-    VIRTUAL_SERVICES,
-    Resource,
-    resource_of,
-)
+from rouse.kube.resources import VIRTUAL_SERVICES
 
 __all__ = ["DRIFT_REPEATS", "ColdStartObserver", "Reconciler"]
 
@@ -96,18 +91,13 @@ class Reconciler:
         return Requeue(WITHIN.total_seconds()) if current.postponed else None
 
     async def _observe(self, current: Pass) -> None:
-        mine = list(self._sources.owned_by(current.owner))
         key = key_of(current.owner)
-        routes = (one for one in mine if resource_of(one) is VIRTUAL_SERVICES)
-        current.observed = Observed(
-            knative_services=_named(mine, KNATIVE_SERVICES),
+        current.observed = replace(
+            observe_owned(current.owner, self._sources.owned_by(current.owner)),
             revisions=self._sources.revisions_of(current.owner),
-            deployments=_named(mine, DEPLOYMENTS),
             pods=self._sources.pods_of(current.owner),
             activations=self._activations(key),
             keep_alive=self._keep_alive(key),
-            virtual_service=next((one for one in routes if key_of(one) == key), None),
-            previous_status=current.owner.get("status") or {},
         )
 
     async def _converge(self, current: Pass) -> None:
@@ -162,7 +152,3 @@ def _tell_cold_starts(observer: ColdStartObserver, current: Pass) -> None:
         observer.woke(key, record)
     truth = condition_of({"status": status}, COLD_START_WITHIN_BUDGET).get("status")
     observer.judged(key, {"True": True, "False": False}.get(str(truth)))
-
-
-def _named(objects: Iterable[Object], resource: Resource) -> dict[str, Object]:
-    return {one["metadata"]["name"]: one for one in objects if resource_of(one) is resource}
