@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
 from rouse.api.base import Model, Strings
 
-__all__ = ["Condition", "ObjectMeta"]
+__all__ = ["Condition", "Named", "ObjectMeta"]
 
 
 class ObjectMeta(Model):
@@ -43,3 +43,32 @@ class Condition(Model):
     """When the status last changed (RFC 3339, UTC)."""
     severity: str | None = None
     """Empty where the condition decides readiness; Info where it only informs."""
+
+
+class _HasMetadata(Protocol):
+    @property
+    def metadata(self) -> ObjectMeta: ...
+
+
+class Named:
+    """What is asked of an object's metadata again and again; a mixin, without fields of its own."""
+
+    @property
+    def name(self: _HasMetadata) -> str:
+        """The name in metadata."""
+        return self.metadata.name
+
+    @property
+    def namespace(self: _HasMetadata) -> str:
+        """The namespace in metadata; default when not given."""
+        return self.metadata.namespace or "default"
+
+    @property
+    def annotations(self: _HasMetadata) -> Strings:
+        """The annotations in metadata, never None."""
+        return self.metadata.annotations or {}
+
+    @property
+    def labels(self: _HasMetadata) -> Strings:
+        """The labels in metadata, never None."""
+        return self.metadata.labels or {}

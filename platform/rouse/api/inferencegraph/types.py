@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rouse.api.base import Model, Object, Strings, atomic
-from rouse.api.meta import Condition, ObjectMeta
+from rouse.api.meta import Condition, Named, ObjectMeta
 from rouse.api.pods.containers import ResourceRequirements
 from rouse.api.pods.pod import Affinity, Toleration
 
@@ -128,7 +128,7 @@ class InferenceGraphStatus(Model):
     """How the router runs: Knative or Standard."""
 
 
-class InferenceGraph(Model):
+class InferenceGraph(Named, Model):
     """Routes a request through several InferenceServices."""
 
     api_version: Literal["serving.kserve.io/v1alpha1"]
@@ -137,23 +137,3 @@ class InferenceGraph(Model):
     spec: InferenceGraphSpec
     status: Object | None = None
     """What was observed; typed in `InferenceGraphStatus`, read here as it is."""
-
-    @property
-    def name(self) -> str:
-        """The name in metadata."""
-        return self.metadata.name
-
-    @property
-    def namespace(self) -> str:
-        """The namespace in metadata; default when not given."""
-        return self.metadata.namespace or "default"
-
-    @property
-    def annotations(self) -> Strings:
-        """The annotations in metadata, never None."""
-        return self.metadata.annotations or {}
-
-    @property
-    def labels(self) -> Strings:
-        """The labels in metadata, never None."""
-        return self.metadata.labels or {}

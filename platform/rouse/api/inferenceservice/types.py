@@ -10,7 +10,7 @@ from pydantic import Field, WithJsonSchema
 from rouse.api.base import OPEN_SCHEMA, Model, Object, Strings, atomic
 from rouse.api.inferenceservice.component import ComponentSpec, StorageSpec
 from rouse.api.inferenceservice.worker import Workers
-from rouse.api.meta import ObjectMeta
+from rouse.api.meta import Named, ObjectMeta
 from rouse.api.pods.containers import ContainerFields
 
 __all__ = [
@@ -167,7 +167,7 @@ class InferenceServiceSpec(Model):
     In the mode Knative canaryTrafficPercent does it."""
 
 
-class InferenceService(Model):
+class InferenceService(Named, Model):
     """A model that answers requests, sleeps without them, and is rolled out step by step."""
 
     api_version: Literal["serving.kserve.io/v1beta1"]
@@ -176,23 +176,3 @@ class InferenceService(Model):
     spec: InferenceServiceSpec
     status: Object | None = None
     """What was observed; typed in `InferenceServiceStatus`, read here as it is."""
-
-    @property
-    def name(self) -> str:
-        """The name in metadata."""
-        return self.metadata.name
-
-    @property
-    def namespace(self) -> str:
-        """The namespace in metadata; default when not given."""
-        return self.metadata.namespace or "default"
-
-    @property
-    def annotations(self) -> Strings:
-        """The annotations in metadata, never None."""
-        return self.metadata.annotations or {}
-
-    @property
-    def labels(self) -> Strings:
-        """The labels in metadata, never None."""
-        return self.metadata.labels or {}
